@@ -1,0 +1,39 @@
+/*
+ * Files: whole reads with a limit, replacement that is never half visible,
+ * folders, and locks. Everything is opened O_CLOEXEC.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+
+/* The file's bytes with a NUL behind them (not counted). Larger than
+ * `max_bytes` is an error. ret_len may be NULL. */
+bool file_read(Arena *arena, const char *path, size_t max_bytes, char **ret, size_t *ret_len,
+               Error *err) MUST_USE;
+
+/* Writes a temporary file beside it (0600), syncs, renames: readers see the
+ * old content or the new one. */
+bool file_replace(const char *path, const void *data, size_t len, Error *err) MUST_USE;
+
+bool file_exists(const char *path);
+
+/* mkdir -p with this mode for what is missing. */
+bool file_make_dir(const char *path, unsigned mode, Error *err) MUST_USE;
+
+/* rm -r, without following links out of it. A path that is not there is fine. */
+bool file_remove_tree(const char *path, Error *err) MUST_USE;
+
+/* Takes an exclusive lock, without waiting, on `path` (created if need be, its
+ * content becomes our process id). *ret_holder is the other's process id where
+ * somebody has it, and then the error is ERR_STATE. The descriptor is the lock. */
+bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err) MUST_USE;
+
+void file_close(int *fd);
+void file_stream_close(FILE **file);
+#define auto_close CLEANUP(file_close)
+#define auto_stream CLEANUP(file_stream_close)

@@ -1,0 +1,40 @@
+/*
+ * A growing text over an arena, with a limit given at creation. Passing the
+ * limit does not fail at once: the text stays as it was, `overflowed` is set,
+ * and the one who finishes the text checks it.
+ *
+ * text_str() is always NUL-terminated and valid until the next append.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+
+typedef struct Text {
+    Arena *arena;
+    char *ptr;
+    size_t len;
+    size_t cap;
+    size_t max;
+    bool overflowed;
+} Text;
+
+Text text_init(Arena *arena, size_t max_bytes);
+void text_add(Text *text, const char *str);
+void text_add_n(Text *text, const char *str, size_t len);
+void text_add_char(Text *text, char c);
+void text_addf(Text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const char *text_str(const Text *text) RETURNS_NONNULL;
+void text_clear(Text *text);
+
+/* "1.5 GB", "312 kB": for people, powers of 1000. In the caller's arena. */
+char *text_bytes(Arena *arena, uint64_t bytes) RETURNS_NONNULL;
+/* "1 h 02 min", "3 min 12 s", "4.1 s", "85 ms". */
+char *text_duration(Arena *arena, double seconds) RETURNS_NONNULL;
+/* "1,234,567" */
+char *text_count(Arena *arena, int64_t count) RETURNS_NONNULL;
+
+/* How many single-character edits lead from one to the other (Levenshtein). */
+size_t text_distance(const char *a, const char *b);

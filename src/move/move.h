@@ -1,0 +1,141 @@
+/*
+ * The database's journey: assess, schema, copy, verify.
+ *
+ * The rules that make it correct are numbered in docs/move.md (rule N in
+ * comments); where the code keeps one it says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/json.h"
+
+/* ---- assess: can this move work? Nothing is changed on either side. ---- */
+
+typedef enum Severity {
+    SEVERITY_NOTE,
+    SEVERITY_WARNING,
+    SEVERITY_BLOCKER
+} Severity;
+
+typedef enum Scope {
+    SCOPE_ONCE = 1,
+    SCOPE_LIVE = 2,
+    SCOPE_BOTH = 3
+} Scope;
+
+typedef struct Finding {
+    const char *id; /* "table-no-identity": stable, documented in docs/reference */
+    Severity severity;
+    Scope scope;
+    const char *summary;  /* one line: what is so, and what it does to the move */
+    const char *fix;      /* exact SQL, setting or step */
+    const char **objects; /* qualified names, quoted as SQL would */
+    int object_count;
+} Finding;
+
+typedef struct Assessment {
+    Finding *findings; /* blockers first, then by id */
+    int count;
+    int blockers; /* within the scope that was asked for */
+    int warnings;
+    int notes;
+} Assessment;
+
+/* Judges findings of `scope` only. Fails only where a side cannot be read at all. */
+bool assess_run(Arena *arena, const Config *config, Scope scope, Assessment *ret,
+                Error *err) MUST_USE;
+
+/* ---- verify: are both sides equal? ---- */
+
+typedef enum DifferenceKind {
+    DIFFERENCE_MISSING,   /* a row of the source that the target lacks */
+    DIFFERENCE_EXTRA,     /* a row of the target that the source lacks */
+    DIFFERENCE_DIFFERENT, /* the same key, other values */
+    DIFFERENCE_COUNT,     /* rows of a table without a key: how many more or fewer of it */
+    DIFFERENCE_SEQUENCE,
+    DIFFERENCE_SCHEMA, /* an object of the schema is missing, extra or defined otherwise */
+} DifferenceKind;
+
+typedef struct Difference {
+    DifferenceKind kind;
+    const char *object; /* table, sequence, or "INDEX public.x" */
+    const char *key;    /* (id)=(42); NULL for what has none */
+    const char *detail; /* columns that differ, both values or definitions; never NULL */
+} Difference;
+
+typedef struct VerifyOptions {
+    const char *snapshot; /* of the source, exported by somebody who keeps it; NULL: its own */
+    bool all;             /* every difference, not the first 20 */
+    bool rows_only;       /* leave the schema out */
+} VerifyOptions;
+
+typedef struct VerifyReport {
+    bool verified;       /* everything was compared and nothing differs */
+    int64_t differences; /* how many, also those not listed */
+    int tables;
+    int64_t rows; /* of the source */
+    int sequences;
+    bool schema_compared;
+    const char *schema_skipped; /* why not, or NULL */
+    double seconds;
+    Difference *list;
+    int list_count;
+} VerifyReport;
+
+/* A difference is a result, not an error. */
+bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options, VerifyReport *ret,
+                Error *err) MUST_USE;
+
+void verify_report_json(Json *json,
+                        const VerifyReport *report); /* the pairs, inside an open object */
+
+/* ---- move --once: everything, of one moment ---- */
+
+typedef struct MoveReport {
+    int tables;
+    int64_t rows;
+    int64_t bytes; /* of COPY data */
+    int indexes;
+    int constraints;
+    int sequences;
+    int large_objects;
+    double seconds_schema;
+    double seconds_copy; /* rows, indexes and keys, which overlap */
+    double seconds_finish;
+    double seconds;
+    bool resumed; /* an earlier run was killed: its schema was kept, rows started again */
+    bool verify_done;
+    VerifyReport verify;
+    Assessment assessment;
+} MoveReport;
+
+bool move_once(Arena *arena, const Config *config, MoveReport *ret, Error *err) MUST_USE;
+
+/* ---- status: where things stand, from the work folder alone ---- */
+
+typedef struct MoveStatus {
+    bool exists;           /* a move was begun in this folder */
+    const char *phase;     /* DESIGN.md 3 */
+    const char *direction; /* "forward" */
+    bool complete;
+    bool running; /* a process holds the folder's lock */
+    int pid;
+    const char *source; /* redacted */
+    const char *target;
+    const char *started_at;
+    const char *finished_at; /* NULL */
+    const char *last_error;  /* NULL */
+    int tables_total;
+    int tables_done;
+    int64_t rows_done;
+    int64_t bytes_done;
+    int64_t bytes_total;
+    const char *next; /* what to do now: a sentence */
+} MoveStatus;
+
+bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err) MUST_USE;

@@ -1,0 +1,68 @@
+/*
+ * PostgreSQL through libpq: connect, query, quote.
+ *
+ * A PGconn belongs to one thread. Every connection made here is registered, so
+ * that pg_interrupt_all() can end what blocks in libpq when the owner presses
+ * Ctrl-C: always close with pg_close(), never PQfinish().
+ *
+ * Sessions are set up alike on every server, so that text output means the
+ * same on both sides: see sql/pg/session.sql.
+ */
+#pragma once
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "pg/url.h"
+#include "sql.gen.h"
+
+/* Connects and sets the session up. `role` is what this connection is for
+ * ("copy 2", "keeper"): it becomes application_name "homeport <role>". */
+bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err) MUST_USE;
+void pg_close(PGconn *conn); /* accepts NULL */
+
+/* Tries again, with backoff, while the error is ERR_CONNECT of a passing kind
+ * (refused, starting up, shutting down, lost); up to `seconds`. */
+bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret,
+                      Error *err) MUST_USE;
+
+/* Cancels running statements and breaks every connection. Meant for one call, on the way out;
+ * connections made afterwards fail with ERR_CANCELLED. */
+void pg_interrupt_all(void);
+
+/* One statement with text parameters ($1...), text results. */
+bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,
+              Error *err) MUST_USE;
+/* Statements without parameters whose rows do not matter; several may be joined by ';'. */
+bool pg_exec(PGconn *conn, const char *sql, Error *err) MUST_USE;
+/* The same, formatted: only identifiers and literals quoted by the functions below go in. */
+bool pg_execf(PGconn *conn, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST_USE;
+/* First column of the first row, in the arena; NULL for an SQL NULL or no row. */
+bool pg_query_text(PGconn *conn, Arena *arena, const char *sql, char **ret, Error *err) MUST_USE;
+bool pg_query_i64(PGconn *conn, const char *sql, int64_t *ret, Error *err) MUST_USE;
+
+/* Fills err from a failed result: SQLSTATE, message, server's hint; a lost
+ * connection is ERR_CONNECT. res may be NULL. Always false. */
+bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err);
+/* The same for a connection-level failure. */
+bool pg_fail_conn(const PGconn *conn, Error *err);
+
+/* Quoted for SQL text. */
+char *pg_ident(Arena *arena, const char *name) RETURNS_NONNULL;
+char *pg_qualified(Arena *arena, const char *schema, const char *name) RETURNS_NONNULL;
+char *pg_literal(Arena *arena, const char *value) RETURNS_NONNULL; /* NULL gives NULL */
+/* {"a","b"} for a text[] parameter. */
+char *pg_text_array(Arena *arena, const char *const *items, int count) RETURNS_NONNULL;
+
+/* A cell of a result; NULL for SQL NULL. */
+const char *pg_cell(const PGresult *res, int row, int col);
+int64_t pg_cell_i64(const PGresult *res, int row, int col); /* 0 for NULL */
+bool pg_cell_bool(const PGresult *res, int row, int col);
+
+void pg_result_cleanup(PGresult **res);
+void pg_conn_cleanup(PGconn **conn);
+#define auto_result CLEANUP(pg_result_cleanup)
+#define auto_conn CLEANUP(pg_conn_cleanup)
