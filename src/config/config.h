@@ -2,15 +2,17 @@
  * What is in force: homeport.yaml, then the environment over it, then the
  * command's options over both, in one typed value.
  *
- * Every setting is one row in config/settings.c: key in the file, environment
- * name, option, type, limits, default, help. Option parsing, --help, the man
- * page, `homeport config` and the reference are all read from that row.
+ * Every setting is one row in config/settings.c: name (the key in the file and
+ * the option), environment name, type, limits, default, help. Option parsing,
+ * --help, the man page, `homeport config` and the reference are all read from
+ * that row.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/option.h"
 #include "core/arena.h"
 #include "core/error.h"
 
@@ -20,10 +22,7 @@ typedef enum SchemaMode {
     SCHEMA_EXISTING, /* the target has it already: only rows are moved */
 } SchemaMode;
 
-typedef struct RoleMap {
-    const char *from;
-    const char *to;
-} RoleMap;
+typedef OptionPair RoleMap;
 
 typedef struct Config {
     const char *source; /* URL with its password; NULL where none was given */
@@ -42,9 +41,38 @@ typedef struct Config {
     int role_map_count;
     bool relax_durability;
     bool verify; /* compare after the copy */
+
+    const char *file;           /* that was read; NULL: none */
+    const char *const *origins; /* where each setting came from, by its row: "default", "--jobs",
+                                   "HOMEPORT_JOBS", "homeport.yaml:3"; NULL: nothing is known */
 } Config;
+
+typedef struct Setting {
+    Option option; /* fills a field of Config */
+    const char *env;
+} Setting;
+
+extern const Setting settings[];
+extern const int setting_count;
+
+const Setting *setting_find(const char *name); /* NULL: there is none */
 
 /* In this order: defaults, `path` (NULL: ./homeport.yaml where there is one), environment.
  * The command line is applied by the caller, with config_set(). Errors are ERR_USAGE with file and
  * line. */
 bool config_load(Arena *arena, const char *path, Config *ret, Error *err) MUST_USE;
+
+/* The defaults with `len` bytes of YAML over them; `name` is the file's, for errors and origins.
+ * References to the environment (${NAME}) are looked up by `lookup`, which is getenv() but in
+ * tests. */
+typedef char *ConfigLookup(const char *name);
+bool config_load_text(Arena *arena, const char *name, const char *text, size_t len,
+                      ConfigLookup *lookup, Config *ret, Error *err) MUST_USE;
+
+/* What the command line says. `origin` is the option as it was written: "--jobs". Pairs are added
+ * to the ones that came from the command line, and replace what came from elsewhere. */
+bool config_set(Arena *arena, Config *config, const Setting *setting, const char *origin,
+                const char *text, Error *err) MUST_USE;
+
+/* Where it came from; "default" where nobody said. */
+const char *config_origin(const Config *config, const Setting *setting) RETURNS_NONNULL;
