@@ -1,0 +1,196 @@
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void file_close(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+void file_stream_close(FILE **file)
+{
+    if (*file)
+        (void)fclose(*file);
+    *file = NULL;
+}
+
+/* -1 on failure, else the number of bytes read, at most `size`. */
+static ssize_t read_full(int fd, char *buf, size_t size)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = read(fd, buf + got, size - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        got += (size_t)n;
+    }
+    return (ssize_t)got;
+}
+
+bool file_read(Arena *arena, const char *path, size_t max_bytes, char **ret, size_t *ret_len,
+               Error *err)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return error_set_errno(err, "read \"%s\"", path);
+    if (S_ISDIR(info.st_mode))
+        return error_set(err, ERR_IO, "read \"%s\": it is a folder", path);
+    if (info.st_size > 0 && (size_t)info.st_size > max_bytes)
+        return error_set(err, ERR_FORMAT, "\"%s\" is larger than %zu bytes", path, max_bytes);
+
+    /* A file that says it is empty may be a pipe or live in /proc. */
+    size_t room = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : max_bytes;
+    char *data = arena_alloc(arena, room + 1);
+    ssize_t got = read_full(fd, data, room);
+
+    if (got < 0)
+        return error_set_errno(err, "read \"%s\"", path);
+    data[got] = '\0';
+    *ret = data;
+    if (ret_len)
+        *ret_len = (size_t)got;
+    return true;
+}
+
+static bool write_full(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* A rename is durable only once the folder that holds the name is. */
+static bool sync_parent(const char *path)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = slash == path ? snprintf(parent, sizeof parent, "/")
+            : slash       ? snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path)
+                          : snprintf(parent, sizeof parent, ".");
+
+    if (n < 0 || (size_t)n >= sizeof parent)
+        return false;
+    auto_close int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0;
+}
+
+bool file_replace(const char *path, const void *data, size_t len, Error *err)
+{
+    char tmp[PATH_MAX];
+    int n = snprintf(tmp, sizeof tmp, "%s.tmp", path);
+
+    if (n < 0 || (size_t)n >= sizeof tmp)
+        return error_set(err, ERR_USAGE, "path is too long: \"%s\"", path);
+
+    auto_close int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, "create \"%s\"", tmp);
+    if (!write_full(fd, data, len))
+        return error_set_errno(err, "write \"%s\"", tmp);
+
+    /* Without this the rename can reach disk before the data, and a power cut
+     * leaves an empty file under the final name. */
+    if (fsync(fd) < 0)
+        return error_set_errno(err, "sync \"%s\"", tmp);
+    if (rename(tmp, path) < 0)
+        return error_set_errno(err, "rename \"%s\"", tmp);
+    if (!sync_parent(path))
+        return error_set_errno(err, "sync the folder of \"%s\"", path);
+    return true;
+}
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+bool file_make_dir(const char *path, unsigned mode, Error *err)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof part)
+        return error_set(err, ERR_USAGE, "not a usable folder: \"%s\"", path);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, (mode_t)mode) < 0 && errno != EEXIST)
+            return error_set_errno(err, "create folder \"%s\"", part);
+    }
+    struct stat info;
+    if (stat(path, &info) < 0 || !S_ISDIR(info.st_mode))
+        return error_set(err, ERR_IO, "\"%s\" is not a folder", path);
+    return true;
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+bool file_remove_tree(const char *path, Error *err)
+{
+    if (!file_exists(path))
+        return true;
+    if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0)
+        return error_set_errno(err, "remove \"%s\"", path);
+    return true;
+}
+
+static int holder_of(int fd)
+{
+    char text[32] = {0};
+
+    return pread(fd, text, sizeof text - 1, 0) > 0 ? (int)strtol(text, NULL, 10) : 0;
+}
+
+bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err)
+{
+    auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return error_set_errno(err, "open the lock \"%s\"", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return error_set_errno(err, "lock \"%s\"", path);
+        *ret_holder = holder_of(fd);
+        return error_set(err, ERR_STATE, "\"%s\" is locked by process %d", path, *ret_holder);
+    }
+
+    char text[32];
+    int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
+        return error_set_errno(err, "write the lock \"%s\"", path);
+    *ret_fd = fd;
+    fd = -1; /* the caller's now: closing it would give the lock back */
+    return true;
+}

@@ -1,0 +1,173 @@
+#include "core/json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+Json json_init(Text *out)
+{
+    return (Json){.out = out};
+}
+
+static void before_value(Json *json)
+{
+    if (json->after_key) {
+        json->after_key = false;
+        return;
+    }
+    if (json->depth == 0)
+        return;
+    assert(json->kind[json->depth - 1] == 'a' && "a value in an object needs a key");
+    if (!json->first[json->depth - 1])
+        text_add_char(json->out, ',');
+    json->first[json->depth - 1] = false;
+}
+
+static void open_container(Json *json, char kind)
+{
+    before_value(json);
+    assert(json->depth < JSON_MAX_DEPTH);
+    json->kind[json->depth] = kind;
+    json->first[json->depth] = true;
+    json->depth++;
+    text_add_char(json->out, kind == 'o' ? '{' : '[');
+}
+
+void json_object(Json *json)
+{
+    open_container(json, 'o');
+}
+
+void json_array(Json *json)
+{
+    open_container(json, 'a');
+}
+
+void json_end(Json *json)
+{
+    assert(json->depth > 0 && !json->after_key);
+    json->depth--;
+    text_add_char(json->out, json->kind[json->depth] == 'o' ? '}' : ']');
+}
+
+/* Length of the valid UTF-8 sequence at p, 0 where there is none. */
+static size_t utf8_len(const unsigned char *p)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
+                 : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
+                 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
+                                                : 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
+        return 0;
+    return len;
+}
+
+static void add_escaped(Text *out, unsigned char c)
+{
+    static const char from[] = "\"\\\b\f\n\r\t";
+    static const char to[] = "\"\\bfnrt";
+    const char *at = strchr(from, c);
+
+    if (at)
+        text_addf(out, "\\%c", to[at - from]);
+    else
+        text_addf(out, "\\u%04x", c);
+}
+
+static void add_quoted(Text *out, const char *value)
+{
+    const unsigned char *p = (const unsigned char *)value;
+
+    text_add_char(out, '"');
+    while (*p) {
+        size_t len = utf8_len(p);
+        if (len == 0) {
+            text_add(out, "\\ufffd");
+            p++;
+        } else if (len == 1 && (*p < 0x20 || *p == '"' || *p == '\\')) {
+            add_escaped(out, *p++);
+        } else {
+            text_add_n(out, (const char *)p, len);
+            p += len;
+        }
+    }
+    text_add_char(out, '"');
+}
+
+void json_key(Json *json, const char *key)
+{
+    assert(json->depth > 0 && json->kind[json->depth - 1] == 'o' && !json->after_key);
+    if (!json->first[json->depth - 1])
+        text_add_char(json->out, ',');
+    json->first[json->depth - 1] = false;
+    add_quoted(json->out, key);
+    text_add_char(json->out, ':');
+    json->after_key = true;
+}
+
+void json_string(Json *json, const char *value)
+{
+    before_value(json);
+    if (value)
+        add_quoted(json->out, value);
+    else
+        text_add(json->out, "null");
+}
+
+void json_int(Json *json, int64_t value)
+{
+    before_value(json);
+    text_addf(json->out, "%" PRId64, value);
+}
+
+void json_double(Json *json, double value, int decimals)
+{
+    before_value(json);
+    if (isfinite(value))
+        text_addf(json->out, "%.*f", decimals, value);
+    else
+        text_add(json->out, "null"); /* JSON has no infinity */
+}
+
+void json_bool(Json *json, bool value)
+{
+    before_value(json);
+    text_add(json->out, value ? "true" : "false");
+}
+
+void json_null(Json *json)
+{
+    before_value(json);
+    text_add(json->out, "null");
+}
+
+void json_kv_string(Json *json, const char *key, const char *value)
+{
+    json_key(json, key);
+    json_string(json, value);
+}
+
+void json_kv_int(Json *json, const char *key, int64_t value)
+{
+    json_key(json, key);
+    json_int(json, value);
+}
+
+void json_kv_double(Json *json, const char *key, double value, int decimals)
+{
+    json_key(json, key);
+    json_double(json, value, decimals);
+}
+
+void json_kv_bool(Json *json, const char *key, bool value)
+{
+    json_key(json, key);
+    json_bool(json, value);
+}

@@ -1,0 +1,267 @@
+/*
+ * Connections and their register.
+ *
+ * libpq blocks. To stop promptly on a signal, the main thread must be able to
+ * end what other threads wait for: pg_interrupt_all() asks the servers to
+ * cancel and then shuts the sockets down, upon which every libpq call returns.
+ * The register holds a PGcancel for each connection, since PQgetCancel may not
+ * be called while another thread uses the connection.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "pg/pg.h"
+
+enum {
+    CONNECT_TIMEOUT_S = 15,
+    MAX_PARAMS = 80,
+    FIRST_WAIT_MS = 100,
+    LONGEST_WAIT_MS = 3000
+};
+
+typedef struct Registered {
+    struct Registered *next;
+    PGconn *conn;
+    PGcancel *cancel;
+} Registered;
+
+static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
+static Registered *registered;
+static bool interrupted;
+
+/* False where everything is to stop: the caller closes what it just opened. */
+static bool register_conn(PGconn *conn)
+{
+    Registered *entry = calloc(1, sizeof *entry);
+
+    if (!entry)
+        abort();
+    entry->conn = conn;
+    entry->cancel = PQgetCancel(conn);
+    (void)pthread_mutex_lock(&register_lock);
+    entry->next = registered;
+    registered = entry;
+    bool go_on = !interrupted;
+    (void)pthread_mutex_unlock(&register_lock);
+    return go_on;
+}
+
+static void unregister_conn(const PGconn *conn)
+{
+    Registered *found = NULL;
+
+    (void)pthread_mutex_lock(&register_lock);
+    for (Registered **at = &registered; *at; at = &(*at)->next)
+        if ((*at)->conn == conn) {
+            found = *at;
+            *at = found->next;
+            break;
+        }
+    (void)pthread_mutex_unlock(&register_lock);
+    if (found) {
+        PQfreeCancel(found->cancel);
+        free(found);
+    }
+}
+
+void pg_interrupt_all(void)
+{
+    char ignored[256];
+
+    (void)pthread_mutex_lock(&register_lock);
+    interrupted = true;
+    for (Registered *at = registered; at; at = at->next)
+        if (at->cancel)
+            (void)PQcancel(at->cancel, ignored, sizeof ignored);
+    for (Registered *at = registered; at; at = at->next)
+        if (PQsocket(at->conn) >= 0)
+            (void)shutdown(PQsocket(at->conn), SHUT_RDWR);
+    (void)pthread_mutex_unlock(&register_lock);
+}
+
+void pg_close(PGconn *conn)
+{
+    if (!conn)
+        return;
+    unregister_conn(conn);
+    PQfinish(conn);
+}
+
+void pg_conn_cleanup(PGconn **conn)
+{
+    pg_close(*conn);
+    *conn = NULL;
+}
+
+static void ignore_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    log_debug("server notice", kv_str("message", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)));
+}
+
+static void hint_for_connect(const char *text, const PgUrl *url, Error *err)
+{
+    static const struct {
+        const char *part;
+        const char *hint;
+    } hints[] = {
+        {"password authentication failed", "Check user and password; in a URL a password is "
+                                           "percent-encoded (@ is %40, : is %3A, / is %2F)."},
+        {"no password supplied",
+         "Put the password into the URL, into PGPASSWORD, or into ~/.pgpass."                                                         },
+        {"does not support SSL",
+         "The server has no TLS. Where the network is trusted, use sslmode=prefer or disable."                                        },
+        {"certificate",
+         "Check sslmode and sslrootcert; sslmode=verify-full needs the CA that signed "
+         "the server's certificate."                                                                                                  },
+        {"channel binding",                "Drop channel_binding=require for a server without TLS."                                   },
+        {"could not translate host name",
+         "The host name does not resolve: check its spelling and DNS."                                                                },
+        {"Connection refused",
+         "Nothing listens there: check host and port, and that the server runs."                                                      },
+        {"No such file or directory",
+         "No server has its socket there: check the folder and the port."                                                             },
+        {"timeout expired",                "The host did not answer in time: check the address, the firewall, and "
+                            "an IP allow list."                                                            },
+        {"does not exist",                 "Create it first, or check the spelling."                                                  },
+        {"no pg_hba.conf entry",           "The server's pg_hba.conf does not let this user in from here."                            },
+        {"too many clients",               "Lower --jobs, or raise max_connections on that server."                                   },
+        {"remaining connection slots",     "Lower --jobs, or raise max_connections on that server."                                   },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(hints); i++)
+        if (strstr(text, hints[i].part)) {
+            (void)error_hint(err, "%s", hints[i].hint);
+            return;
+        }
+    (void)error_hint(err, "The address was %s.", url->redacted);
+}
+
+bool pg_fail_conn(const PGconn *conn, Error *err)
+{
+    const char *text = PQerrorMessage(conn);
+
+    if (cancel_requested())
+        return cancel_check(err);
+    while (*text == '\n' || *text == ' ')
+        text++;
+    return error_set(err, ERR_CONNECT, "connection lost: %.*s",
+                     *text ? (int)strcspn(text, "\n") : 9, *text ? text : "no reason");
+}
+
+static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
+{
+    const char *text = PQerrorMessage(conn);
+    const char *last = text;
+
+    /* With several addresses libpq reports each on a line; the last one is the
+     * server's own word where there is one. */
+    for (const char *p = text; *p; p++)
+        if (*p == '\n' && p[1] && p[1] != '\t' && p[1] != ' ')
+            last = p + 1;
+    if (cancel_requested())
+        return cancel_check(err);
+    (void)error_set(err, ERR_CONNECT, "%.*s", (int)strcspn(last, "\n"), last);
+    hint_for_connect(text, url, err);
+    return false;
+}
+
+static void connect_params(const PgUrl *url, const char *application, const char **keywords,
+                           const char **values)
+{
+    /* Ours first: libpq takes the last value of a keyword, so the owner's wins. */
+    static const char *const defaults[][2] = {
+        {"connect_timeout",     "15"   },
+        {"keepalives_idle",     "30"   },
+        {"keepalives_interval", "10"   },
+        {"keepalives_count",    "3"    },
+        {"tcp_user_timeout",    "60000"},
+        {"client_encoding",     "UTF8" },
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(defaults); i++) {
+        keywords[count] = defaults[i][0];
+        values[count++] = defaults[i][1];
+    }
+    for (size_t i = 0; url->keywords[i] && count + 2 < MAX_PARAMS; i++) {
+        keywords[count] = url->keywords[i];
+        values[count++] = url->values[i];
+    }
+    keywords[count] = "application_name";
+    values[count++] = application;
+    keywords[count] = NULL;
+}
+
+bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
+{
+    const char *keywords[MAX_PARAMS + 1];
+    const char *values[MAX_PARAMS + 1];
+    char application[64];
+
+    (void)snprintf(application, sizeof application, "homeport %s", role);
+    connect_params(url, application, keywords, values);
+
+    PGconn *conn = PQconnectdbParams(keywords, values, 0);
+    if (!conn)
+        return error_set(err, ERR_CONNECT, "out of memory");
+    if (PQstatus(conn) != CONNECTION_OK) {
+        (void)fail_connect(conn, url, err);
+        PQfinish(conn);
+        return false;
+    }
+    (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
+    if (!register_conn(conn)) {
+        pg_close(conn);
+        return error_set(err, ERR_CANCELLED, "stopped");
+    }
+    if (!pg_exec(conn, sql_pg_session, err)) {
+        pg_close(conn);
+        return error_add_context(err, "set up the session");
+    }
+    *ret = conn;
+    return true;
+}
+
+/* Worth another try: the server is restarting or the network hiccuped. A wrong
+ * password or a missing database does not heal by waiting. */
+static bool is_passing(const Error *err)
+{
+    static const char *const passing[] = {
+        "Connection refused", "starting up",           "shutting down",
+        "timeout expired",    "Connection reset",      "connection lost",
+        "terminating",        "closed the connection", "recovery mode",
+        "No such file",       "too many clients",      "remaining connection slots",
+        "not yet accepting",  "Connection timed out",  "temporarily",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(passing); i++)
+        if (err->code == ERR_CONNECT && strstr(err->message, passing[i]))
+            return true;
+    return false;
+}
+
+bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret, Error *err)
+{
+    double deadline = clock_seconds() + seconds;
+    int wait_ms = FIRST_WAIT_MS;
+
+    while (!pg_connect(url, role, ret, err)) {
+        Error stop = ERROR_INIT;
+        if (!is_passing(err) || clock_seconds() + wait_ms / 1000.0 > deadline)
+            return false;
+        log_debug("connection refused, trying again", kv_str("role", role),
+                  kv_str("reason", err->message), kv_i64("wait_ms", wait_ms));
+        if (!cancel_sleep_ms(wait_ms, &stop)) {
+            *err = stop;
+            return false;
+        }
+        wait_ms = wait_ms * 2 < LONGEST_WAIT_MS ? wait_ms * 2 : LONGEST_WAIT_MS;
+    }
+    return true;
+}

@@ -1,0 +1,182 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cancel.h"
+#include "core/text.h"
+#include "pg/pg.h"
+
+enum {
+    MAX_STATEMENT = 64 << 20
+};
+
+void pg_result_cleanup(PGresult **res)
+{
+    PQclear(*res);
+    *res = NULL;
+}
+
+/* Any field that a server sends may be missing. */
+bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
+{
+    const char *primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+
+    /* No SQLSTATE means that the connection broke, not the statement. */
+    if (!state)
+        return pg_fail_conn(conn, err);
+    if (cancel_requested())
+        return cancel_check(err);
+
+    /* 57P01..57P03 and class 08: the server goes away under us. */
+    bool lost = strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0;
+    (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s", lost ? "connection lost: " : "",
+                    primary ? primary : "statement failed");
+    if (detail)
+        (void)snprintf(err->message + strlen(err->message),
+                       sizeof err->message - strlen(err->message), " (%.*s)",
+                       (int)strcspn(detail, "\n"), detail);
+    (void)snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
+    if (hint)
+        (void)error_hint(err, "%s", hint);
+    return false;
+}
+
+static bool result_is_ok(const PGresult *res)
+{
+    switch (PQresultStatus(res)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_EMPTY_QUERY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,
+              Error *err)
+{
+    auto_result PGresult *res = PQexecParams(conn, sql, count, NULL, params, NULL, NULL, 0);
+
+    if (!result_is_ok(res))
+        return pg_fail_result(conn, res, err);
+    *ret = res;
+    res = NULL;
+    return true;
+}
+
+bool pg_exec(PGconn *conn, const char *sql, Error *err)
+{
+    auto_result PGresult *res = PQexec(conn, sql);
+
+    if (!result_is_ok(res))
+        return pg_fail_result(conn, res, err);
+    return true;
+}
+
+bool pg_execf(PGconn *conn, Error *err, const char *fmt, ...)
+{
+    auto_arena Arena *arena = arena_new();
+    va_list args;
+
+    va_start(args, fmt);
+    char *sql = arena_vprintf(arena, fmt, args);
+    va_end(args);
+    return pg_exec(conn, sql, err);
+}
+
+bool pg_query_text(PGconn *conn, Arena *arena, const char *sql, char **ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(conn, sql, 0, NULL, &res, err))
+        return false;
+    const char *cell = PQntuples(res) > 0 ? pg_cell(res, 0, 0) : NULL;
+    *ret = cell ? arena_strdup(arena, cell) : NULL;
+    return true;
+}
+
+bool pg_query_i64(PGconn *conn, const char *sql, int64_t *ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(conn, sql, 0, NULL, &res, err))
+        return false;
+    *ret = PQntuples(res) > 0 ? pg_cell_i64(res, 0, 0) : 0;
+    return true;
+}
+
+/* PQescapeIdentifier needs a connection only for its encoding, and ours is
+ * always UTF-8, in which a quote byte is never part of another character. */
+static char *quote(Arena *arena, const char *value, char mark)
+{
+    size_t len = strlen(value);
+    char *quoted = arena_alloc(arena, 2 * len + 3);
+    size_t at = 0;
+
+    quoted[at++] = mark;
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] == mark)
+            quoted[at++] = mark;
+        quoted[at++] = value[i];
+    }
+    quoted[at] = mark;
+    return quoted;
+}
+
+char *pg_ident(Arena *arena, const char *name)
+{
+    return quote(arena, name, '"');
+}
+
+char *pg_qualified(Arena *arena, const char *schema, const char *name)
+{
+    return arena_printf(arena, "%s.%s", pg_ident(arena, schema), pg_ident(arena, name));
+}
+
+/* standard_conforming_strings is on in every session of ours: a backslash is itself. */
+char *pg_literal(Arena *arena, const char *value)
+{
+    return value ? quote(arena, value, '\'') : arena_strdup(arena, "NULL");
+}
+
+char *pg_text_array(Arena *arena, const char *const *items, int count)
+{
+    Text text = text_init(arena, MAX_STATEMENT);
+
+    text_add_char(&text, '{');
+    for (int i = 0; i < count; i++) {
+        text_add(&text, i ? ",\"" : "\"");
+        for (const char *p = items[i]; *p; p++) {
+            if (*p == '"' || *p == '\\')
+                text_add_char(&text, '\\');
+            text_add_char(&text, *p);
+        }
+        text_add_char(&text, '"');
+    }
+    text_add_char(&text, '}');
+    return arena_strdup(arena, text_str(&text));
+}
+
+const char *pg_cell(const PGresult *res, int row, int col)
+{
+    return PQgetisnull(res, row, col) ? NULL : PQgetvalue(res, row, col);
+}
+
+int64_t pg_cell_i64(const PGresult *res, int row, int col)
+{
+    const char *cell = pg_cell(res, row, col);
+
+    return cell ? strtoll(cell, NULL, 10) : 0;
+}
+
+bool pg_cell_bool(const PGresult *res, int row, int col)
+{
+    const char *cell = pg_cell(res, row, col);
+
+    return cell && cell[0] == 't';
+}
