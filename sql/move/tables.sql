@@ -1,0 +1,38 @@
+-- name: move_tables
+-- Every table that has rows of its own, largest first, so that the longest work starts earliest:
+-- ordinary tables, partitions as themselves, inheritance parents without their children. Not
+-- temporary ones, not homeport's or Neon's own, and of extensions only configuration tables,
+-- with the condition under which their rows are the user's.
+-- Sizes are the files' now; all else is as the snapshot sees it (rule 3: relfilenode).
+-- columns: oid, schema, name, relfilenode, bytes, blocks, rows_estimate, persistence, owner, heap, condition
+SELECT c.oid,
+       n.nspname,
+       c.relname,
+       c.relfilenode,
+       s.main + COALESCE(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0)), 0),
+       s.main / pg_catalog.current_setting('block_size')::bigint,
+       CASE WHEN c.reltuples < 0 OR c.relpages <= 0 THEN -1
+            ELSE (c.reltuples::double precision / c.relpages
+                  * (s.main / pg_catalog.current_setting('block_size')::bigint))::bigint
+       END,
+       c.relpersistence,
+       pg_catalog.pg_get_userbyid(c.relowner),
+       COALESCE(am.amname = 'heap', false),
+       NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
+  LEFT JOIN pg_catalog.pg_depend AS d
+         ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.objid = c.oid
+        AND d.objsubid = 0
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        AND d.deptype = 'e'
+  LEFT JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+ CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.pg_relation_size(c.oid, 'main'), 0)) AS s (main)
+ WHERE c.relkind = 'r'
+   AND c.relpersistence IN ('p', 'u')
+   AND n.nspname !~ '^pg_'
+   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND (e.oid IS NULL OR (c.oid = ANY (e.extconfig) AND e.extname NOT IN ('neon', 'neon_utils')))
+ ORDER BY 5 DESC, c.oid
