@@ -42,20 +42,22 @@ typedef struct Config {
     bool relax_durability;
     bool verify; /* compare after the copy */
 
-    const char *file;           /* that was read; NULL: none */
-    const char *const *origins; /* where each setting came from, by its row: "default", "--jobs",
-                                   "HOMEPORT_JOBS", "homeport.yaml:3"; NULL: nothing is known */
+    const char *file;     /* that was read; NULL: none */
+    const char **origins; /* where each setting came from, by its row: "--jobs", "HOMEPORT_JOBS",
+                             "homeport.yaml:3"; NULL: nobody said, or nothing is known */
 } Config;
 
 typedef struct Setting {
-    Option option; /* fills a field of Config */
+    Option option;   /* fills a field of Config */
+    const char *key; /* in the file, where it is not the option's name; see setting_key() */
     const char *env;
 } Setting;
 
 extern const Setting settings[];
 extern const int setting_count;
 
-const Setting *setting_find(const char *name); /* NULL: there is none */
+const Setting *setting_find(const char *name); /* by its option; NULL: there is none */
+const char *setting_key(const Setting *setting) RETURNS_NONNULL;
 
 /* In this order: defaults, `path` (NULL: ./homeport.yaml where there is one), environment.
  * The command line is applied by the caller, with config_set(). Errors are ERR_USAGE with file and

@@ -70,3 +70,6 @@ const char *name_nearest(const char *text, const char *const *names, size_t coun
 /* `text` in quotes for an error: cut, control characters replaced, anything that may be a
  * connection text with a password in it not shown at all. */
 const char *text_quoted(Arena *arena, const char *text) RETURNS_NONNULL;
+
+/* Could it be a connection text with a password in it? Rather yes than no. */
+bool text_may_be_secret(const char *text);

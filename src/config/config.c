@@ -1,0 +1,178 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/expand.h"
+#include "config/file.h"
+#include "core/file.h"
+
+enum {
+    MAX_FILE = 1024 * 1024
+};
+
+static const char default_file[] = "homeport.yaml";
+
+static void config_init(Arena *arena, Config *config)
+{
+    *config = (Config){.origins = arena_array(arena, (size_t)setting_count, sizeof(char *))};
+    for (int i = 0; i < setting_count; i++) {
+        Option row[] = {settings[i].option, {0}};
+        options_set_defaults(arena, row, config);
+    }
+}
+
+static void origin_set(Config *config, const Setting *setting, const char *origin)
+{
+    config->origins[setting - settings] = origin;
+}
+
+const char *config_origin(const Config *config, const Setting *setting)
+{
+    const char *origin = config->origins ? config->origins[setting - settings] : NULL;
+
+    return origin ? origin : "default";
+}
+
+/* Pairs that somebody said are replaced, not added to, by who comes after. */
+static void pairs_clear(Config *config, const Option *option)
+{
+    memset((char *)config + option->offset, 0, sizeof(const OptionPair *));
+    memset((char *)config + option->count_offset, 0, sizeof(int));
+}
+
+bool config_set(Arena *arena, Config *config, const Setting *setting, const char *origin,
+                const char *text, Error *err)
+{
+    const Option *option = &setting->option;
+    bool more = strncmp(config_origin(config, setting), "--", 2) == 0;
+
+    if (option->type == OPTION_PAIRS && !more)
+        pairs_clear(config, option);
+    if (!option_set(arena, option, origin, text, config, err))
+        return false;
+    origin_set(config, setting, arena_strdup(arena, origin));
+    return true;
+}
+
+/* A path in the file means the same from wherever homeport is run. */
+static const char *path_beside(Arena *arena, const char *file, const char *path)
+{
+    const char *slash = strrchr(file, '/');
+
+    if (*path == '/' || !*path || !slash)
+        return path;
+    return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
+}
+
+static bool apply_text(Arena *arena, const char *name, const char *where, const FileValue *value,
+                       ConfigLookup *lookup, Config *config, Error *err)
+{
+    const Option *option = &value->setting->option;
+    const char *text;
+
+    if (!text_expand(arena, where, value->text, lookup, &text, err))
+        return false;
+    if (option->type == OPTION_PATH)
+        text = path_beside(arena, name, text);
+    return option_set(arena, option, where, text, config, err);
+}
+
+static bool apply_pairs(Arena *arena, const char *name, const FileValue *value,
+                        ConfigLookup *lookup, Config *config, Error *err)
+{
+    for (int i = 0; i < value->pair_count; i++) {
+        OptionPair pair = value->pairs[i];
+        const char *where = arena_printf(arena, "%s:%d: %s", name, value->pair_lines[i],
+                                         text_quoted(arena, pair.from));
+
+        if (!text_expand(arena, where, pair.to, lookup, &pair.to, err) ||
+            !option_add_pair(arena, &value->setting->option, where, pair, config, err))
+            return false;
+    }
+    return true;
+}
+
+static bool apply_value(Arena *arena, const char *name, const FileValue *value,
+                        ConfigLookup *lookup, Config *config, Error *err)
+{
+    const char *where =
+        arena_printf(arena, "%s:%d: %s", name, value->line, setting_key(value->setting));
+
+    if (value->text ? !apply_text(arena, name, where, value, lookup, config, err)
+                    : !apply_pairs(arena, name, value, lookup, config, err))
+        return false;
+    origin_set(config, value->setting, arena_printf(arena, "%s:%d", name, value->line));
+    return true;
+}
+
+bool config_load_text(Arena *arena, const char *name, const char *text, size_t len,
+                      ConfigLookup *lookup, Config *ret, Error *err)
+{
+    FileValues values;
+    Config config;
+
+    config_init(arena, &config);
+    if (!file_values_load(arena, name, text, len, &values, err))
+        return false;
+    for (int i = 0; i < values.count; i++)
+        if (!apply_value(arena, name, &values.list[i], lookup, &config, err))
+            return false;
+    config.file = arena_strdup(arena, name);
+    *ret = config;
+    return true;
+}
+
+static bool apply_environment(Arena *arena, Config *config, Error *err)
+{
+    for (int i = 0; i < setting_count; i++) {
+        const Setting *setting = &settings[i];
+        const char *text = getenv(setting->env);
+
+        if (!text)
+            continue;
+        if (setting->option.type == OPTION_PAIRS)
+            pairs_clear(config, &setting->option);
+        if (!option_set(arena, &setting->option, setting->env, text, config, err))
+            return false;
+        origin_set(config, setting, setting->env);
+    }
+    return true;
+}
+
+static bool read_file(Arena *arena, const char *path, char **ret, size_t *ret_len, Error *err)
+{
+    bool ok = file_read(arena, path, MAX_FILE + 1, ret, ret_len, err);
+
+    if (ok ? *ret_len > MAX_FILE : err->code == ERR_FORMAT) {
+        (void)error_set(err, ERR_USAGE, "\"%s\" is larger than 1 MiB", path);
+        return error_hint(err, "A configuration has a few lines. Is it the right file?");
+    }
+    if (ok)
+        return true;
+
+    /* What cannot be read was asked for: on the command line, or by being there. */
+    err->code = ERR_USAGE;
+    return error_hint(err, "Give another file with --config FILE, or make this one readable.");
+}
+
+bool config_load(Arena *arena, const char *path, Config *ret, Error *err)
+{
+    Config config;
+
+    if (!path && file_exists(default_file))
+        path = default_file;
+    if (path) {
+        char *text;
+        size_t len;
+        if (!read_file(arena, path, &text, &len, err) ||
+            !config_load_text(arena, path, text, len, getenv, &config, err))
+            return false;
+    } else {
+        config_init(arena, &config);
+    }
+    if (!apply_environment(arena, &config, err))
+        return false;
+    *ret = config;
+    return true;
+}
