@@ -1,0 +1,100 @@
+"""What the integration tests are given.
+
+servers    ServerPool: get(version, side) shared, new(version, settings=...) the test's own
+database   database(version, side="source", name=None, options="") -> an empty Database
+pair       pair(15, 17) -> source and target, empty databases on two servers
+homeport   runs the program: homeport("verify", "--json", source=a, target=b) -> Result
+proxy      proxy(server) -> a relay whose connections can be cut
+pg_bin     pg_bin(17) -> that version's programs; 15 and 17 have pg_dump
+
+The program is $HOMEPORT_BIN, else build/homeport. One file's worth of help is in each module:
+server.py, program.py, proxy.py, wait.py.
+"""
+
+import atexit
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+import typing
+
+import pytest
+
+import program
+import proxy as proxies
+import server as postgres
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Pair(typing.NamedTuple):
+    source: postgres.Database
+    target: postgres.Database
+
+
+def pytest_configure(config):
+    # An ended run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def _pool():
+    pool = postgres.ServerPool(postgres.provided())
+    atexit.register(pool.remove)
+    yield pool
+    pool.remove()
+
+
+@pytest.fixture
+def servers(_pool):
+    yield _pool
+    _pool.clean()
+
+
+@pytest.fixture
+def database(servers):
+    def make(version, side="source", name=None, options=""):
+        return servers.get(version, side).create_db(name, options)
+    return make
+
+
+@pytest.fixture
+def pair(servers):
+    def make(source_version, target_version, options=""):
+        return Pair(
+            servers.get(source_version, "source").create_db(options=options),
+            servers.get(target_version, "target").create_db(options=options),
+        )
+    return make
+
+
+@pytest.fixture
+def pg_bin(_pool):
+    return _pool.bins.__getitem__
+
+
+@pytest.fixture
+def proxy():
+    made = []
+
+    def make(server):
+        made.append(proxies.Proxy(server))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def homeport(request, tmp_path):
+    # tmp_path is kept by pytest for looking at; these are not.
+    logs = pathlib.Path(tempfile.mkdtemp(prefix="homeport-run-"))
+    pool = request.getfixturevalue("_pool") if "servers" in request.fixturenames else None
+    binary = pathlib.Path(os.environ.get("HOMEPORT_BIN", ROOT / "build/homeport")).absolute()
+    runner = program.Homeport(binary, tmp_path, pool.passwords if pool else list, logs)
+    yield runner
+    try:
+        runner.finish()
+    finally:
+        shutil.rmtree(logs, ignore_errors=True)

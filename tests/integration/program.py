@@ -1,0 +1,207 @@
+"""Running the homeport program.
+
+Every run is judged beyond what its test asks: a sanitizer's report, a password in its output, and a
+process left behind fail the test.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import wait
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SANITIZER_EXIT = 99
+
+
+@dataclasses.dataclass
+class Result:
+    argv: list
+    rc: int  # negative: the signal that ended it
+    out: str
+    err: str
+    seconds: float
+    max_rss: int  # bytes
+
+    @property
+    def json(self):
+        try:
+            return json.loads(self.out)
+        except ValueError as error:
+            raise AssertionError(f"standard output is not JSON ({error}):\n{self}") from None
+
+    def __str__(self):
+        return f"$ {' '.join(self.argv)}\nexit status {self.rc}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+class Running:
+    """A started program; wait() gives its Result."""
+
+    def __init__(self, argv, env, cwd, stdin, files, secrets):
+        self.argv = [str(arg) for arg in argv]
+        self._out, self._err = files
+        self._secrets = secrets
+        self._started = time.monotonic()
+        self._result = None
+        self._expect_leftovers = False
+        with open(self._out, "wb") as out, open(self._err, "wb") as err:
+            self.process = subprocess.Popen(
+                self.argv, env=env, cwd=cwd, stdout=out, stderr=err, start_new_session=True,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            )
+        if stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(stdin.encode())
+            self.process.stdin.close()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def out(self):
+        return self._out.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def err(self):
+        return self._err.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def running(self):
+        self._reap()
+        return self._result is None
+
+    def _reap(self):
+        if self._result is not None:
+            return
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if pid == 0:
+            return
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self._result = Result(
+            self.argv, self.process.returncode, self.out, self.err,
+            time.monotonic() - self._started, usage.ru_maxrss * 1024,
+        )
+
+    def signal(self, number=signal.SIGINT):
+        self._expect_leftovers = self._expect_leftovers or number == signal.SIGKILL
+        if self.running:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """kill -9 of the program alone: what it started must end by itself."""
+        self.signal(signal.SIGKILL)
+        return self.wait(10)
+
+    def wait_for(self, condition, seconds=60, what="condition"):
+        """Until condition() while the program runs; fails when it ends before."""
+        def check():
+            if condition():
+                return True
+            assert self.running, f"the program ended before: {what}\n{self._result}"
+            return False
+        wait.until(check, seconds, what)
+
+    def wait(self, timeout=120):
+        deadline = time.monotonic() + timeout
+        while self.running:
+            if time.monotonic() > deadline:
+                self.end()
+                raise AssertionError(f"still running after {timeout} s:\n{self._result}")
+            time.sleep(0.005)
+        self._judge()
+        return self._result
+
+    def end(self):
+        """Whatever is left of it, at the end of a test."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        while self.running:
+            time.sleep(0.005)
+
+    def _left_behind(self):
+        try:
+            os.killpg(self.pid, 0)
+            return True
+        except (ProcessLookupError, PermissionError):
+            return False
+
+    def _judge(self):
+        result = self._result
+        assert result.rc != SANITIZER_EXIT, f"a sanitizer found something:\n{result}"
+        for secret in self._secrets():
+            assert secret not in result.out + result.err, f"a password was printed:\n{result}"
+        if not self._expect_leftovers:
+            try:
+                wait.until(lambda: not self._left_behind(), 5, "children of the program gone")
+            except AssertionError:
+                self.end()
+                raise
+
+
+class Homeport:
+    """homeport("verify", "--json", source=database, target=database) -> Result"""
+
+    def __init__(self, binary, cwd, secrets, sanitizer_logs):
+        self.binary = pathlib.Path(binary)
+        self.cwd = pathlib.Path(cwd)
+        self._secrets = secrets
+        self._logs = sanitizer_logs
+        self._runs = []
+
+    def environment(self, source=None, target=None, env=None):
+        found = {
+            "PATH": os.environ["PATH"], "HOME": str(self.cwd), "LANG": "C.UTF-8", "TERM": "dumb",
+            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+            # A status of its own, since homeport's has meanings; files, since stderr may be closed.
+            "ASAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:detect_leaks=1:log_path={self._logs}/asan",
+            "UBSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:print_stacktrace=1:log_path={self._logs}/ubsan",
+            "LSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:suppressions={ROOT}/tests/lsan.supp:print_suppressions=0",
+            "TSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:log_path={self._logs}/tsan"
+                            f":suppressions={ROOT}/tests/tsan.supp:second_deadlock_stack=1",
+        }
+        # By the environment: on the command line a password shows in the process list.
+        for name, side in (("HOMEPORT_SOURCE_URL", source), ("HOMEPORT_TARGET_URL", target)):
+            if side is not None:
+                found[name] = getattr(side, "url", side)
+        found.update(env or {})
+        return {name: str(value) for name, value in found.items() if value is not None}
+
+    def start(self, *args, source=None, target=None, env=None, cwd=None, stdin=None):
+        self.cwd.mkdir(parents=True, exist_ok=True)
+        number = len(self._runs)
+        files = (self._logs / f"run{number}.out", self._logs / f"run{number}.err")
+        argv = [self.binary, *args]
+        if "tsan" in str(self.binary.parent):
+            # ThreadSanitizer needs its shadow addresses free, which a far-reaching ASLR does not leave.
+            argv = ["setarch", "-R", *argv]
+        run = Running(argv, self.environment(source, target, env), cwd or self.cwd, stdin, files, self._secrets)
+        self._runs.append(run)
+        return run
+
+    def __call__(self, *args, timeout=120, **kwargs):
+        return self.start(*args, **kwargs).wait(timeout)
+
+    def ok(self, *args, **kwargs):
+        """The same, and the exit status must be 0."""
+        result = self(*args, **kwargs)
+        assert result.rc == 0, str(result)
+        return result
+
+    def finish(self):
+        """After the test: nothing keeps running, no sanitizer reported, no secret is in a file."""
+        for run in self._runs:
+            run.end()
+        reports = [path for path in sorted(self._logs.iterdir()) if path.name.split(".")[0] in ("asan", "ubsan", "tsan")]
+        assert not reports, "a sanitizer found something:\n" + "\n".join(
+            path.read_text(encoding="utf-8", errors="replace") for path in reports)
+        secrets = [secret.encode() for secret in self._secrets()]
+        for path in self.cwd.rglob(".homeport/**/*"):
+            if path.is_file():
+                data = path.read_bytes()
+                assert not any(secret in data for secret in secrets), f"a password is in {path}"

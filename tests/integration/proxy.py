@@ -1,0 +1,107 @@
+"""A TCP relay before a server, for cutting connections as a network would."""
+
+import contextlib
+import socket
+import struct
+import threading
+
+from server import free_port, make_url
+
+
+class Proxy:
+    """Relays 127.0.0.1:port to the server. cut() resets what is open; while closed, new ones are refused."""
+
+    def __init__(self, server):
+        self.server = server
+        self.port = free_port()
+        self.connections = 0
+        self._lock = threading.Lock()
+        self._open = set()
+        self._limit = None
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._refusing = False
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def url(self, database, user="postgres", password=None, **params):
+        password = password or self.server.password
+        return make_url("127.0.0.1", self.port, getattr(database, "name", database), user, password, **params)
+
+    def cut(self):
+        """Resets every open connection; the next ones are let through again."""
+        with self._lock:
+            doomed, self._open = self._open, set()
+        for sock in doomed:
+            self._reset(sock)
+
+    def cut_after(self, size):
+        """Once, as soon as one connection has carried `size` bytes from the server, resets that one."""
+        with self._lock:
+            self._limit = size
+
+    def refuse(self, refusing=True):
+        """The server cannot be reached: new connections are reset at once."""
+        self._refusing = refusing
+        if refusing:
+            self.cut()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+        self.cut()
+
+    @staticmethod
+    def _reset(sock):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._refusing:
+                self._reset(client)
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.server.port))
+            except OSError:
+                self._reset(client)
+                continue
+            with self._lock:
+                self.connections += 1
+                self._open |= {client, server}
+            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+
+    def _over_limit(self, carried):
+        with self._lock:
+            if self._limit is None or carried < self._limit:
+                return False
+            self._limit = None
+            return True
+
+    def _pump(self, source, sink, from_server):
+        carried = 0
+        try:
+            while data := source.recv(65536):
+                carried += len(data)
+                if from_server and self._over_limit(carried):
+                    break
+                sink.sendall(data)
+            else:
+                with contextlib.suppress(OSError):
+                    sink.shutdown(socket.SHUT_WR)
+                return
+        except OSError:
+            pass
+        for sock in (source, sink):
+            with self._lock:
+                self._open.discard(sock)
+            self._reset(sock)
