@@ -8,7 +8,14 @@
 # Safe to run twice, and by two at a time.
 set -eu
 
-cache=${HOMEPORT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/homeport}
+# Where scripts/servers.sh keeps what it provides, too.
+if [ -n "${HOMEPORT_CACHE:-}" ]; then
+    cache=$HOMEPORT_CACHE
+elif [ "$(id -u)" = 0 ]; then
+    cache=/var/cache/homeport
+else
+    cache=${XDG_CACHE_HOME:-$HOME/.cache}/homeport
+fi
 if [ "${1:-}" = "--where" ]; then
     echo "$cache"
     exit 0

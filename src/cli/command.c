@@ -4,11 +4,13 @@
 
 extern const Command cmd_config;
 extern const Command cmd_help;
+extern const Command cmd_migrations;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
     &cmd_config,
     &cmd_help,
+    &cmd_migrations,
     &cmd_version,
     NULL,
 };
