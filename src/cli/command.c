@@ -8,11 +8,7 @@ extern const Command cmd_migrations;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
-    &cmd_config,
-    &cmd_help,
-    &cmd_migrations,
-    &cmd_version,
-    NULL,
+    &cmd_config, &cmd_help, &cmd_migrations, &cmd_version, NULL,
 };
 
 const Option common_options[] = {
@@ -98,12 +94,17 @@ const char *command_path(Arena *arena, const Command *command)
     return arena_printf(arena, "homeport %s", command->name);
 }
 
-bool command_takes(const Command *command, const Setting *setting)
+static bool is_listed(const char *const *names, const char *name)
 {
-    for (const char *const *name = command->settings; name && *name; name++)
-        if (strcmp(*name, setting->option.name) == 0)
+    for (; names && *names; names++)
+        if (strcmp(*names, name) == 0)
             return true;
     return false;
+}
+
+bool command_takes(const Command *command, const Setting *setting)
+{
+    return is_listed(command->settings, setting->option.name);
 }
 
 bool command_takes_config(const Command *command)
@@ -162,6 +163,8 @@ static int setting_views(Arena *arena, const Command *command, OptionView **ret)
         if (command && !command_takes(command, &settings[i]))
             continue;
         views[count] = view_of(arena, &settings[i].option);
+        if (command && is_listed(command->needs, settings[i].option.name))
+            views[count].sentence = arena_printf(arena, "%s; needed", views[count].sentence);
         views[count].env = settings[i].env;
         views[count++].key = setting_key(&settings[i]);
     }
@@ -171,17 +174,17 @@ static int setting_views(Arena *arena, const Command *command, OptionView **ret)
 
 int option_views(Arena *arena, const Command *command, OptionSection section, OptionView **ret)
 {
-    const Option *rows = section == SECTION_COMMON ? common_options : command->options;
-    int count = 0;
-
     if (section == SECTION_SETTINGS)
         return setting_views(arena, command, ret);
+
+    const Option *rows = section == SECTION_COMMON ? common_options : command->options;
+    int count = 0;
     while (rows && rows[count].name)
         count++;
     OptionView *views = arena_array(arena, (size_t)count, sizeof *views);
     count = 0;
     for (const Option *row = rows; row && row->name; row++) {
-        if (section == SECTION_COMMON && !command_takes_common(command, row))
+        if (section == SECTION_COMMON && command && !command_takes_common(command, row))
             continue;
         views[count] = view_of(arena, row);
         views[count++].letter = section == SECTION_COMMON ? option_letter(row) : NULL;
@@ -194,12 +197,6 @@ const char *const group_titles[GROUP_COUNT] = {
     [GROUP_MOVE] = "Move a database",
     [GROUP_APP] = "Run the app",
     [GROUP_SELF] = "homeport itself",
-};
-
-const char *const section_titles[SECTION_COUNT] = {
-    [SECTION_OWN] = "Options",
-    [SECTION_SETTINGS] = "Settings",
-    [SECTION_COMMON] = "Common options",
 };
 
 const char *command_usage(Arena *arena, const Command *command)

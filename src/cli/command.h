@@ -49,11 +49,10 @@ typedef enum OptionSection {
     SECTION_COUNT
 } OptionSection;
 
-/* What a command takes of a section; every setting there is where `command` is NULL. */
+/* What a command takes of a section; all settings and common options where `command` is NULL. */
 int option_views(Arena *arena, const Command *command, OptionSection section, OptionView **ret);
 
 extern const char *const group_titles[GROUP_COUNT];
-extern const char *const section_titles[SECTION_COUNT];
 
 /* "homeport move [OPTIONS]" */
 const char *command_usage(Arena *arena, const Command *command) RETURNS_NONNULL;

@@ -75,14 +75,14 @@ static void add_value_cases(Text *out, const Command *command)
     }
 }
 
-static void add_value_names(Text *out)
+/* The options of those cases as one pattern: "--dir|--jobs". */
+static void add_value_names(Text *out, const char *cases)
 {
-    Text cases = text_init(out->arena, HELP_MAX_BYTES);
+    const char *separator = "";
 
-    visit_all(&cases, commands, add_value_cases);
-    for (const char *at = text_str(&cases); (at = strstr(at, "--")) != NULL;) {
+    for (const char *at = cases; (at = strstr(at, "--")) != NULL; separator = "|") {
         size_t len = strcspn(at, ")");
-        text_addf(out, "%.*s|", (int)len, at);
+        text_addf(out, "%s%.*s", separator, (int)len, at);
         at += len;
     }
 }
@@ -103,8 +103,8 @@ void help_bash(Text *out)
              "        previous=${COMP_WORDS[COMP_CWORD - 2]}\n    fi\n"
              "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
              "        case ${COMP_WORDS[i]} in\n        ");
-    add_value_names(out);
-    text_add(out, "--) [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)); ((i++)) ;;\n"
+    add_value_names(out, text_str(&cases));
+    text_add(out, ") [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++)); ((i++)) ;;\n"
                   "        -*) ;;\n"
                   "        *) path+=\" ${COMP_WORDS[i]}\" ;;\n"
                   "        esac\n    done\n\n"

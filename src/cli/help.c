@@ -20,28 +20,28 @@ static void add_heading(Text *out, const char *title)
 /* Words of `text`, from column `at` on; later lines begin at `indent`. */
 static void add_wrapped(Text *out, const char *text, int at, int indent)
 {
-    int column = at;
+    bool fresh = true; /* nothing on the line yet that a space would part the word from */
 
     while (*text) {
         int len = (int)strcspn(text, " \n");
         bool paragraph = strncmp(text + len, "\n\n", 2) == 0;
 
-        if (column > indent && column + len + (column > at) > WIDTH) {
+        if (!fresh && at + 1 + len > WIDTH) {
             text_addf(out, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent && column > at) {
+            at = indent;
+        } else if (!fresh) {
             text_add_char(out, ' ');
-            column++;
+            at++;
         }
         text_add_n(out, text, (size_t)len);
-        column += len;
-        text += len;
-        text += strspn(text, " \n");
+        at += len;
+        fresh = paragraph;
         if (paragraph) {
             text_addf(out, "\n\n%*s", indent, "");
-            column = indent;
+            at = indent;
         }
-        at = indent;
+        text += len;
+        text += strspn(text, " \n");
     }
     text_add_char(out, '\n');
 }
@@ -111,6 +111,11 @@ static const char *left_of(Text *out, const OptionView *view)
 
 static void add_section(Text *out, const Command *command, OptionSection section)
 {
+    static const char *const titles[SECTION_COUNT] = {
+        [SECTION_OWN] = "Options",
+        [SECTION_SETTINGS] = "Settings, from homeport.yaml, [the environment] or here",
+        [SECTION_COMMON] = "Common options",
+    };
     OptionView *views;
     int count = option_views(out->arena, command, section, &views);
     int width = 0;
@@ -122,12 +127,8 @@ static void add_section(Text *out, const Command *command, OptionSection section
     }
     if (count > 0) {
         text_add_char(out, '\n');
-        add_heading(out, section_titles[section]);
+        add_heading(out, titles[section]);
     }
-    if (count > 0 && section == SECTION_SETTINGS)
-        add_wrapped(out,
-                    "from homeport.yaml, the environment [in brackets] over it, options over both",
-                    0, 0);
     for (int i = 0; i < count; i++) {
         const char *right =
             views[i].env ? arena_printf(out->arena, "%s [%s]", views[i].sentence, views[i].env)

@@ -124,23 +124,28 @@ static void add_examples(Text *out, const Command *command)
 void help_man(Text *out)
 {
     OptionView *views;
-    int count = option_views(out->arena, commands[0], SECTION_COMMON, &views);
+    int count = option_views(out->arena, NULL, SECTION_COMMON, &views);
 
-    text_addf(out,
-              ".TH HOMEPORT 1 \"\" \"homeport %s\" \"homeport\"\n.SH NAME\nhomeport \\- bring a "
-              "live app home, its database first\n.SH SYNOPSIS\n.B homeport\n.I COMMAND\n"
-              ".RI [ OPTIONS ]\n.SH COMMANDS\n",
-              HOMEPORT_VERSION);
+    text_addf(out, ".TH HOMEPORT 1 \"\" \"homeport %s\" \"homeport\"\n", HOMEPORT_VERSION);
+    text_add(out, ".nh\n.ad l\n"
+                  ".SH NAME\nhomeport \\- bring a live app home, its database first\n"
+                  ".SH SYNOPSIS\n.B homeport\n.I COMMAND\n.RI [ OPTIONS ]\n"
+                  ".SH COMMANDS\n");
     for (const Command *const *command = commands; *command; command++)
         add_command(out, *command);
     text_add(out, ".SH COMMON OPTIONS\n");
     for (int i = 0; i < count; i++)
         add_option(out, &views[i]);
     add_settings(out);
-    text_add(out, ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nfailed\n.TP\n.B 2\nwrong usage or "
-                  "configuration\n.TP\n.B 3\ndone, and problems were found\n"
-                  ".SH FILES\n.TP\n.I homeport.yaml\nthe settings, in the current folder\n.TP\n"
-                  ".I .homeport\nthe work folder, with the state of the move\n.SH EXAMPLES\n");
+    text_add(out, ".SH EXIT STATUS\n"
+                  ".TP\n.B 0\ndone\n"
+                  ".TP\n.B 1\nfailed\n"
+                  ".TP\n.B 2\nwrong usage or configuration\n"
+                  ".TP\n.B 3\ndone, and problems were found\n"
+                  ".SH FILES\n"
+                  ".TP\n.I homeport.yaml\nthe settings, in the current folder\n"
+                  ".TP\n.I .homeport\nthe work folder, with the state of the move\n"
+                  ".SH EXAMPLES\n");
     for (const Command *const *command = commands; *command; command++)
         add_examples(out, *command);
 }

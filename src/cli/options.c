@@ -107,6 +107,8 @@ static bool refuse_unknown(Parser *parser, const Written *written)
         (void)error_set(parser->err, ERR_USAGE, "%s has no option %s", path,
                         text_quoted(arena, written->shown));
     }
+    if (command && command->subcommands && setting)
+        return error_hint(parser->err, "Write it after one of %s's commands.", path);
     if (nearest && !setting)
         return error_hint(parser->err, "Did you mean --%s?", nearest);
     return error_hint(parser->err, "%s --help lists its options.", path);

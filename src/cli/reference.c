@@ -12,16 +12,9 @@ static void add_markdown(Text *out, const char *text)
     }
 }
 
-/* Inside a table even code has to escape the bar. */
 static void add_code(Text *out, const char *text)
 {
-    text_add_char(out, '`');
-    for (; *text; text++) {
-        if (*text == '|')
-            text_add_char(out, '\\');
-        text_add_char(out, *text);
-    }
-    text_add_char(out, '`');
+    text_addf(out, "`%s`", text);
 }
 
 static void add_option_row(Text *out, const OptionView *view)
@@ -105,7 +98,7 @@ static void add_settings(Text *out)
 void help_reference(Text *out)
 {
     OptionView *views;
-    int count = option_views(out->arena, command_find(commands, "config"), SECTION_COMMON, &views);
+    int count = option_views(out->arena, NULL, SECTION_COMMON, &views);
 
     text_add(out,
              "# Reference\n\nMade by `homeport help --reference`: change the tables in `src/`, "

@@ -64,6 +64,14 @@ static void error_print(Arena *arena, const Error *err, bool as_json)
         error_print_json(arena, err);
 }
 
+static bool check_resolved(const Command *command, const Config *config, Error *err)
+{
+    for (int i = 0; i < setting_count; i++)
+        if (command_takes(command, &settings[i]) && !config_check(config, &settings[i], err))
+            return false;
+    return true;
+}
+
 static bool check_urls(Arena *arena, const Command *command, const Config *config, Error *err)
 {
     for (int i = 0; i < setting_count; i++) {
@@ -107,7 +115,8 @@ static bool config_make(Arena *arena, const CommandLine *line, Config *ret, Erro
         if (!config_set(arena, ret, given->setting, given->origin, given->text, err))
             return false;
     }
-    return check_needs(arena, command, ret, err) && check_urls(arena, command, ret, err);
+    return check_resolved(command, ret, err) && check_needs(arena, command, ret, err) &&
+           check_urls(arena, command, ret, err);
 }
 
 /* Help is what somebody who names no command wants; a program that does so has made an error. */
@@ -169,6 +178,14 @@ static bool wants_json(int count, const char *const *args)
     return false;
 }
 
+/* What commands printed themselves may still be on its way, or have failed without their notice. */
+static bool output_end(Error *err)
+{
+    if (fflush(stdout) == EOF || ferror(stdout))
+        return error_set_errno(err, "write to standard output");
+    return true;
+}
+
 int cli_main(int argc, char **argv)
 {
     auto_arena Arena *arena = arena_new();
@@ -178,7 +195,8 @@ int cli_main(int argc, char **argv)
     CommandLine line;
     Error err = ERROR_INIT;
 
-    if (options_parse(arena, count, args, &line, &err) && run_line(arena, &line, &err))
+    if (options_parse(arena, count, args, &line, &err) && run_line(arena, &line, &err) &&
+        output_end(&err))
         return 0;
     error_print(arena, &err, wants_json(count, args));
     return error_exit_status(&err);

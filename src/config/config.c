@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/expand.h"
 #include "config/file.h"
 #include "core/file.h"
+#include "core/text.h"
 
 enum {
     MAX_FILE = 1024 * 1024
@@ -15,7 +17,10 @@ static const char default_file[] = "homeport.yaml";
 
 static void config_init(Arena *arena, Config *config)
 {
-    *config = (Config){.origins = arena_array(arena, (size_t)setting_count, sizeof(char *))};
+    *config = (Config){
+        .origins = arena_array(arena, (size_t)setting_count, sizeof(char *)),
+        .unresolved = arena_array(arena, (size_t)setting_count, sizeof(Error *)),
+    };
     for (int i = 0; i < setting_count; i++) {
         Option row[] = {settings[i].option, {0}};
         options_set_defaults(arena, row, config);
@@ -25,6 +30,16 @@ static void config_init(Arena *arena, Config *config)
 static void origin_set(Config *config, const Setting *setting, const char *origin)
 {
     config->origins[setting - settings] = origin;
+    config->unresolved[setting - settings] = NULL;
+}
+
+bool config_check(const Config *config, const Setting *setting, Error *err)
+{
+    const Error *problem = config->unresolved ? config->unresolved[setting - settings] : NULL;
+
+    if (problem)
+        *err = *problem;
+    return !problem;
 }
 
 const char *config_origin(const Config *config, const Setting *setting)
@@ -96,13 +111,21 @@ static bool apply_pairs(Arena *arena, const char *name, const FileValue *value,
 static bool apply_value(Arena *arena, const char *name, const FileValue *value,
                         ConfigLookup *lookup, Config *config, Error *err)
 {
-    const char *where =
-        arena_printf(arena, "%s:%d: %s", name, value->line, setting_key(value->setting));
+    const Setting *setting = value->setting;
+    const char *where = arena_printf(arena, "%s:%d: %s", name, value->line, setting_key(setting));
+    bool ok = value->text ? apply_text(arena, name, where, value, lookup, config, err)
+                          : apply_pairs(arena, name, value, lookup, config, err);
 
-    if (value->text ? !apply_text(arena, name, where, value, lookup, config, err)
-                    : !apply_pairs(arena, name, value, lookup, config, err))
+    if (!ok && err->code != ERR_STATE)
         return false;
-    origin_set(config, value->setting, arena_printf(arena, "%s:%d", name, value->line));
+    origin_set(config, setting, arena_printf(arena, "%s:%d", name, value->line));
+    if (!ok) {
+        Error *problem = arena_alloc(arena, sizeof *problem);
+        *problem = *err;
+        problem->code = ERR_USAGE;
+        config->unresolved[setting - settings] = problem;
+        *err = ERROR_INIT;
+    }
     return true;
 }
 
@@ -120,6 +143,35 @@ bool config_load_text(Arena *arena, const char *name, const char *text, size_t l
             return false;
     config.file = arena_strdup(arena, name);
     *ret = config;
+    return true;
+}
+
+/* HOMEPORT_SORCE_URL would be passed over without a word. Only what is a slip or two away from a
+ * setting is refused: other variables of that beginning are somebody else's. */
+static bool check_environment(Arena *arena, Error *err)
+{
+    enum {
+        SLIPS = 2
+    };
+    static const char prefix[] = "HOMEPORT_";
+
+    for (char **entry = environ; entry && *entry; entry++) {
+        if (strncmp(*entry, prefix, strlen(prefix)) != 0)
+            continue;
+        const char *name = arena_strndup(arena, *entry, strcspn(*entry, "="));
+        const char *near = NULL;
+        bool known = false;
+        for (int i = 0; i < setting_count; i++) {
+            size_t distance = text_distance(name, settings[i].env);
+            known = known || distance == 0;
+            if (distance <= SLIPS)
+                near = settings[i].env;
+        }
+        if (!near || known)
+            continue;
+        (void)error_set(err, ERR_USAGE, "the variable %s is no setting", text_quoted(arena, name));
+        return error_hint(err, "Did you mean %s?", near);
+    }
     return true;
 }
 
@@ -171,7 +223,7 @@ bool config_load(Arena *arena, const char *path, Config *ret, Error *err)
     } else {
         config_init(arena, &config);
     }
-    if (!apply_environment(arena, &config, err))
+    if (!check_environment(arena, err) || !apply_environment(arena, &config, err))
         return false;
     *ret = config;
     return true;

@@ -45,6 +45,7 @@ typedef struct Config {
     const char *file;     /* that was read; NULL: none */
     const char **origins; /* where each setting came from, by its row: "--jobs", "HOMEPORT_JOBS",
                              "homeport.yaml:3"; NULL: nobody said, or nothing is known */
+    const Error **unresolved; /* why the file's value could not be had: see config_check() */
 } Config;
 
 typedef struct Setting {
@@ -75,6 +76,10 @@ bool config_load_text(Arena *arena, const char *name, const char *text, size_t l
  * to the ones that came from the command line, and replace what came from elsewhere. */
 bool config_set(Arena *arena, Config *config, const Setting *setting, const char *origin,
                 const char *text, Error *err) MUST_USE;
+
+/* False where the file refers to a variable that is not set, and nobody after it gave a value: an
+ * error only for who needs this setting. `homeport status` works without the database's secrets. */
+bool config_check(const Config *config, const Setting *setting, Error *err) MUST_USE;
 
 /* Where it came from; "default" where nobody said. */
 const char *config_origin(const Config *config, const Setting *setting) RETURNS_NONNULL;

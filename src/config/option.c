@@ -16,14 +16,28 @@ enum {
     QUOTED_BYTES = 60,
 };
 
-/* The smallest distance that is still no misspelling grows with the word. */
+/* How many edits are still a slip grows with the word. Half a word, or one too many behind it, is
+ * near as well: "migration", "source-url". */
 static bool near_enough(const char *text, const char *name, size_t distance)
 {
     size_t len = strlen(text);
+    size_t slips = len < 3 ? 1 : len < 9 ? 2 : len / 3;
     size_t shorter = len < strlen(name) ? len : strlen(name);
 
-    return distance <= (len < 6 ? 1 : len / 3) || (len < 6 && len > 2 && distance == 2) ||
-           (shorter > 2 && strncmp(text, name, shorter) == 0);
+    return distance <= slips || (shorter > 2 && strncmp(text, name, shorter) == 0);
+}
+
+/* Two neighbours exchanged are one slip, though two edits: "jbos" is jobs, not json. */
+static bool is_swap(const char *text, const char *name)
+{
+    size_t at = 0;
+
+    if (strlen(text) != strlen(name))
+        return false;
+    while (text[at] && text[at] == name[at])
+        at++;
+    return text[at] && text[at + 1] && text[at] == name[at + 1] && text[at + 1] == name[at] &&
+           strcmp(text + at + 2, name + at + 2) == 0;
 }
 
 const char *name_nearest(const char *text, const char *const *names, size_t count)
@@ -32,7 +46,7 @@ const char *name_nearest(const char *text, const char *const *names, size_t coun
     size_t best = SIZE_MAX;
 
     for (size_t i = 0; i < count; i++) {
-        size_t distance = text_distance(text, names[i]);
+        size_t distance = is_swap(text, names[i]) ? 1 : text_distance(text, names[i]);
         if (distance < best && near_enough(text, names[i], distance)) {
             best = distance;
             nearest = names[i];
