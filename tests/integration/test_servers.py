@@ -135,14 +135,14 @@ def test_proxy_cuts_connections(database, proxy):
 def test_an_ended_run_leaves_no_server(tmp_path, number):
     """Also no folder, unless it was killed outright."""
     (tmp_path / "test_hang.py").write_text(textwrap.dedent("""
-        import pathlib, time
+        import pathlib, signal
         def test_hang(servers):
             server = servers.get(15)
             told = pathlib.Path(__file__).parent / "told"
             told.with_suffix(".new").write_text(f"{server.pid} {server.dir}")
             told.with_suffix(".new").rename(told)
             while True:
-                time.sleep(1)
+                signal.pause()
     """), encoding="utf-8")
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", str(tmp_path)],
