@@ -68,6 +68,8 @@ static const char *read_string(ConfigReader *r)
     size_t len = (size_t)(r->at - start);
     if (r->at < r->end)
         r->at++;
+    else
+        plain = false; /* never closed */
     return plain && len > 0 && len <= 4000 ? arena_strndup(r->arena, start, len) : NULL;
 }
 
