@@ -6,6 +6,7 @@
 #include <string.h>
 
 /* A message that does not fit is cut and says so, rather than ending anywhere. */
+PRINTF_LIKE(3, 0)
 static void format_into(char *buf, size_t size, const char *fmt, va_list args)
 {
     int n = vsnprintf(buf, size, fmt, args);
@@ -77,7 +78,7 @@ static const struct {
       [ERR_IO] = {"io",        1},
     [ERR_CONNECT] = {"connect",   1},
       [ERR_SQL] = {"sql",       1},
-    [ERR_STATE] = {"state",     1},
+    [ERR_WRONG_STATE] = {"state",     1},
       [ERR_SNAPSHOT] = {"snapshot",  1},
     [ERR_PROGRAM] = {"program",   1},
       [ERR_FORMAT] = {"format",    1},
