@@ -5,10 +5,12 @@
 extern const Command cmd_config;
 extern const Command cmd_help;
 extern const Command cmd_migrations;
+extern const Command cmd_move;
+extern const Command cmd_status;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
-    &cmd_config, &cmd_help, &cmd_migrations, &cmd_version, NULL,
+    &cmd_config, &cmd_help, &cmd_migrations, &cmd_move, &cmd_status, &cmd_version, NULL,
 };
 
 const Option common_options[] = {

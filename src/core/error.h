@@ -23,7 +23,7 @@ typedef enum ErrorCode {
     ERR_IO,        /* a system call failed, see sys_errno */
     ERR_CONNECT,   /* no connection, or it broke: may be tried again */
     ERR_SQL,       /* PostgreSQL refused the statement, see sqlstate */
-    ERR_STATE,     /* not possible in the state that things are in */
+    ERR_WRONG_STATE, /* not possible in the state that things are in */
     ERR_SNAPSHOT,  /* the snapshot is gone: rows start again under a new one */
     ERR_PROGRAM,   /* another program (pg_dump ...) failed */
     ERR_FORMAT,    /* bytes from outside do not have the shape they should */

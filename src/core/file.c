@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LOCK_TRIES = 5, LOCK_WAIT_MS = 20 };
 
 void file_close(int *fd)
 {
@@ -173,17 +176,37 @@ static int holder_of(int fd)
     return pread(fd, text, sizeof text - 1, 0) > 0 ? (int)strtol(text, NULL, 10) : 0;
 }
 
+int file_lock_holder(const char *path)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    /* A shared lock, held for an instant: file_lock() waits longer than that. */
+    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return 0;
+    return holder_of(fd);
+}
+
+static bool lock_soon(int fd)
+{
+    for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == LOCK_TRIES)
+            return false;
+        (void)poll(NULL, 0, LOCK_WAIT_MS);
+    }
+    return true;
+}
+
 bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err)
 {
     auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
     if (fd < 0)
         return error_set_errno(err, "open the lock \"%s\"", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (!lock_soon(fd)) {
         if (errno != EWOULDBLOCK)
             return error_set_errno(err, "lock \"%s\"", path);
         *ret_holder = holder_of(fd);
-        return error_set(err, ERR_STATE, "\"%s\" is locked by process %d", path, *ret_holder);
+        return error_set(err, ERR_WRONG_STATE, "\"%s\" is locked by process %d", path, *ret_holder);
     }
 
     char text[32];

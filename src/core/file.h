@@ -30,8 +30,11 @@ bool file_remove_tree(const char *path, Error *err) MUST_USE;
 
 /* Takes an exclusive lock, without waiting, on `path` (created if need be, its
  * content becomes our process id). *ret_holder is the other's process id where
- * somebody has it, and then the error is ERR_STATE. The descriptor is the lock. */
+ * somebody has it, and then the error is ERR_WRONG_STATE. The descriptor is the lock. */
 bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err) MUST_USE;
+
+/* Who has that lock: a process id, 0: nobody. Takes nothing away from who wants it. */
+int file_lock_holder(const char *path);
 
 void file_close(int *fd);
 void file_stream_close(FILE **file);

@@ -38,17 +38,43 @@ typedef struct Finding {
     int object_count;
 } Finding;
 
+/* One side, as it was found. */
+typedef struct AssessedServer {
+    const char *url;     /* redacted */
+    const char *version; /* "15.20 (Debian ...)" */
+    int version_num;     /* 150020 */
+    const char *database;
+    const char *role;
+    bool superuser;
+    int64_t size_bytes; /* of the database */
+    const char *encoding;
+    const char *collate;
+    const char *ctype;
+    const char *provider; /* of the collation: libc, icu, builtin */
+} AssessedServer;
+
 typedef struct Assessment {
-    Finding *findings; /* blockers first, then by id */
+    Scope scope;       /* what was asked for: the findings are of it */
+    Finding *findings; /* blockers first, then warnings, then notes, each by id */
     int count;
-    int blockers; /* within the scope that was asked for */
+    int blockers;
     int warnings;
     int notes;
+    AssessedServer source;
+    AssessedServer target;
 } Assessment;
 
-/* Judges findings of `scope` only. Fails only where a side cannot be read at all. */
+/* Judges findings of `scope` only: both where the scope is SCOPE_BOTH. A thing that matters to both
+ * kinds of move, but not alike, is two findings of one id. Fails only where a side cannot be read
+ * at all. */
 bool assess_run(Arena *arena, const Config *config, Scope scope, Assessment *ret,
                 Error *err) MUST_USE;
+
+const char *severity_name(Severity severity) RETURNS_NONNULL; /* "blocker" */
+const char *scope_name(Scope scope) RETURNS_NONNULL;          /* "once", "live", "both" */
+
+void assessment_json(Json *json,
+                     const Assessment *assessment); /* the pairs, inside an open object */
 
 /* ---- verify: are both sides equal? ---- */
 
@@ -68,10 +94,21 @@ typedef struct Difference {
     const char *detail; /* columns that differ, both values or definitions; never NULL */
 } Difference;
 
+/* A sequence as it stood when it was copied. */
+typedef struct SequenceValue {
+    const char *schema;
+    const char *name;
+    const char *last_value;
+    const char *is_called; /* "t" or "f" */
+} SequenceValue;
+
 typedef struct VerifyOptions {
     const char *snapshot; /* of the source, exported by somebody who keeps it; NULL: its own */
-    bool all;             /* every difference, not the first 20 */
-    bool rows_only;       /* leave the schema out */
+    const SequenceValue *sequences; /* compare the target's with these rather than with the
+                                       source's, which writers move on; NULL: with the source's */
+    int sequence_count;
+    bool all;       /* every difference, not the first 20 */
+    bool rows_only; /* leave the schema out */
 } VerifyOptions;
 
 typedef struct VerifyReport {
@@ -91,8 +128,8 @@ typedef struct VerifyReport {
 bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options, VerifyReport *ret,
                 Error *err) MUST_USE;
 
-void verify_report_json(Json *json,
-                        const VerifyReport *report); /* the pairs, inside an open object */
+/* The pairs, inside an open object. */
+void verify_report_json(Json *json, const VerifyReport *report);
 
 /* ---- move --once: everything, of one moment ---- */
 
@@ -108,13 +145,36 @@ typedef struct MoveReport {
     double seconds_copy; /* rows, indexes and keys, which overlap */
     double seconds_finish;
     double seconds;
+    bool already_done;     /* by an earlier run; nothing was done now */
     bool resumed; /* an earlier run was killed: its schema was kept, rows started again */
     bool verify_done;
     VerifyReport verify;
     Assessment assessment;
 } MoveReport;
 
-bool move_once(Arena *arena, const Config *config, MoveReport *ret, Error *err) MUST_USE;
+typedef struct MoveProgress {
+    const char *step; /* "copy", "indexes", "finish", "verify": what is being done */
+    int64_t bytes;    /* of COPY data so far */
+    int64_t rows;
+    int tables; /* done */
+    int tables_total;
+    int indexes;
+    int indexes_total;
+    double fraction;     /* of the tables' bytes, 0..1 */
+    double rate;         /* bytes a second, lately */
+    double seconds_left; /* < 0: not known yet */
+} MoveProgress;
+
+typedef struct MoveWatch {
+    void (*progress)(void *context, const MoveProgress *progress); /* some times a second */
+    void (*step)(void *context, const char *text); /* a step has begun or ended, for people */
+    void *context;
+} MoveWatch;
+
+/* ERR_FOUND where blockers were found (ret->assessment) or verification found differences
+ * (ret->verify): then `ret` is filled as far as it came. `watch` may be NULL. */
+bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,
+               Error *err) MUST_USE;
 
 /* ---- status: where things stand, from the work folder alone ---- */
 

@@ -32,10 +32,8 @@ typedef struct Registered {
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static Registered *registered;
-static bool interrupted;
 
-/* False where everything is to stop: the caller closes what it just opened. */
-static bool register_conn(PGconn *conn)
+static void register_conn(PGconn *conn)
 {
     Registered *entry = calloc(1, sizeof *entry);
 
@@ -46,9 +44,7 @@ static bool register_conn(PGconn *conn)
     (void)pthread_mutex_lock(&register_lock);
     entry->next = registered;
     registered = entry;
-    bool go_on = !interrupted;
     (void)pthread_mutex_unlock(&register_lock);
-    return go_on;
 }
 
 static void unregister_conn(const PGconn *conn)
@@ -74,7 +70,6 @@ void pg_interrupt_all(void)
     char ignored[256];
 
     (void)pthread_mutex_lock(&register_lock);
-    interrupted = true;
     for (Registered *at = registered; at; at = at->next)
         if (at->cancel)
             (void)PQcancel(at->cancel, ignored, sizeof ignored);
@@ -216,9 +211,10 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
         return false;
     }
     (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
-    if (!register_conn(conn)) {
+    register_conn(conn);
+    if (!cancel_check(err)) {
         pg_close(conn);
-        return error_set(err, ERR_CANCELLED, "stopped");
+        return false;
     }
     if (!pg_exec(conn, sql_pg_session, err)) {
         pg_close(conn);

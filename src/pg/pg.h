@@ -29,8 +29,8 @@ void pg_close(PGconn *conn); /* accepts NULL */
 bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret,
                       Error *err) MUST_USE;
 
-/* Cancels running statements and breaks every connection. Meant for one call, on the way out;
- * connections made afterwards fail with ERR_CANCELLED. */
+/* Cancels running statements and breaks every connection that there is, so that threads which
+ * block in libpq return. Once a stop was asked for (core/cancel.h) no new one is made either. */
 void pg_interrupt_all(void);
 
 /* One statement with text parameters ($1...), text results. */

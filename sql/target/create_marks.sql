@@ -1,0 +1,23 @@
+-- name: target_create_marks
+-- homeport's own schema on the target, dropped when the move is finished: what
+-- is done is marked here in the transaction that does it (MOVE.md 5). A table
+-- has a row for each part that it is copied in. Several statements, run by the
+-- simple protocol in one transaction.
+-- columns: none
+CREATE SCHEMA IF NOT EXISTS homeport;
+CREATE TABLE IF NOT EXISTS homeport.move (
+    id text PRIMARY KEY,
+    started timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    schema_done boolean NOT NULL DEFAULT false
+);
+CREATE TABLE IF NOT EXISTS homeport.finished_part (
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    part integer NOT NULL,
+    rows bigint NOT NULL,
+    PRIMARY KEY (schema_name, table_name, part)
+);
+CREATE TABLE IF NOT EXISTS homeport.finished_entry (
+    entry integer PRIMARY KEY
+);
+COMMENT ON SCHEMA homeport IS 'homeport: state of a move in progress; gone when it is finished'

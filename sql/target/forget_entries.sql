@@ -1,0 +1,3 @@
+-- name: target_forget_entries
+-- columns: none
+DELETE FROM homeport.finished_entry

@@ -1,0 +1,3 @@
+-- name: target_schema_done
+-- columns: none
+UPDATE homeport.move SET schema_done = true

@@ -1,0 +1,177 @@
+#include <stddef.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "core/json.h"
+#include "core/term.h"
+#include "move/move.h"
+
+enum {
+    MAX_OUTPUT = 64 << 20
+};
+
+typedef struct MoveOptions {
+    bool once;
+    bool dry_run;
+} MoveOptions;
+
+static const Option move_options[] = {
+    {.name = "once",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MoveOptions, once),
+     .unset = "no",
+     .help = "copy everything as it is at one moment, and end"},
+    {.name = "dry-run",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MoveOptions, dry_run),
+     .unset = "no",
+     .help = "only check whether the move could be made"},
+    {0                 },
+};
+
+static void report_json(Text *out, const MoveReport *report, bool complete)
+{
+    Json json = json_init(out);
+
+    json_object(&json);
+    json_kv_bool(&json, "complete", complete);
+    json_kv_bool(&json, "already_done", report->already_done);
+    json_kv_bool(&json, "resumed", report->resumed);
+    if (report->verify_done)
+        verify_report_json(&json, &report->verify);
+    else
+        json_kv_bool(&json, "verified", false);
+    json_key(&json, "copied");
+    json_object(&json);
+    json_kv_int(&json, "tables", report->tables);
+    json_kv_int(&json, "rows", report->rows);
+    json_kv_int(&json, "bytes", report->bytes);
+    json_kv_int(&json, "indexes", report->indexes);
+    json_kv_int(&json, "constraints", report->constraints);
+    json_kv_int(&json, "sequences", report->sequences);
+    json_kv_int(&json, "large_objects", report->large_objects);
+    json_end(&json);
+    json_key(&json, "took");
+    json_object(&json);
+    json_kv_double(&json, "schema", report->seconds_schema, 3);
+    json_kv_double(&json, "copy", report->seconds_copy, 3);
+    json_kv_double(&json, "finish", report->seconds_finish, 3);
+    json_kv_double(&json, "verify", report->verify.seconds, 3);
+    json_kv_double(&json, "all", report->seconds, 3);
+    json_end(&json);
+    json_kv_int(&json, "blockers", report->assessment.blockers);
+    json_kv_int(&json, "warnings", report->assessment.warnings);
+    json_end(&json);
+}
+
+static void report_text(Arena *arena, Text *out, const MoveReport *report)
+{
+    if (report->already_done) {
+        text_add(out, "This move is finished already; nothing was done.\n");
+        return;
+    }
+    text_addf(out, "Moved %s rows of %d tables (%s) in %s", text_count(arena, report->rows),
+              report->tables, text_bytes(arena, (uint64_t)report->bytes),
+              text_duration(arena, report->seconds));
+    text_addf(out, ", with %d indexes, %d keys and constraints, %d sequences", report->indexes,
+              report->constraints, report->sequences);
+    if (report->large_objects > 0)
+        text_addf(out, ", %d large objects", report->large_objects);
+    text_add(out, ".\n");
+    if (report->verify_done)
+        text_addf(out, "Verified: %s rows are equal on both sides%s.\n",
+                  text_count(arena, report->verify.rows),
+                  report->verify.schema_compared ? ", and so is the schema" : "");
+    else
+        text_add(out, "Not verified: `homeport verify` compares every row.\n");
+    if (report->assessment.warnings > 0)
+        text_addf(out, "%d warning%s: `homeport check --once` tells.\n",
+                  report->assessment.warnings, report->assessment.warnings == 1 ? "" : "s");
+}
+
+static bool dry_run(const Invocation *inv, Error *err)
+{
+    Assessment assessment;
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+
+    if (!assess_run(inv->arena, inv->config, SCOPE_ONCE, &assessment, err))
+        return false;
+    if (inv->json) {
+        MoveReport report = {.assessment = assessment};
+        report_json(&out, &report, false);
+    } else {
+        progress_print_findings(&assessment);
+        text_addf(&out, "%s %d blockers, %d warnings, %d notes; nothing was changed.",
+                  assessment.blockers ? "This move cannot be made:" : "This move can be made:",
+                  assessment.blockers, assessment.warnings, assessment.notes);
+    }
+    if (!cli_print(&out, err))
+        return false;
+    return assessment.blockers == 0 ||
+           error_set(err, ERR_FOUND, "%d blockers", assessment.blockers);
+}
+
+static bool move_run(const Invocation *inv, Error *err)
+{
+    const MoveOptions *options = inv->options;
+    ProgressView view = {.quiet = inv->quiet};
+    MoveWatch watch = progress_watch(&view);
+    MoveReport report;
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+
+    if (!options->once) {
+        (void)error_set(err, ERR_USAGE, "say which move: --once");
+        return error_hint(err, "`homeport move --once` copies everything as it is at one moment.");
+    }
+    if (options->dry_run)
+        return dry_run(inv, err);
+
+    bool ok = move_once(inv->arena, inv->config, &watch, &report, err);
+    progress_end(&view, ok);
+    if (!ok && err->code != ERR_FOUND)
+        return false;
+    if (inv->json)
+        report_json(&out, &report, ok);
+    else if (ok)
+        report_text(inv->arena, &out, &report);
+    else if (report.verify_done)
+        text_addf(&out, "%s differences; `homeport verify` names them.",
+                  text_count(inv->arena, report.verify.differences));
+    else
+        progress_print_findings(&report.assessment);
+    Error printed = ERROR_INIT;
+    if (!cli_print(&out, &printed)) {
+        *err = printed;
+        return false;
+    }
+    return ok;
+}
+
+const Command cmd_move = {
+    .name = "move",
+    .group = GROUP_MOVE,
+    .summary = "bring the database home",
+    .description =
+        "Makes the source's schema on the target, copies every row under one snapshot, builds "
+        "indexes and keys as each table is complete, and compares both sides row by row. The "
+        "source is only read: its writers are never blocked, and what is copied is one moment.\n\n"
+        "It can be killed at any time. `homeport status` then says incomplete, and running it "
+        "again "
+        "keeps the schema and starts the rows again.",
+    .settings =
+        (const char *const[]){"source",        "target",     "dir", "schema", "accept-drift", "migrations",
+                              "migrations-table", "migrations-schema", "map-role", "jobs",
+                              "split-bytes", "pg-bin", "relax-durability", "verify", NULL},
+    .needs = (const char *const[]){"source", "target", NULL                  },
+    .options = move_options,
+    .options_size = sizeof(MoveOptions),
+    .examples =
+        (const Example[]){
+                              {"homeport move --once", "Move what homeport.yaml or the environment names."},
+                              {"homeport move --once --map-role neondb_owner=app --jobs 4",
+             "Objects of neondb_owner belong to app at home."},
+                              {"homeport move --once --dry-run", "Only check whether it could be made."},
+                              {0},
+                              },
+    .run = move_run,
+};

@@ -1,0 +1,135 @@
+#include "cli/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/term.h"
+#include "core/text.h"
+
+enum {
+    PLAIN_EVERY_S = 10,
+    BAR_WIDTH = 24,
+    MAX_LINE = 512
+};
+
+static void add_bar(Text *line, double fraction)
+{
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    int filled = (int)(fraction * BAR_WIDTH * 8);
+
+    for (int i = 0; i < BAR_WIDTH; i++) {
+        int here = filled - i * 8;
+        text_add(line, here >= 8 ? "█" : here > 0 ? eighths[here] : "·");
+    }
+}
+
+static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
+{
+    text_addf(line, "%s  %s rows", text_bytes(arena, (uint64_t)progress->bytes),
+              text_count(arena, progress->rows));
+    text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
+    if (progress->indexes_total > 0)
+        text_addf(line, "  indexes and keys %d/%d", progress->indexes, progress->indexes_total);
+    if (progress->rate > 0)
+        text_addf(line, "  %s/s", text_bytes(arena, (uint64_t)progress->rate));
+    if (progress->seconds_left >= 0)
+        text_addf(line, "  %s left", text_duration(arena, progress->seconds_left));
+}
+
+static void on_progress(void *context, const MoveProgress *progress)
+{
+    auto_arena Arena *arena = arena_new();
+    ProgressView *view = context;
+    Text line = text_init(arena, MAX_LINE);
+    double now = clock_seconds();
+
+    if (view->quiet)
+        return;
+    if (term_is_tty(stderr)) {
+        text_add(&line, "  ");
+        add_bar(&line, progress->fraction);
+        text_addf(&line, " %3.0f %%  ", progress->fraction * 100);
+        add_numbers(arena, &line, progress);
+        term_progress(text_str(&line));
+    } else if (now - view->last_line >= PLAIN_EVERY_S) {
+        view->last_line = now;
+        text_addf(&line, "%s: %.0f %%  ", progress->step, progress->fraction * 100);
+        add_numbers(arena, &line, progress);
+        (void)fprintf(stderr, "%s\n", text_str(&line));
+    }
+}
+
+static const char *step_text(const char *step)
+{
+    static const struct {
+        const char *step;
+        const char *text;
+    } texts[] = {
+        {"check",  "check what could stand in the way"         },
+        {"schema", "dump the schema and make it on the target" },
+        {"copy",   "copy rows, build indexes and keys"         },
+        {"finish", "sequences, triggers, privileges, and so on"},
+        {"verify", "compare every row on both sides"           },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (strcmp(texts[i].step, step) == 0)
+            return texts[i].text;
+    return NULL;
+}
+
+static void end_step(ProgressView *view, bool ok)
+{
+    auto_arena Arena *arena = arena_new();
+    const char *plain = term_style(stderr, TERM_PLAIN);
+
+    term_progress(NULL);
+    if (view->step && !view->quiet)
+        (void)fprintf(stderr, "%s%s%s %-44s %s%8s%s\n",
+                      term_style(stderr, ok ? TERM_GREEN : TERM_RED), ok ? "✓" : "✗", plain,
+                      view->step, term_style(stderr, TERM_DIM),
+                      text_duration(arena, clock_seconds() - view->step_started), plain);
+    view->step = NULL;
+}
+
+static void on_step(void *context, const char *step)
+{
+    ProgressView *view = context;
+    const char *text = step_text(step);
+
+    if (!text) { /* a remark, inside the step that runs */
+        term_progress(NULL);
+        if (!view->quiet)
+            (void)fprintf(stderr, "  %s\n", step);
+        return;
+    }
+    end_step(view, true);
+    view->step = text;
+    view->step_started = clock_seconds();
+    view->last_line = clock_seconds();
+    if (!view->quiet)
+        term_progress(text);
+}
+
+MoveWatch progress_watch(ProgressView *view)
+{
+    return (MoveWatch){.progress = on_progress, .step = on_step, .context = view};
+}
+
+void progress_end(ProgressView *view, bool ok)
+{
+    end_step(view, ok);
+}
+
+void progress_print_findings(const Assessment *assessment)
+{
+    for (int i = 0; i < assessment->count; i++) {
+        const Finding *finding = &assessment->findings[i];
+
+        if (finding->severity != SEVERITY_BLOCKER)
+            continue;
+        (void)fprintf(stderr, "%sblocker%s %s: %s\n  fix: %s\n", term_style(stderr, TERM_RED),
+                      term_style(stderr, TERM_PLAIN), finding->id, finding->summary, finding->fix);
+    }
+}

@@ -1,0 +1,24 @@
+/*
+ * Shows a move while it runs, on standard error: on a terminal a line that is
+ * refreshed in place, elsewhere a plain line every ten seconds.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "move/move.h"
+
+typedef struct ProgressView {
+    bool quiet;
+    double last_line; /* when the last plain line was printed */
+    double step_started;
+    const char *step; /* the one that runs; NULL: none */
+} ProgressView;
+
+/* Valid as long as `view` is. */
+MoveWatch progress_watch(ProgressView *view);
+/* Takes the line away, and ends the running step with a check mark or a cross. */
+void progress_end(ProgressView *view, bool ok);
+
+/* One line for what was found, with blockers first: for a move that check stops. */
+void progress_print_findings(const Assessment *assessment);

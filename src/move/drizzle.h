@@ -1,0 +1,38 @@
+/*
+ * The schema by the app's migration journal (rule 24): the journal is applied
+ * in a scratch database on the target's server, and the schema is taken from
+ * there by pg_dump. What the live source has otherwise is drift.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/error.h"
+#include "move/archive.h"
+#include "move/programs.h"
+#include "pg/pg.h"
+
+typedef struct DrizzleRequest {
+    const Config *config;
+    const Programs *programs;
+    const PgUrl *target;
+    const char *move_id;
+    const char *archive_path;
+    const Archive *source; /* the live source's, to compare with */
+} DrizzleRequest;
+
+/* The scratch database, kept for questions about its catalogue until closed. */
+typedef struct DrizzleScratch {
+    PGconn *conn;
+    PGconn *server; /* another database of the same server, to drop it from */
+    char name[64];
+} DrizzleScratch;
+
+/* Drift that is not accepted is ERR_FOUND, with the objects in the message. */
+bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch *ret_scratch,
+                    Archive *ret, Error *err) MUST_USE;
+
+/* Drops the scratch database. Fine where none was made. */
+void drizzle_close(DrizzleScratch *scratch);

@@ -1,0 +1,110 @@
+#include "move/marks.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+bool marks_read(PGconn *target, Arena *arena, Marks *ret, Error *err)
+{
+    auto_result PGresult *there = NULL;
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(target, sql_target_has_marks, 0, NULL, &there, err))
+        return error_add_context(err, "look for an earlier move on the target");
+    if (!pg_cell_bool(there, 0, 0)) {
+        *ret = (Marks){.there = false};
+        return true;
+    }
+    if (!pg_query(target, sql_target_read_marks, 0, NULL, &res, err))
+        return error_add_context(err, "read the marks of an earlier move");
+    if (PQntuples(res) == 0) {
+        *ret = (Marks){.there = false};
+        return true;
+    }
+    *ret = (Marks){
+        .there = true,
+        .id = arena_strdup(arena, pg_cell(res, 0, 0)),
+        .schema_done = pg_cell_bool(res, 0, 1),
+    };
+    return true;
+}
+
+bool marks_begin(PGconn *target, const char *id, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    const char *params[] = {id};
+
+    return (pg_exec(target, "BEGIN", err) && pg_exec(target, sql_target_create_marks, err) &&
+            pg_query(target, sql_target_begin_move, 1, params, &res, err) &&
+            pg_exec(target, "COMMIT", err)) ||
+           error_add_context(err, "make homeport's schema on the target");
+}
+
+bool marks_schema_done(PGconn *target, Error *err)
+{
+    return pg_exec(target, sql_target_schema_done, err);
+}
+
+bool marks_part(PGconn *target, const char *schema, const char *table, int part, int64_t rows,
+                Error *err)
+{
+    auto_result PGresult *res = NULL;
+    char part_text[16];
+    char rows_text[32];
+
+    (void)snprintf(part_text, sizeof part_text, "%d", part);
+    (void)snprintf(rows_text, sizeof rows_text, "%" PRId64, rows);
+    const char *params[] = {schema, table, part_text, rows_text};
+    return pg_query(target, sql_target_mark_part, COUNT_OF(params), params, &res, err);
+}
+
+bool marks_entry(PGconn *target, int entry, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%d", entry);
+    const char *params[] = {text};
+    return pg_query(target, sql_target_mark_entry, COUNT_OF(params), params, &res, err);
+}
+
+bool marks_part_rows(PGconn *target, const char *schema, const char *table, int part, int64_t *ret,
+                     Error *err)
+{
+    auto_result PGresult *res = NULL;
+    char text[16];
+
+    (void)snprintf(text, sizeof text, "%d", part);
+    const char *params[] = {schema, table, text};
+    if (!pg_query(target, sql_target_part_rows, COUNT_OF(params), params, &res, err))
+        return false;
+    *ret = PQntuples(res) > 0 ? pg_cell_i64(res, 0, 0) : -1;
+    return true;
+}
+
+bool marks_entries(PGconn *target, Arena *arena, int **ret, int *ret_count, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(target, sql_target_marked_entries, 0, NULL, &res, err))
+        return false;
+    int count = PQntuples(res);
+    int *entries = arena_array(arena, (size_t)count, sizeof *entries);
+    for (int i = 0; i < count; i++)
+        entries[i] = (int)pg_cell_i64(res, i, 0);
+    *ret = entries;
+    *ret_count = count;
+    return true;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    int left = *(const int *)a;
+    int right = *(const int *)b;
+
+    return (left > right) - (left < right);
+}
+
+bool marks_has_entry(const int *entries, int count, int entry)
+{
+    return count > 0 && bsearch(&entry, entries, (size_t)count, sizeof entry, compare_ints) != NULL;
+}

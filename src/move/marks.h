@@ -1,0 +1,38 @@
+/*
+ * What is done on the target, marked on the target: schema `homeport`, whose
+ * rows are written in the transaction that does the thing (MOVE.md 5). A crash
+ * anywhere leaves marks and things agreeing; the work folder cannot promise that.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "move/archive.h"
+#include "pg/pg.h"
+
+typedef struct Marks {
+    bool there;       /* a move began on this target */
+    const char *id;   /* of that move */
+    bool schema_done; /* all of pre-data is there */
+} Marks;
+
+bool marks_read(PGconn *target, Arena *arena, Marks *ret, Error *err) MUST_USE;
+
+/* Its own transaction: before anything else is made on the target. */
+bool marks_begin(PGconn *target, const char *id, Error *err) MUST_USE;
+
+/* In the caller's transaction. */
+bool marks_schema_done(PGconn *target, Error *err) MUST_USE;
+bool marks_part(PGconn *target, const char *schema, const char *table, int part, int64_t rows,
+                Error *err) MUST_USE;
+bool marks_entry(PGconn *target, int entry, Error *err) MUST_USE;
+
+/* -1: not finished. */
+bool marks_part_rows(PGconn *target, const char *schema, const char *table, int part, int64_t *ret,
+                     Error *err) MUST_USE;
+/* Ids of the entries that are done, rising. */
+bool marks_entries(PGconn *target, Arena *arena, int **ret, int *ret_count, Error *err) MUST_USE;
+bool marks_has_entry(const int *entries, int count, int entry);

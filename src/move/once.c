@@ -1,0 +1,627 @@
+/*
+ * move --once: everything, of one moment.
+ *
+ * planned    assess; nothing is touched
+ * schema     homeport's marks on the target, then pre-data in one transaction
+ * copying    rows, indexes, keys; then what comes after; then verification
+ * finished   the marks are dropped, in the one synchronous commit of the move
+ *
+ * Killed at any point, the marks on the target tell the next run what is there.
+ * Its snapshot is another one, so the rows start again (rule 6); the schema
+ * stays unless the source's has changed meanwhile.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "move/drizzle.h"
+#include "move/finish.h"
+#include "move/keeper.h"
+#include "move/large_objects.h"
+#include "move/marks.h"
+#include "move/move.h"
+#include "move/plan.h"
+#include "move/schema.h"
+#include "move/state.h"
+#include "move/tables.h"
+#include "move/work.h"
+
+enum {
+    SNAPSHOT_TRIES = 3,
+    CONNECT_S = 15,
+    JOBS_MAX = 8,
+    MEMORY_SMALLEST = 64 << 20,
+    MEMORY_LARGEST = 256 << 20,
+    SAVE_EVERY_MS = 1000,
+};
+
+typedef struct Once {
+    Arena *arena;
+    const Config *config;
+    const MoveWatch *watch;
+    MoveReport *report;
+    PgUrl source_url;
+    PgUrl target_url;
+    State state;
+    PGconn *target; /* the main thread's */
+    int jobs;
+    int64_t memory_bytes;
+} Once;
+
+/* What belongs to one snapshot. */
+typedef struct Attempt {
+    Keeper keeper;
+    Table *tables;
+    int table_count;
+    Programs programs;
+    bool large_objects;
+    Archive archive; /* count 0 where the schema exists already */
+    const char *archive_path;
+    DrizzleScratch scratch;
+    SequenceValue *sequences;
+    int sequence_count;
+    Plan plan;
+    WorkProgress progress;
+    double copy_started;
+    double last_save;
+    int64_t last_bytes;
+    double last_time;
+    double rate;
+} Attempt;
+
+static void say_step(const Once *once, const char *text)
+{
+    if (once->watch && once->watch->step)
+        once->watch->step(once->watch->context, text);
+}
+
+/* ---- before anything is touched ---- */
+
+static bool target_facts(Once *once, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(once->target, sql_target_facts, 0, NULL, &res, err))
+        return error_add_context(err, "ask the target for its size");
+    int64_t buffers = pg_cell_i64(res, 0, 1);
+    int parallel = (int)pg_cell_i64(res, 0, 2);
+    bool local = pg_cell_bool(res, 0, 3);
+
+    /* On this machine its processors can be counted. Elsewhere the server's own idea of how many
+     * processes may work at once is the best that SQL tells; half of them, as each of ours keeps a
+     * process of the source busy too. */
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int jobs = local && cpus > 0 ? (int)cpus : parallel / 2;
+    if (jobs < 2)
+        jobs = 2;
+    once->jobs = once->config->jobs > 0 ? once->config->jobs : jobs > JOBS_MAX ? JOBS_MAX : jobs;
+
+    /* shared_buffers is about a quarter of a server's memory; more than this made sorts no faster,
+     * as they fall out of the processor's cache (docs/benchmarks.md). */
+    int64_t each = buffers / 8 / once->jobs;
+    if (each > MEMORY_LARGEST)
+        each = MEMORY_LARGEST;
+    if (each < MEMORY_SMALLEST)
+        each = MEMORY_SMALLEST;
+    once->memory_bytes = each * once->jobs;
+    return true;
+}
+
+static bool check_same_move(const Once *once, Error *err)
+{
+    const MoveRecord *move = &once->state.move;
+
+    if (strcmp(move->source, once->source_url.redacted) == 0 &&
+        strcmp(move->target, once->target_url.redacted) == 0)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE, "the folder \"%s\" belongs to a move from %s to %s",
+                    once->config->dir, move->source, move->target);
+    return error_hint(err, "Give another --dir for this one.");
+}
+
+static bool assess(Once *once, Error *err)
+{
+    Assessment *assessment = &once->report->assessment;
+
+    if (!assess_run(once->arena, once->config, SCOPE_ONCE, assessment, err))
+        return false;
+    if (assessment->blockers == 0)
+        return true;
+    (void)error_set(err, ERR_FOUND, "%d finding%s in the way of this move", assessment->blockers,
+                    assessment->blockers == 1 ? " stands" : "s stand");
+    return error_hint(err, "`homeport check --once` says what to do about each.");
+}
+
+/* ---- schema ---- */
+
+static const char *in_dir(const Once *once, const char *name)
+{
+    return arena_printf(once->arena, "%s/%s", once->config->dir, name);
+}
+
+static bool dump_source(Once *once, Attempt *attempt, Archive *ret, Error *err)
+{
+    DumpRequest request = {
+        .programs = &attempt->programs,
+        .url = &once->source_url,
+        .snapshot = attempt->keeper.snapshot,
+        .large_objects = attempt->large_objects,
+        .path = in_dir(once, "schema.new"),
+    };
+
+    return schema_dump(once->arena, &request, ret, err);
+}
+
+/* The archive that the target's schema is to be made of. */
+static bool obtain_archive(Once *once, Attempt *attempt, Error *err)
+{
+    Archive source;
+
+    if (once->config->schema == SCHEMA_EXISTING)
+        return true;
+    if (!programs_find(once->arena, once->config, PQserverVersion(attempt->keeper.conn),
+                       PQserverVersion(once->target), &attempt->programs, err) ||
+        !dump_source(once, attempt, &source, err))
+        return false;
+    attempt->archive_path = in_dir(once, "schema.new");
+    if (once->config->schema == SCHEMA_DUMP) {
+        attempt->archive = source;
+        return true;
+    }
+    DrizzleRequest request = {
+        .config = once->config,
+        .programs = &attempt->programs,
+        .target = &once->target_url,
+        .move_id = once->state.move.id,
+        .archive_path = in_dir(once, "drizzle.dump"),
+        .source = &source,
+    };
+    return drizzle_schema(once->arena, &request, &attempt->scratch, &attempt->archive, err);
+}
+
+static bool create_schema(Once *once, const Attempt *attempt, Error *err)
+{
+    if (attempt->archive.count == 0)
+        return marks_schema_done(once->target, err);
+    return schema_create(once->target, once->config, &attempt->archive, err);
+}
+
+/* The archive that the schema on the target was made of, kept since. */
+static bool schema_unchanged(Once *once, const Attempt *attempt, Archive *ret_old)
+{
+    Error ignored = ERROR_INIT;
+
+    if (attempt->archive.count == 0)
+        return true;
+    return archive_read(once->arena, in_dir(once, "schema.dump"), ret_old, &ignored) &&
+           archive_equal(ret_old, &attempt->archive);
+}
+
+static bool keep_archive(Once *once, const Attempt *attempt, Error *err)
+{
+    const char *to = in_dir(once, "schema.dump");
+    const char *from = once->config->schema == SCHEMA_DRIZZLE ? in_dir(once, "drizzle.dump")
+                                                              : attempt->archive_path;
+
+    if (attempt->archive.count > 0 && rename(from, to) < 0)
+        return error_set_errno(err, "keep \"%s\"", to);
+    attempt = NULL;
+    return true;
+}
+
+/* An earlier run left a whole schema: either it still is the source's, and only
+ * what came after it goes, or all of it goes. */
+static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_done, Error *err)
+{
+    Archive old = {0};
+
+    if (schema_unchanged(once, attempt, &old)) {
+        say_step(once, "schema kept from the run before; rows start again");
+        *ret_done = true;
+        if (once->state.move.phase == PHASE_SCHEMA &&
+            !state_event(&once->state, EVENT_SCHEMA_DONE, err))
+            return false;
+        return state_event(&once->state, EVENT_ROWS_RESTARTED, err) &&
+               schema_drop_marked(once->target, &attempt->archive, err);
+    }
+    say_step(once, "the source's schema has changed since the run before; starting from empty");
+    *ret_done = false;
+    if (old.count > 0 && !schema_drop_all(once->target, &old, err))
+        return error_hint(err,
+                          "Empty the target by hand (drop and create the database), remove the "
+                          "work folder, and begin again.");
+    if (once->state.move.phase == PHASE_COPYING &&
+        !state_event(&once->state, EVENT_SCHEMA_CHANGED, err))
+        return false;
+    return marks_begin(once->target, once->state.move.id, err);
+}
+
+static bool other_move(const Marks *marks, Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE, "another move has begun on this target (id %s)", marks->id);
+    return error_hint(err,
+                      "Go on with it in its own work folder, or give an empty target: drop and "
+                      "create the database.");
+}
+
+/* An archive is kept before the target is touched: a later run must know what
+ * was made there. A schema that is not marked as done was rolled back whole. */
+static bool ensure_schema(Once *once, Attempt *attempt, Error *err)
+{
+    Marks marks;
+    bool done = false;
+
+    if (!marks_read(once->target, once->arena, &marks, err))
+        return false;
+    if (marks.there && strcmp(marks.id, once->state.move.id) != 0)
+        return other_move(&marks, err);
+    once->report->resumed |= marks.there;
+    if (marks.there && marks.schema_done) {
+        if (!reuse_schema(once, attempt, &done, err))
+            return false;
+    } else if (once->state.move.phase == PHASE_COPYING) {
+        return error_set(err, ERR_WRONG_STATE, "the marks of this move are gone from the target") ||
+               error_hint(err,
+                          "Was the database replaced? Remove the work folder \"%s\" and begin "
+                          "again.",
+                          once->config->dir);
+    } else if (!state_event(&once->state, EVENT_SCHEMA_STARTED, err) ||
+               (!marks.there && !marks_begin(once->target, once->state.move.id, err))) {
+        return false;
+    }
+    if (done)
+        return keep_archive(once, attempt, err);
+    return keep_archive(once, attempt, err) && create_schema(once, attempt, err) &&
+           state_event(&once->state, EVENT_SCHEMA_DONE, err);
+}
+
+/* ---- rows ---- */
+
+static bool truncate_tables(Once *once, const Table *const *tables, int count, Error *err)
+{
+    Text sql = text_init(once->arena, 64 << 20);
+
+    if (count == 0)
+        return true;
+    text_add(&sql, "TRUNCATE ");
+    for (int i = 0; i < count; i++)
+        text_addf(&sql, "%sONLY %s", i ? ", " : "", tables[i]->qualified);
+    return pg_exec(once->target, text_str(&sql), err) ||
+           error_add_context(err, "empty the target's tables");
+}
+
+/* Tables that are copied in parts cannot be emptied by the part that copies;
+ * with foreign keys in place, all must be emptied at once. */
+static bool empty_tables(Once *once, const Attempt *attempt, Error *err)
+{
+    if (attempt->archive.count > 0)
+        return truncate_tables(once, attempt->plan.split, attempt->plan.split_count, err);
+
+    const Table **all =
+        arena_array(once->arena, (size_t)attempt->table_count, sizeof(const Table *));
+    int count = 0;
+    for (int i = 0; i < attempt->table_count; i++)
+        if (!attempt->tables[i].condition)
+            all[count++] = &attempt->tables[i];
+    return truncate_tables(once, all, count, err) &&
+           pg_exec(once->target, sql_target_forget_parts, err);
+}
+
+typedef struct Tick {
+    Once *once;
+    Attempt *attempt;
+} Tick;
+
+static void update_rate(Attempt *attempt, double now, int64_t bytes)
+{
+    double elapsed = now - attempt->last_time;
+
+    if (elapsed < 0.5)
+        return;
+    double rate = (double)(bytes - attempt->last_bytes) / elapsed;
+    attempt->rate = attempt->rate > 0 ? 0.7 * attempt->rate + 0.3 * rate : rate;
+    attempt->last_time = now;
+    attempt->last_bytes = bytes;
+}
+
+static MoveProgress make_progress(const Once *once, Attempt *attempt)
+{
+    WorkProgress *work = &attempt->progress;
+    double now = clock_seconds();
+    int64_t bytes = atomic_load(&work->bytes);
+    int parts = atomic_load(&work->parts_done);
+    int total = attempt->plan.indexes + attempt->plan.constraints;
+    int built = atomic_load(&work->indexes_done) + atomic_load(&work->constraints_done);
+    /* COPY's bytes and the disk's differ by some factor; it shows within the first tables. */
+    double share = attempt->plan.bytes > 0 ? (double)bytes / (double)attempt->plan.bytes : 0;
+    bool copied = parts == attempt->plan.copy_parts;
+
+    update_rate(attempt, now, bytes);
+    (void)once;
+    return (MoveProgress){
+        .step = copied ? "indexes" : "copy",
+        .bytes = bytes,
+        .rows = atomic_load(&work->rows),
+        .tables = parts,
+        .tables_total = attempt->plan.copy_parts,
+        .indexes = built,
+        .indexes_total = total,
+        .fraction = copied         ? 1
+                    : share > 0.99 ? 0.99
+                                   : share,
+        .rate = copied ? 0 : attempt->rate,
+        .seconds_left = !copied && attempt->rate > 0 && bytes < attempt->plan.bytes
+                            ? (double)(attempt->plan.bytes - bytes) / attempt->rate
+                            : -1,
+    };
+}
+
+static bool on_tick(void *context, Error *err)
+{
+    const Tick *tick = context;
+    Once *once = tick->once;
+    MoveProgress progress = make_progress(once, tick->attempt);
+    double now = clock_seconds();
+
+    if (once->watch && once->watch->progress)
+        once->watch->progress(once->watch->context, &progress);
+    if (now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
+        return true;
+    tick->attempt->last_save = now;
+    once->state.move.tables_done = progress.tables;
+    once->state.move.rows_done = progress.rows;
+    once->state.move.bytes_done = progress.bytes;
+    return state_progress(&once->state, err);
+}
+
+static bool copy_all(Once *once, Attempt *attempt, Error *err)
+{
+    bool existing = attempt->archive.count == 0;
+    PlanRequest plan = {
+        .config = once->config,
+        .tables = attempt->tables,
+        .table_count = attempt->table_count,
+        .archive = existing ? NULL : &attempt->archive,
+        .schema = attempt->scratch.conn ? attempt->scratch.conn : attempt->keeper.conn,
+        .source = attempt->keeper.conn,
+        .target = once->target,
+        .jobs = once->jobs,
+    };
+    Tick tick = {once, attempt};
+
+    if (!plan_make(once->arena, &plan, &attempt->plan, err) || !empty_tables(once, attempt, err))
+        return false;
+    once->state.move.bytes_total = attempt->plan.bytes;
+    once->state.move.tables_total = attempt->plan.copy_parts;
+    attempt->copy_started = attempt->last_time = clock_seconds();
+    WorkRequest work = {
+        .config = once->config,
+        .source = &once->source_url,
+        .target = &once->target_url,
+        .keeper = &attempt->keeper,
+        .plan = &attempt->plan,
+        .archive = plan.archive,
+        .jobs = once->jobs,
+        .memory_bytes = once->memory_bytes,
+        .progress = &attempt->progress,
+        .tick = on_tick,
+        .tick_context = &tick,
+    };
+    return work_run(once->arena, &work, err) && on_tick(&tick, err);
+}
+
+/* ---- after the rows ---- */
+
+static bool finish_schema(Once *once, Attempt *attempt, Error *err)
+{
+    static const EntryStage stages[] = {STAGE_REST, STAGE_INDEX, STAGE_PRIVILEGES};
+
+    if (attempt->large_objects) {
+        LargeObjectRequest request = {
+            .config = once->config,
+            .programs = &attempt->programs,
+            .archive = &attempt->archive,
+            .path = in_dir(once, "schema.dump"),
+            .list_path = in_dir(once, "large_objects.list"),
+            .target = once->target,
+            .target_url = &once->target_url,
+        };
+        if (!large_objects_restore(once->arena, &request, &once->report->large_objects, err))
+            return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(stages); i++)
+        if (!schema_run_stage(once->target, once->config, &attempt->archive, stages[i], err))
+            return false;
+    return true;
+}
+
+static bool finish(Once *once, Attempt *attempt, Error *err)
+{
+    if (!sequences_set(once->target, attempt->sequences, attempt->sequence_count, err) ||
+        !finish_schema(once, attempt, err) ||
+        !matviews_refresh(attempt->keeper.conn, once->target, err) ||
+        !parents_analyze(once->target, err))
+        return false;
+    once->report->sequences = attempt->sequence_count;
+    return schema_run_stage(once->target, once->config, &attempt->archive, STAGE_LAST, err);
+}
+
+static bool verify(Once *once, const Attempt *attempt, Error *err)
+{
+    VerifyOptions options = {
+        .snapshot = attempt->keeper.snapshot,
+        .sequences = attempt->sequences,
+        .sequence_count = attempt->sequence_count,
+        .rows_only = attempt->archive.count == 0,
+    };
+
+    if (!once->config->verify)
+        return true;
+    say_step(once, "verify");
+    if (!verify_run(once->arena, once->config, &options, &once->report->verify, err))
+        return error_add_context(err, "verify");
+    once->report->verify_done = true;
+    if (once->report->verify.verified)
+        return true;
+    (void)error_set(err, ERR_FOUND, "the target differs from the source");
+    return error_hint(err, "The move is not finished: run it again, and if the difference stays, "
+                           "report it with the work folder's contents.");
+}
+
+/* The marks go in the one commit that waits for the disk: WAL is flushed in
+ * order, so all that was committed before is durable with it. */
+static bool conclude(Once *once, Error *err)
+{
+    return pg_exec(once->target, "SET synchronous_commit = on", err) &&
+           pg_exec(once->target, sql_target_drop_marks, err) &&
+           state_event(&once->state, EVENT_DONE, err);
+}
+
+/* ---- one snapshot after the other ---- */
+
+static void attempt_close(Attempt *attempt)
+{
+    drizzle_close(&attempt->scratch);
+    keeper_close(&attempt->keeper);
+}
+
+static bool open_attempt(Once *once, Attempt *attempt, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!keeper_open(once->arena, &once->source_url, &attempt->keeper, err) ||
+        !tables_list(attempt->keeper.conn, once->arena, &attempt->tables, &attempt->table_count,
+                     err) ||
+        !keeper_lock(&attempt->keeper, attempt->tables, attempt->table_count, err) ||
+        !sequences_read(attempt->keeper.conn, once->arena, &attempt->sequences,
+                        &attempt->sequence_count, err) ||
+        !pg_query(attempt->keeper.conn, sql_move_has_large_objects, 0, NULL, &res, err))
+        return false;
+    attempt->large_objects = once->config->schema == SCHEMA_DUMP && pg_cell_bool(res, 0, 0);
+    return true;
+}
+
+static bool run_attempt(Once *once, Attempt *attempt, Error *err)
+{
+    MoveReport *report = once->report;
+    double started = clock_seconds();
+
+    say_step(once, "schema");
+    if (!open_attempt(once, attempt, err) || !obtain_archive(once, attempt, err) ||
+        !ensure_schema(once, attempt, err))
+        return false;
+    double schema_done = clock_seconds();
+    report->seconds_schema = schema_done - started;
+    say_step(once, "copy");
+    if (!copy_all(once, attempt, err))
+        return false;
+    double copied = clock_seconds();
+    report->seconds_copy = copied - schema_done;
+    report->tables = attempt->table_count;
+    report->rows = atomic_load(&attempt->progress.rows);
+    report->bytes = atomic_load(&attempt->progress.bytes);
+    report->indexes = attempt->plan.indexes;
+    report->constraints = attempt->plan.constraints;
+    say_step(once, "finish");
+    if (!finish(once, attempt, err))
+        return false;
+    report->seconds_finish = clock_seconds() - copied;
+    return verify(once, attempt, err) && conclude(once, err);
+}
+
+static bool connect_target(Once *once, Error *err)
+{
+    pg_close(once->target);
+    once->target = NULL;
+    if (!pg_connect_retry(&once->target_url, "move", CONNECT_S, &once->target, err))
+        return error_add_context(err, "connect to the target");
+    return work_setup_target(once->target, err) && target_facts(once, err);
+}
+
+static bool run_attempts(Once *once, Error *err)
+{
+    for (int tries = 1;; tries++) {
+        Attempt attempt = {0};
+
+        bool ok = connect_target(once, err) && run_attempt(once, &attempt, err);
+        attempt_close(&attempt);
+        if (ok || err->code != ERR_SNAPSHOT || tries == SNAPSHOT_TRIES)
+            return ok;
+        log_warn("the snapshot is lost: rows start again under a new one",
+                 kv_str("reason", err->message), kv_i64("try", tries));
+        say_step(once, "the snapshot is lost; rows start again under a new one");
+    }
+}
+
+static bool prepare(Once *once, Error *err)
+{
+    if (!url_parse(once->arena, once->config->source, "source", &once->source_url, err) ||
+        !url_parse(once->arena, once->config->target, "target", &once->target_url, err) ||
+        !state_open(once->arena, once->config->dir, &once->state, err))
+        return false;
+    if (once->state.move.exists && !check_same_move(once, err))
+        return false;
+    if (once->state.move.exists && once->state.move.phase == PHASE_FINISHED)
+        return true;
+    say_step(once, "check");
+    if (!assess(once, err))
+        return false;
+    return once->state.move.exists ||
+           state_begin(&once->state, once->arena, once->source_url.redacted,
+                       once->target_url.redacted, err);
+}
+
+/* Killed between the last commit on the target and its record here. */
+static bool was_concluded(Once *once, bool *ret, Error *err)
+{
+    Marks marks;
+
+    *ret = false;
+    if (once->state.move.phase != PHASE_COPYING)
+        return true;
+    if (!connect_target(once, err) || !marks_read(once->target, once->arena, &marks, err))
+        return false;
+    if (marks.there)
+        return true;
+    auto_result PGresult *res = NULL;
+    if (!pg_query(once->target, sql_target_is_empty, 0, NULL, &res, err))
+        return false;
+    *ret = !pg_cell_bool(res, 0, 0);
+    return !*ret || state_event(&once->state, EVENT_DONE, err);
+}
+
+static bool run(Once *once, Error *err)
+{
+    bool concluded = false;
+
+    if (!prepare(once, err))
+        return false;
+    if (once->state.move.phase == PHASE_FINISHED) {
+        once->report->already_done = true;
+        return true;
+    }
+    if (!state_count_run(&once->state, err) || !was_concluded(once, &concluded, err))
+        return false;
+    once->report->already_done = concluded;
+    return concluded || run_attempts(once, err);
+}
+
+bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,
+               Error *err)
+{
+    Once once = {
+        .arena = arena, .config = config, .watch = watch, .report = ret, .state = {.lock_fd = -1}};
+    double started = clock_seconds();
+
+    *ret = (MoveReport){0};
+    bool ok = run(&once, err);
+    ret->seconds = clock_seconds() - started;
+    if (!ok)
+        state_note_error(&once.state, err);
+    pg_close(once.target);
+    state_close(&once.state);
+    return ok;
+}

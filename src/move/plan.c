@@ -1,0 +1,491 @@
+#include "move/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "core/text.h"
+#include "move/schema.h"
+#include "move/sqltext.h"
+
+enum {
+    MAX_PARTS = 256,
+    MAX_SQL = 1 << 20,
+    SMALLEST_SPLIT = 256 << 20, /* below that a table is copied before its split would pay */
+};
+
+/* Column order of sql/move/indexes.sql. */
+enum {
+    COL_KIND,
+    COL_OID,
+    COL_SCHEMA,
+    COL_TABLE,
+    COL_RELKIND,
+    COL_CONTYPE,
+    COL_INDEX_NAME,
+    COL_INDEX_DEFINITION,
+    COL_DEFERRABLE,
+    COL_DEFERRED,
+    COL_REF_SCHEMA,
+    COL_REF_TABLE,
+    COL_REF_RELKIND,
+    COL_PLAIN,
+};
+
+/* What the tasks of one table are, in the order of its life. */
+typedef struct TableTasks {
+    const Table *table;
+    PoolTask **copies;
+    int copy_count;
+    PoolTask *indexed; /* stands behind all index builds: keys may follow */
+    PoolTask *keyed;   /* all keys are there: ANALYZE may follow */
+    PoolTask *ready;   /* ANALYZE is done: foreign keys may follow */
+} TableTasks;
+
+typedef struct TableNode {
+    UT_hash_handle hh;
+    TableTasks tasks;
+    char key[];
+} TableNode;
+
+typedef struct FactNode {
+    UT_hash_handle hh;
+    int row;
+    char key[];
+} FactNode;
+
+typedef struct EntryNode {
+    UT_hash_handle hh;
+    int id;
+    PoolTask *task;
+} EntryNode;
+
+typedef struct Planner {
+    Arena *arena;
+    const PlanRequest *request;
+    Plan *plan;
+    PGresult *facts;
+    TableNode *tables;
+    FactNode *fact_index;
+    EntryNode *entries;
+    PoolTask *all_indexed; /* every table is copied and its indexes are built */
+    PoolTask *all_ready;   /* every table's ANALYZE is done, every index attached */
+    int64_t total_bytes;
+} Planner;
+
+/* ---- a small step that only orders others ---- */
+
+static PoolTask *add_task(Planner *planner, double cost, Task task)
+{
+    Task *kept = arena_alloc(planner->arena, sizeof *kept);
+
+    *kept = task;
+    return pool_add(&planner->plan->graph, cost, kept);
+}
+
+/* No payload: it is done as soon as it may begin, and others come after it. */
+static PoolTask *add_milestone(Planner *planner)
+{
+    return pool_add(&planner->plan->graph, 1e18, NULL);
+}
+
+/* ---- lookups ---- */
+
+static char *table_key(Arena *arena, const char *schema, const char *name)
+{
+    return pg_qualified(arena, schema, name);
+}
+
+static TableTasks *find_table(const Planner *planner, const char *schema, const char *name)
+{
+    TableNode *node = NULL;
+    auto_arena Arena *scratch = arena_new();
+
+    if (!schema || !name)
+        return NULL;
+    HASH_FIND_STR(planner->tables, table_key(scratch, schema, name), node);
+    return node ? &node->tasks : NULL;
+}
+
+/* The row of sql/move/indexes.sql for an entry; -1: none. */
+static int find_fact(const Planner *planner, const ArchiveEntry *entry)
+{
+    FactNode *node = NULL;
+    char key[40];
+    const char *kind = strcmp(entry->desc, "INDEX") == 0        ? "index"
+                       : strcmp(entry->desc, "STATISTICS") == 0 ? "statistics"
+                                                                : "constraint";
+
+    (void)snprintf(key, sizeof key, "%s %u", kind, entry->oid);
+    HASH_FIND_STR(planner->fact_index, key, node);
+    return node ? node->row : -1;
+}
+
+static PoolTask *find_entry_task(const Planner *planner, int id)
+{
+    EntryNode *node = NULL;
+
+    HASH_FIND_INT(planner->entries, &id, node);
+    return node ? node->task : NULL;
+}
+
+static bool load_facts(Planner *planner, Error *err)
+{
+    if (!pg_query(planner->request->schema, sql_move_indexes, 0, NULL, &planner->facts, err))
+        return error_add_context(err, "list the indexes and constraints");
+    for (int row = 0; row < PQntuples(planner->facts); row++) {
+        const char *kind = pg_cell(planner->facts, row, COL_KIND);
+        const char *oid = pg_cell(planner->facts, row, COL_OID);
+        size_t size = strlen(kind) + strlen(oid) + 2;
+        FactNode *node = arena_alloc(planner->arena, sizeof *node + size);
+
+        node->row = row;
+        (void)snprintf(node->key, size, "%s %s", kind, oid);
+        HASH_ADD_STR(planner->fact_index, key, node);
+    }
+    return true;
+}
+
+/* ---- rows ---- */
+
+typedef struct Versions {
+    PGresult *source;
+    PGresult *target;
+} Versions;
+
+static const char *version_in(const PGresult *res, const char *extension)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (strcmp(PQgetvalue(res, i, 0), extension) == 0)
+            return PQgetvalue(res, i, 1);
+    return "";
+}
+
+static bool is_binary(const Table *table, const Versions *versions)
+{
+    int copied = 0;
+
+    for (int i = 0; i < table->column_count; i++) {
+        const TableColumn *column = &table->columns[i];
+        if (column->generated)
+            continue;
+        copied++;
+        bool same =
+            column->extension && strcmp(version_in(versions->source, column->extension),
+                                        version_in(versions->target, column->extension)) == 0;
+        if (!column->binary_ok && !same)
+            return false;
+    }
+    return copied > 0;
+}
+
+static int parts_of(const Planner *planner, const Table *table)
+{
+    const Config *config = planner->request->config;
+    int jobs = planner->request->jobs;
+
+    if (!table->heap || table->condition)
+        return 1;
+    if (config->split_bytes > 0) {
+        int64_t parts = table->bytes / (int64_t)config->split_bytes + 1;
+        return parts > MAX_PARTS ? MAX_PARTS : (int)parts;
+    }
+    /* One stream with FREEZE keeps about two cores busy, one on each side; splitting gives FREEZE
+     * up, so it has to win more than that: only where a table would be the last one copying while
+     * the other workers have nothing left to do. */
+    int64_t fair_share = planner->total_bytes / jobs;
+    if (jobs <= 2 || table->bytes < SMALLEST_SPLIT || table->bytes <= fair_share)
+        return 1;
+    int64_t parts = fair_share > 0 ? (table->bytes + fair_share - 1) / fair_share : jobs;
+    return parts > jobs ? jobs : (int)parts;
+}
+
+typedef struct CopySql {
+    Planner *planner;
+    const Table *table;
+    int part;
+    int parts;
+    bool binary;
+    bool freeze;
+} CopySql;
+
+static const char *copy_out_sql(const CopySql *copy)
+{
+    Arena *arena = copy->planner->arena;
+    const Table *table = copy->table;
+    const char *columns = table_column_list(arena, table);
+    const char *format = copy->binary ? "binary" : "text";
+
+    if (copy->parts == 1 && !table->condition)
+        return arena_printf(arena,
+                            *columns ? "COPY %s (%s) TO STDOUT (FORMAT %s)"
+                                     : "COPY %s%s TO STDOUT (FORMAT %s)",
+                            table->qualified, columns, format);
+    if (copy->parts == 1)
+        return arena_printf(arena, "COPY (SELECT %s FROM ONLY %s %s) TO STDOUT (FORMAT %s)",
+                            columns, table->qualified, table->condition, format);
+
+    /* Blocks were counted after the snapshot; the last range is open-ended (rule 4). */
+    int64_t first = table->blocks * copy->part / copy->parts;
+    int64_t end = table->blocks * (copy->part + 1) / copy->parts;
+    const char *upper =
+        copy->part + 1 == copy->parts
+            ? ""
+            : arena_printf(arena, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", end);
+    return arena_printf(arena,
+                        "COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%" PRId64
+                        ",0)'::pg_catalog.tid%s) TO STDOUT (FORMAT %s)",
+                        columns, table->qualified, first, upper, format);
+}
+
+static const char *copy_in_sql(const CopySql *copy)
+{
+    Arena *arena = copy->planner->arena;
+    const char *columns = table_column_list(arena, copy->table);
+
+    return arena_printf(arena,
+                        *columns ? "COPY %s (%s) FROM STDIN (FORMAT %s%s)"
+                                 : "COPY %s%s FROM STDIN (FORMAT %s%s)",
+                        copy->table->qualified, columns, copy->binary ? "binary" : "text",
+                        copy->freeze ? ", FREEZE" : "");
+}
+
+static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
+{
+    const Table *table = tasks->table;
+    int parts = parts_of(planner, table);
+    /* FREEZE needs the TRUNCATE in its own transaction, which foreign keys of a schema that exists
+     * already forbid. */
+    bool freeze = parts == 1 && table->heap && !table->condition && planner->request->archive;
+
+    tasks->copies = arena_array(planner->arena, (size_t)parts, sizeof(PoolTask *));
+    tasks->copy_count = parts;
+    for (int part = 0; part < parts; part++) {
+        CopySql copy = {planner, table, part, parts, binary, freeze};
+        tasks->copies[part] =
+            add_task(planner, (double)table->bytes,
+                     (Task){
+                         .kind = TASK_COPY,
+                         .table = table,
+                         .part = part,
+                         .copy_out = copy_out_sql(&copy),
+                         .copy_in = copy_in_sql(&copy),
+                         .freeze = freeze,
+                         .delete_sql = table->condition
+                                           ? arena_printf(planner->arena, "DELETE FROM ONLY %s %s",
+                                                          table->qualified, table->condition)
+                                           : NULL,
+                     });
+    }
+    tasks->indexed = add_milestone(planner);
+    tasks->keyed = add_milestone(planner);
+    tasks->ready = add_task(planner, (double)table->bytes,
+                            (Task){.kind = TASK_ANALYZE, .table = table, .vacuum = !freeze});
+    for (int part = 0; part < parts; part++)
+        pool_order(&planner->plan->graph, tasks->copies[part], tasks->indexed);
+    pool_order(&planner->plan->graph, tasks->indexed, tasks->keyed);
+    pool_order(&planner->plan->graph, tasks->indexed, planner->all_indexed);
+    pool_order(&planner->plan->graph, tasks->keyed, tasks->ready);
+    pool_order(&planner->plan->graph, tasks->ready, planner->all_ready);
+    if (parts > 1)
+        planner->plan->split[planner->plan->split_count++] = table;
+    planner->plan->copy_parts += parts;
+}
+
+static bool plan_tables(Planner *planner, Error *err)
+{
+    const PlanRequest *request = planner->request;
+    auto_result PGresult *source = NULL;
+    auto_result PGresult *target = NULL;
+
+    if (!pg_query(request->source, sql_move_extensions, 0, NULL, &source, err) ||
+        !pg_query(request->target, sql_move_extensions, 0, NULL, &target, err))
+        return error_add_context(err, "compare the extensions");
+    Versions versions = {source, target};
+
+    planner->plan->split =
+        arena_array(planner->arena, (size_t)request->table_count, sizeof(Table *));
+    for (int i = 0; i < request->table_count; i++)
+        planner->total_bytes += request->tables[i].bytes;
+    planner->plan->bytes = planner->total_bytes;
+    for (int i = 0; i < request->table_count; i++) {
+        const Table *table = &request->tables[i];
+        const char *key = table_key(planner->arena, table->schema, table->name);
+        TableNode *node = arena_alloc(planner->arena, sizeof *node + strlen(key) + 1);
+
+        memcpy(node->key, key, strlen(key) + 1);
+        node->tasks.table = table;
+        HASH_ADD_STR(planner->tables, key, node);
+        plan_copy(planner, &node->tasks, is_binary(table, &versions));
+    }
+    return true;
+}
+
+/* ---- indexes and keys ---- */
+
+/* A table's index is a matview's when nothing is copied into it: made with the rest, in order. */
+static bool is_matview(const Planner *planner, int fact)
+{
+    return fact >= 0 && strcmp(pg_cell(planner->facts, fact, COL_RELKIND), "m") == 0;
+}
+
+static PoolTask *plan_key(Planner *planner, const ArchiveEntry *entry, int fact, TableTasks *table)
+{
+    PoolGraph *graph = &planner->plan->graph;
+    Arena *arena = planner->arena;
+    const PGresult *facts = planner->facts;
+    double cost = (double)table->table->bytes;
+    const char *name = pg_cell(facts, fact, COL_INDEX_NAME);
+    const char *definition = pg_cell(facts, fact, COL_INDEX_DEFINITION);
+    /* pg_dump may add CLUSTER ON or REPLICA IDENTITY behind the constraint itself. */
+    const char *rest = entry->defn + sql_statement_len(entry->defn);
+
+    PoolTask *index = add_task(planner, cost,
+                               (Task){.kind = TASK_INDEX,
+                                      .table = table->table,
+                                      .entry = entry,
+                                      .sql = arena_strdup(arena, definition)});
+    const char *sql = arena_printf(
+        arena, "ALTER TABLE ONLY %s ADD CONSTRAINT %s %s USING INDEX %s%s%s;%s",
+        table->table->qualified, pg_ident(arena, name),
+        strcmp(pg_cell(facts, fact, COL_CONTYPE), "p") == 0 ? "PRIMARY KEY" : "UNIQUE",
+        pg_ident(arena, name), pg_cell_bool(facts, fact, COL_DEFERRABLE) ? " DEFERRABLE" : "",
+        pg_cell_bool(facts, fact, COL_DEFERRED) ? " INITIALLY DEFERRED" : "", rest);
+    PoolTask *key = add_task(
+        planner, cost,
+        (Task){.kind = TASK_CONSTRAINT, .table = table->table, .entry = entry, .sql = sql});
+
+    for (int i = 0; i < table->copy_count; i++)
+        pool_order(graph, table->copies[i], index);
+    pool_order(graph, index, table->indexed);
+    pool_order(graph, table->indexed, key);
+    pool_order(graph, key, table->keyed);
+    return key;
+}
+
+/* An index, or an entry that locks its table as a key does. */
+static PoolTask *plan_plain(Planner *planner, const ArchiveEntry *entry, TableTasks *table)
+{
+    PoolGraph *graph = &planner->plan->graph;
+    bool index = strcmp(entry->desc, "INDEX") == 0;
+    PoolTask *task = add_task(planner, table ? (double)table->table->bytes : 0,
+                              (Task){.kind = index ? TASK_INDEX : TASK_ENTRY,
+                                     .table = table ? table->table : NULL,
+                                     .entry = entry});
+
+    if (!table) {
+        pool_order(graph, planner->all_indexed, task);
+        return task;
+    }
+    for (int i = 0; i < table->copy_count; i++)
+        pool_order(graph, table->copies[i], task);
+    if (index) {
+        pool_order(graph, task, table->indexed);
+    } else {
+        pool_order(graph, table->indexed, task);
+        pool_order(graph, task, table->keyed);
+    }
+    return task;
+}
+
+static PoolTask *plan_foreign_key(Planner *planner, const ArchiveEntry *entry, int fact)
+{
+    PoolGraph *graph = &planner->plan->graph;
+    const PGresult *facts = planner->facts;
+    TableTasks *child = fact < 0 ? NULL
+                                 : find_table(planner, pg_cell(facts, fact, COL_SCHEMA),
+                                              pg_cell(facts, fact, COL_TABLE));
+    TableTasks *parent = fact < 0 ? NULL
+                                  : find_table(planner, pg_cell(facts, fact, COL_REF_SCHEMA),
+                                               pg_cell(facts, fact, COL_REF_TABLE));
+    PoolTask *task = add_task(
+        planner, child ? (double)child->table->bytes : 0,
+        (Task){.kind = TASK_FOREIGN_KEY, .table = child ? child->table : NULL, .entry = entry});
+
+    /* A partitioned table has no rows of its own: all that could be its partitions must be ready.
+     */
+    if (!child || !parent) {
+        pool_order(graph, planner->all_ready, task);
+    } else {
+        pool_order(graph, child->ready, task);
+        pool_order(graph, parent->ready, task);
+    }
+    return task;
+}
+
+static PoolTask *plan_entry(Planner *planner, const ArchiveEntry *entry, int fact)
+{
+    TableTasks *table = fact < 0 ? NULL
+                                 : find_table(planner, pg_cell(planner->facts, fact, COL_SCHEMA),
+                                              pg_cell(planner->facts, fact, COL_TABLE));
+
+    if (strcmp(entry->desc, "FK CONSTRAINT") == 0) {
+        planner->plan->constraints++;
+        return plan_foreign_key(planner, entry, fact);
+    }
+    if (strcmp(entry->desc, "INDEX") == 0)
+        planner->plan->indexes++;
+    else if (strcmp(entry->desc, "CONSTRAINT") == 0)
+        planner->plan->constraints++;
+    if (table && pg_cell_bool(planner->facts, fact, COL_PLAIN)) {
+        planner->plan->indexes++;
+        return plan_key(planner, entry, fact, table);
+    }
+    return plan_plain(planner, entry, table);
+}
+
+static void order_entry(Planner *planner, const ArchiveEntry *entry, PoolTask *task)
+{
+    PoolGraph *graph = &planner->plan->graph;
+
+    for (int i = 0; i < entry->dep_count; i++)
+        pool_order(graph, find_entry_task(planner, entry->deps[i]), task);
+    /* Foreign keys of partitioned tables need the indexes attached. */
+    if (strcmp(entry->desc, "INDEX ATTACH") == 0)
+        pool_order(graph, task, planner->all_ready);
+}
+
+static void plan_entries(Planner *planner)
+{
+    const Archive *archive = planner->request->archive;
+
+    for (int i = 0; i < archive->count; i++) {
+        const ArchiveEntry *entry = &archive->entries[i];
+        int fact = find_fact(planner, entry);
+
+        if (entry_stage(entry) != STAGE_INDEX || is_matview(planner, fact))
+            continue;
+        EntryNode *node = arena_alloc(planner->arena, sizeof *node);
+        node->id = entry->id;
+        node->task = plan_entry(planner, entry, fact);
+        HASH_ADD_INT(planner->entries, id, node);
+        order_entry(planner, entry, node->task);
+    }
+}
+
+static void planner_clear(Planner *planner)
+{
+    HASH_CLEAR(hh, planner->tables);
+    HASH_CLEAR(hh, planner->fact_index);
+    HASH_CLEAR(hh, planner->entries);
+    PQclear(planner->facts);
+}
+
+bool plan_make(Arena *arena, const PlanRequest *request, Plan *ret, Error *err)
+{
+    Plan *plan = arena_alloc(arena, sizeof *plan);
+    Planner planner = {.arena = arena, .request = request, .plan = plan};
+
+    plan->graph = pool_graph(arena);
+    planner.all_indexed = add_milestone(&planner);
+    planner.all_ready = add_milestone(&planner);
+    bool ok = plan_tables(&planner, err) && (!request->archive || load_facts(&planner, err));
+    if (ok && request->archive)
+        plan_entries(&planner);
+    planner_clear(&planner);
+    if (!ok)
+        return false;
+    *ret = *plan;
+    return true;
+}

@@ -1,0 +1,164 @@
+#include "move/roles.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/text.h"
+#include "move/sqltext.h"
+#include "pg/pg.h"
+
+enum {
+    MAX_SQL = 16 << 20
+};
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+bool role_is_provider(const char *name)
+{
+    static const char *const roles[] = {"neon_superuser", "cloud_admin", "neon_service"};
+
+    return is_one_of(name, roles, COUNT_OF(roles));
+}
+
+bool schema_is_provider(const char *name)
+{
+    static const char *const schemas[] = {"neon", "neon_utils", "neon_migration"};
+
+    return is_one_of(name, schemas, COUNT_OF(schemas));
+}
+
+bool extension_is_provider(const char *name)
+{
+    static const char *const extensions[] = {"neon", "neon_utils", "neon_test_utils"};
+
+    return is_one_of(name, extensions, COUNT_OF(extensions));
+}
+
+const char *role_mapped(const Config *config, const char *name)
+{
+    for (int i = 0; i < config->role_map_count; i++)
+        if (strcmp(config->role_map[i].from, name) == 0)
+            return config->role_map[i].to;
+    return role_is_provider(name) ? NULL : name;
+}
+
+/* The role's name behind a token: "a""b" is a"b. */
+static char *token_name(Arena *arena, const SqlToken *token)
+{
+    if (token->kind == SQL_WORD)
+        return arena_strndup(arena, token->ptr, token->len);
+
+    char *name = arena_alloc(arena, token->len);
+    size_t len = 0;
+    for (size_t i = 1; i + 1 < token->len; i++) {
+        name[len++] = token->ptr[i];
+        if (token->ptr[i] == token->ptr[0])
+            i++;
+    }
+    return name;
+}
+
+/* What stands before a list of roles. FOR is one only in CREATE USER MAPPING. */
+static bool introduces_roles(const SqlToken *before, const SqlToken *token, bool user_mapping)
+{
+    if (token->depth != 0 || sql_is_symbol(before, '.'))
+        return false;
+    if (sql_is_word(token, "TO") || sql_is_word(token, "FROM"))
+        return true;
+    if (sql_is_word(token, "ROLE"))
+        return sql_is_word(before, "FOR");
+    if (sql_is_word(token, "BY"))
+        return sql_is_word(before, "GRANTED");
+    if (sql_is_word(token, "AUTHORIZATION"))
+        return sql_is_word(before, "SESSION");
+    return user_mapping && sql_is_word(token, "FOR");
+}
+
+typedef struct Rewrite {
+    Arena *arena;
+    const Config *config;
+    Text out;
+    bool drop; /* the statement concerns a role that there is none of at home */
+} Rewrite;
+
+static void add_role(Rewrite *rewrite, const SqlToken *token)
+{
+    static const char *const keywords[] = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE",
+                                           "DEFAULT"};
+    char *name = token_name(rewrite->arena, token);
+
+    for (size_t i = 0; i < COUNT_OF(keywords); i++)
+        if (token->kind == SQL_WORD && strcasecmp(name, keywords[i]) == 0) {
+            text_add_n(&rewrite->out, token->ptr, token->len);
+            return;
+        }
+    const char *mapped = role_mapped(rewrite->config, name);
+    if (!mapped)
+        rewrite->drop = true;
+    else
+        text_add(&rewrite->out, pg_ident(rewrite->arena, mapped));
+}
+
+/* One statement of `len` bytes, appended to the output unless it is to be dropped. */
+static void rewrite_statement(Rewrite *rewrite, const char *sql, size_t len, bool user_mapping)
+{
+    SqlWalker walker = {.at = sql};
+    SqlToken before = {.kind = SQL_END};
+    const char *copied = sql;
+    size_t start = rewrite->out.len;
+    bool in_list = false;
+
+    rewrite->drop = false;
+    for (;;) {
+        SqlToken token = sql_next(&walker);
+
+        if (token.kind == SQL_END || token.ptr >= sql + len)
+            break;
+        bool name = token.kind == SQL_WORD || token.kind == SQL_QUOTED ||
+                    (token.kind == SQL_STRING && sql_is_word(&before, "AUTHORIZATION"));
+        if (in_list && name) {
+            text_add_n(&rewrite->out, copied, (size_t)(token.ptr - copied));
+            add_role(rewrite, &token);
+            copied = token.ptr + token.len;
+            in_list = false;
+        } else if (introduces_roles(&before, &token, user_mapping)) {
+            in_list = true;
+        } else {
+            /* A comma goes on with the list only right behind a role. */
+            in_list = sql_is_symbol(&token, ',') && copied == before.ptr + before.len;
+        }
+        before = token;
+    }
+    text_add_n(&rewrite->out, copied, (size_t)(sql + len - copied));
+    if (rewrite->drop) {
+        rewrite->out.len = start;
+        rewrite->out.ptr[start] = '\0';
+    }
+}
+
+static bool has_roles(const char *desc)
+{
+    static const char *const kinds[] = {"ACL", "DEFAULT ACL", "POLICY", "USER MAPPING"};
+
+    return is_one_of(desc, kinds, COUNT_OF(kinds));
+}
+
+const char *roles_rewrite(Arena *arena, const Config *config, const ArchiveEntry *entry)
+{
+    if (!has_roles(entry->desc))
+        return entry->defn;
+
+    Rewrite rewrite = {.arena = arena, .config = config, .out = text_init(arena, MAX_SQL)};
+    for (const char *at = entry->defn; *at;) {
+        size_t len = sql_statement_len(at);
+        rewrite_statement(&rewrite, at, len, strcmp(entry->desc, "USER MAPPING") == 0);
+        at += len;
+    }
+    return text_str(&rewrite.out);
+}

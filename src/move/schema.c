@@ -1,0 +1,322 @@
+#include "move/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/process.h"
+#include "core/text.h"
+#include "move/large_objects.h"
+#include "move/marks.h"
+#include "move/roles.h"
+
+enum {
+    LOCK_WAIT_MS = 60000,
+    ENTRIES_PER_COMMIT = 200
+};
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The tag of a comment or privilege names its object: "EXTENSION neon". */
+static bool tag_names(const ArchiveEntry *entry, const char *kind, bool (*matches)(const char *))
+{
+    size_t len = strlen(kind);
+
+    return strncmp(entry->tag, kind, len) == 0 && entry->tag[len] == ' ' &&
+           matches(entry->tag + len + 1);
+}
+
+/* The provider's own, and ours. */
+static bool is_foreign(const ArchiveEntry *entry)
+{
+    if (schema_is_provider(entry->schema) || strcmp(entry->schema, "homeport") == 0)
+        return true;
+    if (strcmp(entry->desc, "SCHEMA") == 0)
+        return schema_is_provider(entry->tag) || strcmp(entry->tag, "homeport") == 0;
+    if (strcmp(entry->desc, "EXTENSION") == 0)
+        return extension_is_provider(entry->tag);
+    return tag_names(entry, "EXTENSION", extension_is_provider) ||
+           tag_names(entry, "SCHEMA", schema_is_provider) ||
+           strcmp(entry->tag, "SCHEMA homeport") == 0;
+}
+
+static bool is_database_level(const ArchiveEntry *entry)
+{
+    static const char *const kinds[] = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE",
+                                        "DATABASE PROPERTIES"};
+
+    return is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
+           strncmp(entry->tag, "DATABASE ", strlen("DATABASE ")) == 0;
+}
+
+EntryStage entry_stage(const ArchiveEntry *entry)
+{
+    static const char *const large[] = {"BLOB", "BLOB METADATA"};
+    static const char *const privileges[] = {"ACL", "DEFAULT ACL"};
+    static const char *const beside_copy[] = {"INDEX", "INDEX ATTACH", "CONSTRAINT",
+                                              "FK CONSTRAINT", "STATISTICS"};
+
+    if (entry->section == SECTION_DATA || is_database_level(entry) || is_foreign(entry))
+        return STAGE_NONE;
+    if (is_one_of(entry->desc, large, COUNT_OF(large)))
+        return STAGE_LARGE_OBJECT;
+    if (is_one_of(entry->desc, privileges, COUNT_OF(privileges)))
+        return STAGE_PRIVILEGES;
+    if (strcmp(entry->desc, "EVENT TRIGGER") == 0 ||
+        strncmp(entry->tag, "EVENT TRIGGER ", strlen("EVENT TRIGGER ")) == 0)
+        return STAGE_LAST;
+    if (entry->section == SECTION_PRE_DATA)
+        return STAGE_SCHEMA;
+    if (entry->section == SECTION_POST_DATA &&
+        is_one_of(entry->desc, beside_copy, COUNT_OF(beside_copy)))
+        return STAGE_INDEX;
+    return STAGE_REST;
+}
+
+bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *err)
+{
+    const char *partial = arena_printf(arena, "%s.part", request->path);
+    const char *argv[24];
+    size_t argc = 0;
+
+    argv[argc++] = request->programs->pg_dump;
+    argv[argc++] = "--format=custom";
+    argv[argc++] = "--compress=0";
+    argv[argc++] = "--encoding=UTF8";
+    argv[argc++] = "--exclude-schema=homeport";
+    argv[argc++] = arena_printf(arena, "--lock-wait-timeout=%d", LOCK_WAIT_MS);
+    if (request->snapshot)
+        argv[argc++] = arena_printf(arena, "--snapshot=%s", request->snapshot);
+    if (request->large_objects) {
+        argv[argc++] = "--blobs";
+        argv[argc++] = "--exclude-table-data=*.*";
+    } else {
+        argv[argc++] = "--schema-only";
+    }
+    argv[argc++] = "--dbname";
+    argv[argc++] = url_for_program(arena, request->url);
+    argv[argc] = NULL;
+
+    const char *env[] = {url_password_env(arena, request->url), NULL};
+    ProcessOptions options = {.argv = argv, .env = env, .stdout_path = partial};
+    if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err))
+        return error_add_context(err, "dump the schema");
+    if (rename(partial, request->path) < 0)
+        return error_set_errno(err, "rename \"%s\"", partial);
+    return true;
+}
+
+/* The kinds that ALTER ... OWNER TO knows. The object's name is taken from the
+ * statement that drops it, as pg_dump has written it there with its arguments. */
+static const char *owner_statement(Arena *arena, const ArchiveEntry *entry, const char *owner)
+{
+    static const char *const kinds[] = {
+        "AGGREGATE",
+        "COLLATION",
+        "CONVERSION",
+        "DOMAIN",
+        "EVENT TRIGGER",
+        "FOREIGN DATA WRAPPER",
+        "FOREIGN TABLE",
+        "FUNCTION",
+        "MATERIALIZED VIEW",
+        "OPERATOR",
+        "OPERATOR CLASS",
+        "OPERATOR FAMILY",
+        "PROCEDURE",
+        "PROCEDURAL LANGUAGE",
+        "PUBLICATION",
+        "SCHEMA",
+        "SEQUENCE",
+        "SERVER",
+        "STATISTICS",
+        "SUBSCRIPTION",
+        "TABLE",
+        "TEXT SEARCH CONFIGURATION",
+        "TEXT SEARCH DICTIONARY",
+        "TYPE",
+        "VIEW",
+    };
+    static const char drop[] = "DROP ";
+    size_t len = strcspn(entry->drop, ";");
+
+    if (!*entry->owner || !is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
+        strncmp(entry->drop, drop, strlen(drop)) != 0)
+        return NULL;
+    /* A name may hold a semicolon; the statement's own is its last one. */
+    const char *end = strrchr(entry->drop, ';');
+    if (end)
+        len = (size_t)(end - entry->drop);
+    return arena_printf(arena, "ALTER %.*s OWNER TO %s", (int)(len - strlen(drop)),
+                        entry->drop + strlen(drop), pg_ident(arena, owner));
+}
+
+bool schema_fail_entry(const ArchiveEntry *entry, Error *err)
+{
+    return error_add_context(err, "create %s %s%s%s", entry->desc, entry->schema,
+                             *entry->schema ? "." : "", entry->tag);
+}
+
+static bool set_owner(PGconn *target, Arena *scratch, const Config *config,
+                      const ArchiveEntry *entry, Error *err)
+{
+    const char *owner = role_mapped(config, entry->owner);
+    const char *sql = owner ? owner_statement(scratch, entry, owner) : NULL;
+
+    if (!sql || strcmp(owner, PQuser(target)) == 0)
+        return true;
+    if (!pg_exec(target, sql, err)) {
+        if (strcmp(err->sqlstate, "42704") == 0)
+            (void)error_hint(err, "Create the role, or map it with --map-role %s=ROLE.",
+                             entry->owner);
+        return error_add_context(err, "give it to its owner");
+    }
+    return true;
+}
+
+bool schema_run_entry(PGconn *target, const Config *config, const Archive *archive,
+                      const ArchiveEntry *entry, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *sql = roles_rewrite(scratch, config, entry);
+
+    sql = large_objects_expand(scratch, archive, entry, sql);
+
+    if (*sql && !pg_exec(target, sql, err))
+        return schema_fail_entry(entry, err);
+    return set_owner(target, scratch, config, entry, err) || schema_fail_entry(entry, err);
+}
+
+typedef struct Placement {
+    const char *tablespace;
+    const char *access_method;
+} Placement;
+
+static bool set_placement(PGconn *target, Placement *now, const ArchiveEntry *entry, Error *err)
+{
+    auto_result PGresult *tablespace = NULL;
+    auto_result PGresult *method = NULL;
+    const char *wanted = *entry->access_method ? entry->access_method : now->access_method;
+
+    if (strcmp(now->tablespace, entry->tablespace) != 0) {
+        if (!pg_query(target, sql_target_set_tablespace, 1, &entry->tablespace, &tablespace, err))
+            return false;
+        now->tablespace = entry->tablespace;
+    }
+    if (strcmp(now->access_method, wanted) != 0) {
+        if (!pg_query(target, sql_target_set_access_method, 1, &wanted, &method, err))
+            return false;
+        now->access_method = wanted;
+    }
+    return true;
+}
+
+bool schema_create(PGconn *target, const Config *config, const Archive *archive, Error *err)
+{
+    Placement placement = {.tablespace = "", .access_method = "heap"};
+
+    if (!pg_exec(target, "BEGIN", err) ||
+        !pg_exec(target, "SET LOCAL check_function_bodies = off", err))
+        return false;
+    for (int i = 0; i < archive->count; i++) {
+        const ArchiveEntry *entry = &archive->entries[i];
+
+        if (entry_stage(entry) != STAGE_SCHEMA)
+            continue;
+        if (!set_placement(target, &placement, entry, err) ||
+            !schema_run_entry(target, config, archive, entry, err))
+            return false;
+    }
+    return marks_schema_done(target, err) && pg_exec(target, "COMMIT", err);
+}
+
+bool schema_run_stage(PGconn *target, const Config *config, const Archive *archive,
+                      EntryStage stage, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    int *done = NULL;
+    int done_count = 0;
+    int in_transaction = 0;
+
+    if (!marks_entries(target, scratch, &done, &done_count, err) || !pg_exec(target, "BEGIN", err))
+        return false;
+    for (int i = 0; i < archive->count; i++) {
+        const ArchiveEntry *entry = &archive->entries[i];
+
+        if (entry_stage(entry) != stage || marks_has_entry(done, done_count, entry->id))
+            continue;
+        if (!pg_exec(target, "SET LOCAL check_function_bodies = off", err) ||
+            !schema_run_entry(target, config, archive, entry, err) ||
+            !marks_entry(target, entry->id, err))
+            return false;
+        /* Each object locked stays locked until the commit, and locks are counted. */
+        if (++in_transaction % ENTRIES_PER_COMMIT == 0 && !pg_exec(target, "COMMIT; BEGIN", err))
+            return false;
+    }
+    return pg_exec(target, "COMMIT", err);
+}
+
+/* What is not there any more went with something else. 2BP01: part of a
+ * partitioned index, which goes with the parent's. */
+static bool is_gone(const ArchiveEntry *entry, const char *sqlstate)
+{
+    static const char *const gone[] = {"42704", "42P01", "42883", "3F000", "42703"};
+
+    return is_one_of(sqlstate, gone, COUNT_OF(gone)) ||
+           (entry->section == SECTION_POST_DATA && strcmp(sqlstate, "2BP01") == 0);
+}
+
+static bool drop_entry(PGconn *target, const ArchiveEntry *entry, Error *err)
+{
+    bool is_public = strcmp(entry->desc, "SCHEMA") == 0 && strcmp(entry->tag, "public") == 0;
+
+    if (!*entry->drop || is_public)
+        return true;
+    if (!pg_exec(target, "SAVEPOINT one", err))
+        return false;
+    if (pg_exec(target, entry->drop, err))
+        return pg_exec(target, "RELEASE one", err);
+    if (!is_gone(entry, err->sqlstate))
+        return error_add_context(err, "drop %s %s", entry->desc, entry->tag);
+    return pg_exec(target, "ROLLBACK TO one; RELEASE one", err);
+}
+
+bool schema_drop_marked(PGconn *target, const Archive *archive, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    int *done = NULL;
+    int done_count = 0;
+
+    if (!marks_entries(target, scratch, &done, &done_count, err) || !pg_exec(target, "BEGIN", err))
+        return false;
+    for (int i = archive->count - 1; i >= 0; i--) {
+        const ArchiveEntry *entry = &archive->entries[i];
+
+        /* Privileges, comments and what is done twice without harm stay. */
+        if (marks_has_entry(done, done_count, entry->id) && entry->section == SECTION_POST_DATA &&
+            !drop_entry(target, entry, err))
+            return error_add_context(err, "go back to the bare schema");
+    }
+    return pg_exec(target, sql_target_forget_entries, err) &&
+           pg_exec(target, sql_target_forget_parts, err) && pg_exec(target, "COMMIT", err);
+}
+
+bool schema_drop_all(PGconn *target, const Archive *archive, Error *err)
+{
+    if (!pg_exec(target, "BEGIN", err))
+        return false;
+    for (int i = archive->count - 1; i >= 0; i--) {
+        const ArchiveEntry *entry = &archive->entries[i];
+
+        if (entry_stage(entry) != STAGE_NONE && entry->section != SECTION_NONE &&
+            entry_stage(entry) != STAGE_LARGE_OBJECT && !drop_entry(target, entry, err))
+            return error_add_context(err, "empty the target");
+    }
+    return pg_exec(target, sql_target_drop_marks, err) && pg_exec(target, "COMMIT", err);
+}

@@ -1,0 +1,231 @@
+#include "move/state.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "sql.gen.h"
+
+static const char *const phase_names[PHASE_COUNT] = {
+    [PHASE_PLANNED] = "planned",
+    [PHASE_SCHEMA] = "schema",
+    [PHASE_COPYING] = "copying",
+    [PHASE_FINISHED] = "finished",
+};
+
+/* What is not here cannot happen. */
+static const struct {
+    Phase from;
+    PhaseEvent event;
+    Phase to;
+} transitions[] = {
+    {PHASE_PLANNED, EVENT_SCHEMA_STARTED, PHASE_SCHEMA  },
+    {PHASE_SCHEMA,  EVENT_SCHEMA_STARTED, PHASE_SCHEMA  },
+    {PHASE_SCHEMA,  EVENT_SCHEMA_DONE,    PHASE_COPYING },
+    {PHASE_COPYING, EVENT_SCHEMA_CHANGED, PHASE_SCHEMA  },
+    {PHASE_COPYING, EVENT_ROWS_RESTARTED, PHASE_COPYING },
+    {PHASE_COPYING, EVENT_DONE,           PHASE_FINISHED},
+};
+
+/* Column order of sql/store/read_move.sql. */
+enum {
+    COL_ID,
+    COL_KIND,
+    COL_DIRECTION,
+    COL_PHASE,
+    COL_SOURCE,
+    COL_TARGET,
+    COL_STARTED,
+    COL_FINISHED,
+    COL_BYTES_TOTAL,
+    COL_TABLES_TOTAL,
+    COL_TABLES_DONE,
+    COL_ROWS_DONE,
+    COL_BYTES_DONE,
+    COL_RUNS,
+    COL_LAST_ERROR,
+};
+
+const char *phase_name(Phase phase)
+{
+    assert(phase >= 0 && phase < PHASE_COUNT);
+    return phase_names[phase];
+}
+
+bool phase_next(Phase from, PhaseEvent event, Phase *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(transitions); i++)
+        if (transitions[i].from == from && transitions[i].event == event) {
+            *ret = transitions[i].to;
+            return true;
+        }
+    return false;
+}
+
+static bool phase_parse(const char *name, Phase *ret, Error *err)
+{
+    for (int i = 0; i < PHASE_COUNT; i++)
+        if (strcmp(phase_names[i], name) == 0) {
+            *ret = (Phase)i;
+            return true;
+        }
+    return error_set(err, ERR_WRONG_STATE, "the state names a phase that is not known: \"%s\"", name);
+}
+
+static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
+{
+    StoreRows rows;
+
+    if (!store_query(store, arena, sql_store_read_move, NULL, 0, &rows, err))
+        return false;
+    if (rows.rows == 0) {
+        *ret = (MoveRecord){.exists = false};
+        return true;
+    }
+    MoveRecord move = {
+        .exists = true,
+        .id = store_cell(&rows, 0, COL_ID),
+        .direction = store_cell(&rows, 0, COL_DIRECTION),
+        .source = store_cell(&rows, 0, COL_SOURCE),
+        .target = store_cell(&rows, 0, COL_TARGET),
+        .started_ms = store_cell_i64(&rows, 0, COL_STARTED),
+        .finished_ms = store_cell_i64(&rows, 0, COL_FINISHED),
+        .bytes_total = store_cell_i64(&rows, 0, COL_BYTES_TOTAL),
+        .tables_total = (int)store_cell_i64(&rows, 0, COL_TABLES_TOTAL),
+        .tables_done = (int)store_cell_i64(&rows, 0, COL_TABLES_DONE),
+        .rows_done = store_cell_i64(&rows, 0, COL_ROWS_DONE),
+        .bytes_done = store_cell_i64(&rows, 0, COL_BYTES_DONE),
+        .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
+        .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
+    };
+    if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.phase, err))
+        return false;
+    *ret = move;
+    return true;
+}
+
+bool state_open(Arena *arena, const char *dir, State *ret, Error *err)
+{
+    State state = {.dir = dir, .lock_fd = -1};
+    int holder = 0;
+
+    if (!file_make_dir(dir, 0700, err))
+        return false;
+    if (!file_lock(arena_printf(arena, "%s/lock", dir), &state.lock_fd, &holder, err)) {
+        if (holder)
+            (void)error_hint(err,
+                             "A move is at work in this folder (process %d): wait for it, or give "
+                             "another --dir. `homeport status` shows where it stands.",
+                             holder);
+        return false;
+    }
+    if (!store_open(arena_printf(arena, "%s/state.sqlite", dir), &state.store, err) ||
+        !read_record(state.store, arena, &state.move, err)) {
+        state_close(&state);
+        return false;
+    }
+    *ret = state;
+    return true;
+}
+
+void state_close(State *state)
+{
+    store_close(state->store);
+    state->store = NULL;
+    file_close(&state->lock_fd);
+}
+
+bool state_peek(Arena *arena, const char *dir, MoveRecord *ret, int *ret_holder, Error *err)
+{
+    const char *path = arena_printf(arena, "%s/state.sqlite", dir);
+    auto_store Store *store = NULL;
+
+    *ret_holder = 0;
+    if (!file_exists(path)) {
+        *ret = (MoveRecord){.exists = false};
+        return true;
+    }
+    *ret_holder = file_lock_holder(arena_printf(arena, "%s/lock", dir));
+    return store_open(path, &store, err) && read_record(store, arena, ret, err);
+}
+
+static bool make_id(Arena *arena, const char **ret, Error *err)
+{
+    unsigned char bytes[8];
+    char *id = arena_alloc(arena, sizeof bytes * 2 + 1);
+
+    if (getentropy(bytes, sizeof bytes) < 0)
+        return error_set(err, ERR_IO, "no random bytes for the move's id");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    *ret = id;
+    return true;
+}
+
+bool state_begin(State *state, Arena *arena, const char *source, const char *target, Error *err)
+{
+    const char *id = NULL;
+
+    assert(!state->move.exists);
+    if (!make_id(arena, &id, err) ||
+        !store_run(state->store, sql_store_begin_move,
+                   STORE_VALUES(STORE_TEXT(id), STORE_TEXT("once"), STORE_TEXT(source),
+                                STORE_TEXT(target), STORE_INT(clock_unix_ms())),
+                   err))
+        return false;
+    return read_record(state->store, arena, &state->move, err);
+}
+
+bool state_event(State *state, PhaseEvent event, Error *err)
+{
+    Phase to = PHASE_PLANNED;
+
+    assert(state->move.exists);
+    if (!phase_next(state->move.phase, event, &to))
+        return error_set(err, ERR_WRONG_STATE, "this cannot happen in phase %s",
+                         phase_name(state->move.phase));
+
+    int64_t now = clock_unix_ms();
+    StoreValue finished = to == PHASE_FINISHED ? STORE_INT(now) : (StoreValue){.is_null = true};
+    if (!store_run(state->store, sql_store_set_phase,
+                   STORE_VALUES(STORE_TEXT(phase_name(to)), finished), err))
+        return false;
+    state->move.phase = to;
+    state->move.finished_ms = to == PHASE_FINISHED ? now : 0;
+    return true;
+}
+
+bool state_count_run(State *state, Error *err)
+{
+    if (!store_run(state->store, sql_store_count_run, NULL, 0, err))
+        return false;
+    state->move.runs++;
+    return true;
+}
+
+bool state_progress(State *state, Error *err)
+{
+    const MoveRecord *move = &state->move;
+
+    return store_run(state->store, sql_store_set_progress,
+                     STORE_VALUES(STORE_INT(move->bytes_total), STORE_INT(move->tables_total),
+                                  STORE_INT(move->tables_done), STORE_INT(move->rows_done),
+                                  STORE_INT(move->bytes_done)),
+                     err);
+}
+
+void state_note_error(State *state, const Error *error)
+{
+    Error failed = ERROR_INIT;
+
+    if (state->store && state->move.exists &&
+        !store_run(state->store, sql_store_set_error, STORE_VALUES(STORE_TEXT(error->message)),
+                   &failed))
+        log_warn("the error could not be noted", kv_str("reason", failed.message));
+}

@@ -1,0 +1,27 @@
+/*
+ * Rows from one connection to the other: COPY TO STDOUT here, COPY FROM STDIN
+ * there, nothing in between but one buffer.
+ *
+ * Back-pressure is the sockets' own: while the target takes no more we do not
+ * read, and the source waits. Memory is the buffer, plus what libpq holds of
+ * the row in hand: it gives rows only whole, so up to twice the largest one.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "pg/pg.h"
+
+typedef struct StreamWatch {
+    atomic_int_fast64_t *bytes; /* counted up as they are sent */
+    const atomic_bool *stop;    /* somebody else failed: give up soon */
+} StreamWatch;
+
+/* Both sides must count the same rows. On failure both connections may be in
+ * any state: roll back or close them. Says which side failed: ERR_CONNECT of
+ * either side can be tried again. */
+bool stream_rows(PGconn *source, const char *copy_out, PGconn *target, const char *copy_in,
+                 const StreamWatch *watch, int64_t *ret_rows, Error *err) MUST_USE;

@@ -1,0 +1,281 @@
+#include "move/work.h"
+
+#include <string.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "move/marks.h"
+#include "move/schema.h"
+#include "move/stream.h"
+
+enum {
+    RECONNECT_S = 60,
+    TRIES = 5,
+    PING_EVERY_S = 30,
+    SMALLEST_MEMORY = 16 << 20
+};
+
+typedef struct Worker {
+    const WorkRequest *request;
+    const atomic_bool *stop;
+    int number;
+    PGconn *source;
+    PGconn *target;
+} Worker;
+
+/* ---- connections ---- */
+
+bool work_setup_target(PGconn *target, Error *err)
+{
+    /* Nobody relies on this database yet. One synchronous commit at the end makes all of it
+     * durable, since WAL is flushed in order. */
+    return pg_exec(target, "SET synchronous_commit = off", err);
+}
+
+/* Where the schema exists already its triggers and foreign keys would fire on every row. */
+static bool silence_triggers(PGconn *target, Error *err)
+{
+    if (pg_exec(target, "SET session_replication_role = replica", err))
+        return true;
+    return error_hint(err,
+                      "With `schema: existing` the target's triggers must be silenced: connect "
+                      "as a superuser, or GRANT SET ON PARAMETER session_replication_role.");
+}
+
+static bool worker_connect(Worker *worker, Error *err)
+{
+    const WorkRequest *request = worker->request;
+    char role[32];
+
+    (void)snprintf(role, sizeof role, "copy %d", worker->number);
+    if (!worker->source &&
+        !keeper_join(request->keeper, request->source, role, &worker->source, err))
+        return false;
+    if (worker->target)
+        return true;
+    if (!pg_connect_retry(request->target, role, RECONNECT_S, &worker->target, err))
+        return error_add_context(err, "connect to the target");
+    return work_setup_target(worker->target, err) &&
+           (request->archive || silence_triggers(worker->target, err));
+}
+
+static void worker_disconnect(Worker *worker)
+{
+    pg_close(worker->source);
+    pg_close(worker->target);
+    worker->source = NULL;
+    worker->target = NULL;
+}
+
+/* ---- tasks ---- */
+
+static bool copy_rows(Worker *worker, const Task *task, int64_t *ret_rows, Error *err)
+{
+    WorkProgress *progress = worker->request->progress;
+    StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop};
+    PGconn *target = worker->target;
+
+    if (!pg_exec(target, "BEGIN", err))
+        return false;
+    /* The lock that FREEZE wants anyway; without rows to lose nobody waits for it. */
+    if (task->freeze && !pg_execf(target, err, "TRUNCATE ONLY %s", task->table->qualified))
+        return false;
+    if (task->delete_sql && !pg_exec(target, task->delete_sql, err))
+        return false;
+    return stream_rows(worker->source, task->copy_out, target, task->copy_in, &watch, ret_rows,
+                       err) &&
+           marks_part(target, task->table->schema, task->table->name, task->part, *ret_rows, err) &&
+           pg_exec(target, "COMMIT", err);
+}
+
+static bool run_copy(Worker *worker, const Task *task, Error *err)
+{
+    WorkProgress *progress = worker->request->progress;
+    int64_t before = atomic_load(&progress->bytes);
+    int64_t rows = -1;
+
+    /* A commit whose answer got lost: the mark tells. */
+    if (!marks_part_rows(worker->target, task->table->schema, task->table->name, task->part, &rows,
+                         err))
+        return false;
+    if (rows < 0 && !copy_rows(worker, task, &rows, err))
+        return error_add_context(err, "copy %s", task->table->qualified);
+    log_debug("part copied", kv_str("table", task->table->qualified), kv_i64("part", task->part),
+              kv_i64("rows", rows), kv_i64("bytes", atomic_load(&progress->bytes) - before));
+    (void)atomic_fetch_add(&progress->rows, rows);
+    (void)atomic_fetch_add(&progress->parts_done, 1);
+    return true;
+}
+
+/* Parallel workers of the server pay only where our own workers would be idle. */
+static bool set_build_memory(Worker *worker, int ready, Error *err)
+{
+    const WorkRequest *request = worker->request;
+    int64_t share = request->memory_bytes / request->jobs;
+
+    if (!pg_execf(worker->target, err, "SET max_parallel_maintenance_workers = %d",
+                  ready + 1 >= request->jobs ? 0 : request->jobs))
+        return false;
+    if (request->memory_bytes == 0)
+        return true;
+    return pg_execf(worker->target, err, "SET maintenance_work_mem = '%lldkB'",
+                    (long long)((share > SMALLEST_MEMORY ? share : SMALLEST_MEMORY) / 1024));
+}
+
+/* The archive's entry is marked once all of it is there: a key's index alone is not. */
+static bool build(Worker *worker, const Task *task, Error *err)
+{
+    const Config *config = worker->request->config;
+    bool marked = task->kind != TASK_INDEX || !task->sql;
+
+    if (!pg_exec(worker->target, "BEGIN", err))
+        return false;
+    if (task->sql) {
+        if (!pg_exec(worker->target, task->sql, err))
+            return schema_fail_entry(task->entry, err);
+    } else if (!schema_run_entry(worker->target, config, worker->request->archive, task->entry,
+                                 err)) {
+        return false;
+    }
+    return (!marked || marks_entry(worker->target, task->entry->id, err)) &&
+           pg_exec(worker->target, "COMMIT", err);
+}
+
+/* After a connection broke, what an earlier try did must be known before it is tried again. */
+static bool is_built(Worker *worker, const Task *task, bool *ret, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+    int *done = NULL;
+    int count = 0;
+
+    if (!marks_entries(worker->target, scratch, &done, &count, err))
+        return false;
+    *ret = marks_has_entry(done, count, task->entry->id);
+    if (*ret || task->kind != TASK_INDEX || !task->sql)
+        return true;
+    /* The index of a key: there under the key's name, or not. */
+    const char *space = strrchr(task->entry->tag, ' ');
+    const char *params[] = {task->table->schema, space ? space + 1 : task->entry->tag};
+    if (!pg_query(worker->target, sql_target_index_exists, COUNT_OF(params), params, &res, err))
+        return false;
+    *ret = PQntuples(res) > 0;
+    return true;
+}
+
+static bool run_build(Worker *worker, const Task *task, int ready, bool again, Error *err)
+{
+    WorkProgress *progress = worker->request->progress;
+    bool index = task->kind == TASK_INDEX;
+    atomic_int *running = index ? &progress->indexes_running : &progress->constraints_running;
+    bool built = false;
+
+    if (again && !is_built(worker, task, &built, err))
+        return false;
+    (void)atomic_fetch_add(running, 1);
+    bool ok = built || (set_build_memory(worker, ready, err) && build(worker, task, err));
+    (void)atomic_fetch_sub(running, 1);
+    if (ok)
+        (void)atomic_fetch_add(index ? &progress->indexes_done : &progress->constraints_done, 1);
+    return ok;
+}
+
+static bool run_analyze(Worker *worker, const Task *task, Error *err)
+{
+    return pg_execf(worker->target, err, "%s %s", task->vacuum ? "VACUUM (ANALYZE)" : "ANALYZE",
+                    task->table->qualified) ||
+           error_add_context(err, "analyze %s", task->table->qualified);
+}
+
+static bool run_once(Worker *worker, const Task *task, int ready, bool again, Error *err)
+{
+    if (!worker_connect(worker, err))
+        return false;
+    switch (task->kind) {
+    case TASK_COPY:
+        return run_copy(worker, task, err);
+    case TASK_ANALYZE:
+        return run_analyze(worker, task, err);
+    case TASK_INDEX:
+    case TASK_CONSTRAINT:
+    case TASK_ENTRY:
+    case TASK_FOREIGN_KEY:
+        return run_build(worker, task, ready, again, err);
+    }
+    return error_set(err, ERR_WRONG_STATE, "task of unknown kind %d", (int)task->kind);
+}
+
+static bool run_task(void *context, void *payload, int ready, Error *err)
+{
+    Worker *worker = context;
+    const Task *task = payload;
+
+    if (!task) /* a milestone */
+        return true;
+    for (int tries = 1;; tries++) {
+        if (run_once(worker, task, ready, tries > 1, err))
+            return true;
+        /* Whatever state they are in: the next task begins on new ones. */
+        worker_disconnect(worker);
+        if (err->code != ERR_CONNECT || tries == TRIES || atomic_load(worker->stop))
+            return false;
+        log_warn("connection lost, doing it again under the same snapshot",
+                 kv_str("task", task->table ? task->table->qualified : task->entry->tag),
+                 kv_str("reason", err->message), kv_i64("try", tries));
+    }
+}
+
+/* ---- all of it ---- */
+
+typedef struct Ticker {
+    const WorkRequest *request;
+    const atomic_bool *stop;
+    double last_ping;
+    bool interrupted;
+} Ticker;
+
+static bool on_tick(void *context, Error *err)
+{
+    Ticker *ticker = context;
+
+    /* One failed, or we are to stop: the others may sit in an index build of an hour. */
+    if ((cancel_requested() || atomic_load(ticker->stop)) && !ticker->interrupted) {
+        ticker->interrupted = true;
+        pg_interrupt_all();
+    }
+    if (ticker->interrupted)
+        return cancel_check(err);
+    if (clock_seconds() - ticker->last_ping > PING_EVERY_S) {
+        ticker->last_ping = clock_seconds();
+        if (!keeper_ping(ticker->request->keeper, err))
+            return false;
+    }
+    return ticker->request->tick(ticker->request->tick_context, err);
+}
+
+bool work_run(Arena *arena, const WorkRequest *request, Error *err)
+{
+    Worker *workers = arena_array(arena, (size_t)request->jobs, sizeof *workers);
+    void **pointers = arena_array(arena, (size_t)request->jobs, sizeof *pointers);
+    atomic_bool stop = false;
+    Ticker ticker = {.request = request, .stop = &stop, .last_ping = clock_seconds()};
+
+    for (int i = 0; i < request->jobs; i++) {
+        workers[i] = (Worker){.request = request, .stop = &stop, .number = i + 1};
+        pointers[i] = &workers[i];
+    }
+    PoolGraph graph = request->plan->graph;
+    PoolWork work = {
+        .threads = request->jobs,
+        .run = run_task,
+        .workers = pointers,
+        .stop = &stop,
+        .tick = on_tick,
+        .tick_context = &ticker,
+    };
+    bool ok = pool_run(&graph, &work, err);
+    for (int i = 0; i < request->jobs; i++)
+        worker_disconnect(&workers[i]);
+    return ok;
+}

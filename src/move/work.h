@@ -1,0 +1,51 @@
+/*
+ * Does the plan: workers, each with a connection to either side, the source's
+ * under the keeper's snapshot.
+ *
+ * A worker whose connection breaks makes new ones and does its task again: what
+ * the task had done is in the target's marks, committed with it, or it never
+ * happened. Only when the snapshot itself is gone does the work fail with
+ * ERR_SNAPSHOT.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "move/keeper.h"
+#include "move/plan.h"
+
+/* Counted by the workers, read by whoever shows it. */
+typedef struct WorkProgress {
+    atomic_int_fast64_t bytes; /* of COPY data */
+    atomic_int_fast64_t rows;
+    atomic_int_fast64_t
+        disk_bytes; /* of tables and parts that are done, as the source stores them */
+    atomic_int parts_done;
+    atomic_int indexes_done;
+    atomic_int constraints_done;
+    atomic_int constraints_running;
+    atomic_int indexes_running;
+} WorkProgress;
+
+typedef struct WorkRequest {
+    const Config *config;
+    const PgUrl *source;
+    const PgUrl *target;
+    Keeper *keeper;
+    const Plan *plan;
+    const Archive *archive; /* NULL: the schema exists */
+    int jobs;
+    int64_t memory_bytes; /* maintenance_work_mem for all workers together; 0: the server's own */
+    WorkProgress *progress;
+    bool (*tick)(void *context, Error *err); /* see pool.h */
+    void *tick_context;
+} WorkRequest;
+
+bool work_run(Arena *arena, const WorkRequest *request, Error *err) MUST_USE;
+
+/* Settings of a session that builds on the target. */
+bool work_setup_target(PGconn *target, Error *err) MUST_USE;
