@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+extern const Command cmd_check;
 extern const Command cmd_config;
 extern const Command cmd_help;
 extern const Command cmd_migrations;
@@ -10,7 +11,7 @@ extern const Command cmd_status;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
-    &cmd_config, &cmd_help, &cmd_migrations, &cmd_move, &cmd_status, &cmd_version, NULL,
+    &cmd_check, &cmd_config, &cmd_help, &cmd_migrations, &cmd_move, &cmd_status, &cmd_version, NULL,
 };
 
 const Option common_options[] = {

@@ -1,0 +1,18 @@
+-- name: assess_owner_privilege
+-- Roles that are to own what arrives, and that this role of the target cannot give objects to
+-- (ALTER ... OWNER TO asks for the right to SET ROLE to them).
+-- $1 jsonb  which roles are used where (facts_roles)
+-- $2 jsonb  the role map: {"old": "new"}
+-- columns: object, fix
+SELECT format('%I', t.rolname) AS object,
+       format('GRANT %I TO %I;', t.rolname, current_user) AS fix
+  FROM (SELECT DISTINCT coalesce(m.value, r.role) AS home
+          FROM jsonb_to_recordset($1::jsonb) AS r (role text, use text)
+               LEFT JOIN jsonb_each_text($2::jsonb) AS m ON m.key = r.role
+         WHERE r.use = 'owner'
+           AND (m.value IS NOT NULL
+                OR r.role NOT IN ('neon_superuser', 'cloud_admin', 'neon_service'))) AS o
+  JOIN pg_catalog.pg_roles AS t ON t.rolname = o.home
+ WHERE NOT pg_has_role(t.oid, CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                   THEN 'SET' ELSE 'MEMBER' END)
+ ORDER BY t.rolname

@@ -1,0 +1,16 @@
+-- name: assess_target_trigger_fires
+-- Triggers that the copied rows would fire on a target whose schema is there already: those that
+-- are enabled even under session_replication_role = replica.
+-- columns: object, fix
+SELECT format('%I on %I.%I', t.tgname, n.nspname, c.relname) AS object,
+       format('ALTER TABLE %I.%I DISABLE TRIGGER %I; -- and after the move: ENABLE %s TRIGGER %3$I',
+              n.nspname, c.relname, t.tgname,
+              CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END) AS fix
+  FROM pg_catalog.pg_trigger AS t
+  JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE NOT t.tgisinternal
+   AND t.tgenabled IN ('A', 'R')
+   AND n.nspname <> 'homeport'
+   AND c.relkind IN ('r', 'p')
+ ORDER BY 1
