@@ -6,6 +6,7 @@ process left behind fail the test.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -17,6 +18,14 @@ import wait
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SANITIZER_EXIT = 99
+
+
+@functools.cache
+def without_aslr():
+    """ThreadSanitizer needs its shadow addresses free, which a far-reaching ASLR does not leave."""
+    argv = ["setarch", "-R"]
+    works = subprocess.run([*argv, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return argv if works else []
 
 
 @dataclasses.dataclass
@@ -178,8 +187,7 @@ class Homeport:
         files = (self._logs / f"run{number}.out", self._logs / f"run{number}.err")
         argv = [self.binary, *args]
         if "tsan" in str(self.binary.parent):
-            # ThreadSanitizer needs its shadow addresses free, which a far-reaching ASLR does not leave.
-            argv = ["setarch", "-R", *argv]
+            argv = [*without_aslr(), *argv]
         run = Running(argv, self.environment(source, target, env), cwd or self.cwd, stdin, files, self._secrets)
         self._runs.append(run)
         return run
