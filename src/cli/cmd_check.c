@@ -107,7 +107,7 @@ static const Option check_options[] = {
 const Command cmd_check = {
     .name = "check",
     .group = GROUP_MOVE,
-    .summary = "can this move work? findings, each with its fix; nothing is changed",
+    .summary = "can this move work? findings, each with its fix",
     .description =
         "Reads the catalogues of source and target and says what will not work, or not as it does "
         "now, before anything is touched. A blocker makes the move fail, lose something, or break "

@@ -11,7 +11,16 @@ extern const Command cmd_status;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
-    &cmd_check, &cmd_config, &cmd_help, &cmd_migrations, &cmd_move, &cmd_status, &cmd_version, NULL,
+    /* the move, in the order in which one meets them */
+    &cmd_check,
+    &cmd_move,
+    &cmd_status,
+    &cmd_migrations,
+    /* homeport itself */
+    &cmd_config,
+    &cmd_help,
+    &cmd_version,
+    NULL,
 };
 
 const Option common_options[] = {

@@ -108,7 +108,8 @@ static bool refuse_unknown(Parser *parser, const Written *written)
                         text_quoted(arena, written->shown));
     }
     if (command && command->subcommands && setting)
-        return error_hint(parser->err, "Write it after one of %s's commands.", path);
+        return error_hint(parser->err, "Write it after the subcommand; %s --help lists them.",
+                          path);
     if (nearest && !setting)
         return error_hint(parser->err, "Did you mean --%s?", nearest);
     return error_hint(parser->err, "%s --help lists its options.", path);

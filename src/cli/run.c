@@ -19,7 +19,7 @@ bool cli_print(const Text *text, Error *err)
     const char *bytes = text_str(text);
 
     if (text->overflowed)
-        return error_set(err, ERR_STATE, "the output is larger than %zu bytes", text->max);
+        return error_set(err, ERR_WRONG_STATE, "the output is larger than %zu bytes", text->max);
     if (fputs(bytes, stdout) < 0 ||
         (text->len > 0 && bytes[text->len - 1] != '\n' && fputc('\n', stdout) == EOF) ||
         fflush(stdout) == EOF)

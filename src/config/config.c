@@ -116,7 +116,7 @@ static bool apply_value(Arena *arena, const char *name, const FileValue *value,
     bool ok = value->text ? apply_text(arena, name, where, value, lookup, config, err)
                           : apply_pairs(arena, name, value, lookup, config, err);
 
-    if (!ok && err->code != ERR_STATE)
+    if (!ok && err->code != ERR_WRONG_STATE)
         return false;
     origin_set(config, setting, arena_printf(arena, "%s:%d", name, value->line));
     if (!ok) {

@@ -33,7 +33,7 @@ static bool add_reference(Text *out, const char *where, const char *at, ConfigLo
     const char *variable = arena_strndup(out->arena, name, len);
     const char *value = lookup(variable);
     if (!value) {
-        (void)error_set(err, ERR_STATE, "%s: the variable %s is not set", where, variable);
+        (void)error_set(err, ERR_WRONG_STATE, "%s: the variable %s is not set", where, variable);
         return error_hint(err, "Set it: export %s=...", variable);
     }
     text_add(out, value);

@@ -35,21 +35,31 @@ static bool refuse(Reader *reader, const char *what, const char *hint)
     return error_hint(reader->err, "%s", hint);
 }
 
+/* What libyaml says, with the line on which the construct began that it stumbled in: a quote that
+ * is never closed is noticed at the end of the file. */
+static bool refuse_yaml(Reader *reader)
+{
+    const yaml_parser_t *parser = &reader->parser;
+    /* The reader below the parser (bad UTF-8) knows an offset, but no line. */
+    size_t line =
+        parser->error == YAML_READER_ERROR ? parser->mark.line : parser->problem_mark.line;
+    const char *began = parser->context
+                            ? arena_printf(reader->arena, " %s from line %zu", parser->context,
+                                           parser->context_mark.line + 1)
+                            : "";
+
+    (void)error_set(reader->err, ERR_USAGE, "%s:%zu: not YAML: %s%s", reader->name, line + 1,
+                    parser->problem ? parser->problem : "it cannot be read", began);
+    return error_hint(reader->err, "Look at that line and the one above it: a colon, a quote or "
+                                   "the indentation is not as it should be.");
+}
+
 /* On to the next event. Aliases are refused here, so that no one else meets them. */
 static bool reader_next(Reader *reader)
 {
-    yaml_parser_t *parser = &reader->parser;
-
     yaml_event_delete(&reader->event);
-    if (!yaml_parser_parse(parser, &reader->event)) {
-        /* The reader below the parser (bad UTF-8) knows an offset, but no line. */
-        size_t line =
-            parser->error == YAML_READER_ERROR ? parser->mark.line : parser->problem_mark.line;
-        (void)error_set(reader->err, ERR_USAGE, "%s:%zu: not YAML: %s", reader->name, line + 1,
-                        parser->problem ? parser->problem : "it cannot be read");
-        return error_hint(reader->err, "Look at that line and the one above it: a colon, a quote "
-                                       "or the indentation is not as it should be.");
-    }
+    if (!yaml_parser_parse(&reader->parser, &reader->event))
+        return refuse_yaml(reader);
     if (reader->event.type == YAML_ALIAS_EVENT)
         return refuse(reader, "an alias (*name) where a value belongs",
                       "Write the value itself, or put it in quotes.");

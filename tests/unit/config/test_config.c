@@ -183,7 +183,7 @@ static const BadText bad_texts[] = {
     {"dir: a\n---\ndir: b",        "homeport.yaml:2: a second document",                        "one"            },
     {"? [a]\n: b",                 "homeport.yaml:1: a key that is not a word",                 "key: value"     },
     {"dir: a\n bad: b",            "homeport.yaml:2: not YAML",                                 "indentation"    },
-    {"dir: 'a",                    "homeport.yaml:1: not YAML",                                 "quote"          },
+    {"\ndir: 'a\n\n",              "quoted scalar from line 2",                                 "quote"          },
     {"dir: {",                     "homeport.yaml:2: not YAML",                                 "line"           },
     {"dir: \xff",                  "homeport.yaml:1: not YAML",                                 "line"           },
     {"\x7f"
