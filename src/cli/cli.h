@@ -51,6 +51,7 @@ struct Command {
     const char *arguments;   /* "[COMMAND]" in the synopsis; NULL: it takes none */
     int max_args;
     const char *const *settings;       /* names of the shared settings it takes, NULL at the end */
+    bool names_variables;              /* its help names the settings' environment variables */
     const char *const *needs;          /* those of them that must be given, NULL at the end */
     const Option *options;             /* its own rows, {0} at the end; NULL: none */
     size_t options_size;               /* of the struct that they fill */

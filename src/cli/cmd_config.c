@@ -135,6 +135,7 @@ const Command cmd_config = {
         "out of it ($${ is a plain ${), and paths are relative to the file. A key that does "
         "not exist, or is there twice, is an error.",
     .settings = config_settings,
+    .names_variables = true,
     .examples =
         (const Example[]){
                           {"homeport config", "What is in force here?"},

@@ -28,7 +28,7 @@ const Option common_options[] = {
      .type = OPTION_PATH,
      .offset = offsetof(CommonOptions, config),
      .argument = "FILE",
-     .help = "read the settings from FILE; without it from homeport.yaml, where there is one"},
+     .help = "read settings from FILE; unset: homeport.yaml, if there"},
     {.name = "json",
      .type = OPTION_FLAG,
      .offset = offsetof(CommonOptions, json),
@@ -38,7 +38,7 @@ const Option common_options[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(CommonOptions, quiet),
      .unset = "no",
-     .help = "no progress and no warnings, only results and errors"},
+     .help = "only results and errors"},
     {.name = "verbose",
      .type = OPTION_FLAG,
      .offset = offsetof(CommonOptions, verbose),
@@ -176,7 +176,7 @@ static int setting_views(Arena *arena, const Command *command, OptionView **ret)
             continue;
         views[count] = view_of(arena, &settings[i].option);
         if (command && is_listed(command->needs, settings[i].option.name))
-            views[count].sentence = arena_printf(arena, "%s; needed", views[count].sentence);
+            views[count].sentence = arena_printf(arena, "%s (needed)", views[count].sentence);
         views[count].env = settings[i].env;
         views[count++].key = setting_key(&settings[i]);
     }

@@ -109,13 +109,22 @@ static const char *left_of(Text *out, const OptionView *view)
                         : view->synopsis;
 }
 
+static const char *section_title(const Command *command, OptionSection section)
+{
+    switch (section) {
+    case SECTION_OWN:
+        return "Options";
+    case SECTION_COMMON:
+        return "Common options";
+    default:
+        return command->names_variables
+                   ? "Settings, from homeport.yaml, [the environment] or here"
+                   : "Settings, also from homeport.yaml or the environment: homeport help config";
+    }
+}
+
 static void add_section(Text *out, const Command *command, OptionSection section)
 {
-    static const char *const titles[SECTION_COUNT] = {
-        [SECTION_OWN] = "Options",
-        [SECTION_SETTINGS] = "Settings, from homeport.yaml, [the environment] or here",
-        [SECTION_COMMON] = "Common options",
-    };
     OptionView *views;
     int count = option_views(out->arena, command, section, &views);
     int width = 0;
@@ -127,12 +136,12 @@ static void add_section(Text *out, const Command *command, OptionSection section
     }
     if (count > 0) {
         text_add_char(out, '\n');
-        add_heading(out, titles[section]);
+        add_heading(out, section_title(command, section));
     }
     for (int i = 0; i < count; i++) {
-        const char *right =
-            views[i].env ? arena_printf(out->arena, "%s [%s]", views[i].sentence, views[i].env)
-                         : views[i].sentence;
+        const char *right = views[i].sentence;
+        if (views[i].env && command->names_variables)
+            right = arena_printf(out->arena, "%s [%s]", right, views[i].env);
         add_pair(out, left_of(out, &views[i]), right, width);
     }
 }
