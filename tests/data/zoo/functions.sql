@@ -108,7 +108,8 @@ CREATE OPERATOR zoo_code.|=| (LEFTARG = integer, RIGHTARG = integer,
     FUNCTION = zoo_code.abs_eq, COMMUTATOR = OPERATOR(zoo_code.|=|),
     RESTRICT = eqsel, JOIN = eqjoinsel, MERGES);
 CREATE OPERATOR zoo_code.|>=| (LEFTARG = integer, RIGHTARG = integer,
-    FUNCTION = zoo_code.abs_ge, COMMUTATOR = OPERATOR(zoo_code.|<=|));
+    FUNCTION = zoo_code.abs_ge, COMMUTATOR = OPERATOR(zoo_code.|<=|),
+    NEGATOR = OPERATOR(zoo_code.|<|));
 CREATE OPERATOR zoo_code.|>| (LEFTARG = integer, RIGHTARG = integer,
     FUNCTION = zoo_code.abs_gt, COMMUTATOR = OPERATOR(zoo_code.|<|));
 CREATE OPERATOR zoo_code.@#@ (RIGHTARG = integer, FUNCTION = zoo_code.add_one);
@@ -131,7 +132,7 @@ CREATE FUNCTION zoo_code.language_inline(internal) RETURNS void
     LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_inline_handler';
 CREATE FUNCTION zoo_code.language_validator(oid) RETURNS void
     LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_validator';
-CREATE LANGUAGE zoo_language HANDLER zoo_code.language_call
+CREATE TRUSTED LANGUAGE zoo_language HANDLER zoo_code.language_call
     INLINE zoo_code.language_inline VALIDATOR zoo_code.language_validator;
 COMMENT ON LANGUAGE zoo_language IS 'PL/pgSQL by another name';
 CREATE FUNCTION zoo_code.in_zoo_language() RETURNS integer

@@ -1,5 +1,6 @@
 -- Owners, privileges, default privileges, row-level security.
 CREATE SCHEMA zoo_secure AUTHORIZATION zoo_admin;
+CREATE SCHEMA zoo_empty;
 CREATE TABLE zoo_secure.account (id integer PRIMARY KEY, owner name NOT NULL, tenant integer,
     secret text, note text);
 INSERT INTO zoo_secure.account SELECT g, CASE WHEN g % 2 = 0 THEN 'zoo_owner' ELSE 'zoo_reader' END,
@@ -44,8 +45,8 @@ REVOKE ALL ON FUNCTION zoo_code.product(numeric) FROM PUBLIC;
 REVOKE USAGE ON TYPE zoo_types.mood FROM PUBLIC;
 GRANT USAGE ON TYPE zoo_types.mood TO zoo_reader;
 GRANT USAGE ON DOMAIN zoo_types.positive TO zoo_writer;
-REVOKE USAGE ON LANGUAGE sql FROM PUBLIC;
-GRANT USAGE ON LANGUAGE sql TO zoo_reader, PUBLIC;
+REVOKE USAGE ON LANGUAGE zoo_language FROM PUBLIC;
+GRANT USAGE ON LANGUAGE zoo_language, plpgsql TO zoo_reader;
 GRANT USAGE ON FOREIGN DATA WRAPPER zoo_wrapper TO zoo_admin;
 GRANT USAGE ON FOREIGN SERVER "zoo server" TO zoo_reader;
 GRANT SELECT ON zoo_views.totals, zoo_views.second TO zoo_reader;
