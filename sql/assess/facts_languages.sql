@@ -1,6 +1,7 @@
 -- name: assess_facts_languages
 -- The languages that the source's own functions are written in, less those that an extension of the
--- source brings (extension_missing speaks of these).
+-- source brings (extension_missing speaks of these) and those made by CREATE LANGUAGE, which the
+-- dump makes again.
 -- $1 text[]  schemas to leave out
 -- columns: facts (jsonb)
 SELECT coalesce(jsonb_agg(DISTINCT l.lanname), '[]') AS facts
@@ -8,6 +9,7 @@ SELECT coalesce(jsonb_agg(DISTINCT l.lanname), '[]') AS facts
   JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
   JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
  WHERE p.oid >= 16384
+   AND l.oid < 16384
    AND n.nspname <> ALL ($1::text[])
    AND NOT EXISTS (
            SELECT

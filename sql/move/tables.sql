@@ -4,7 +4,7 @@
 -- temporary ones, not homeport's or Neon's own, and of extensions only configuration tables,
 -- with the condition under which their rows are the user's.
 -- Sizes are the files' now; all else is as the snapshot sees it (rule 3: relfilenode).
--- columns: oid, schema, name, relfilenode, bytes, blocks, rows_estimate, persistence, owner, heap, condition
+-- columns: oid, schema, name, relfilenode, bytes, blocks, rows_estimate, persistence, owner, heap, condition, root
 SELECT c.oid,
        n.nspname,
        c.relname,
@@ -18,7 +18,8 @@ SELECT c.oid,
        c.relpersistence,
        pg_catalog.pg_get_userbyid(c.relowner),
        COALESCE(am.amname = 'heap', false),
-       NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], '')
+       NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),
+       h.root
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
@@ -30,6 +31,21 @@ SELECT c.oid,
         AND d.deptype = 'e'
   LEFT JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
  CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.pg_relation_size(c.oid, 'main'), 0)) AS s (main)
+  -- A hash over an enum is one over OIDs, which differ between servers: rows of such a partition
+  -- belong into whichever the target's own hash says, so they are sent to the root.
+  LEFT JOIN LATERAL (
+       SELECT pg_catalog.format('%I.%I', rn.nspname, r.relname)
+         FROM pg_catalog.pg_class AS r
+         JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace
+        WHERE c.relispartition
+          AND r.oid = pg_catalog.pg_partition_root(c.oid)
+          AND EXISTS (SELECT
+                        FROM pg_catalog.pg_partition_ancestors(c.oid) AS a (relid)
+                        JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = a.relid
+                        JOIN pg_catalog.pg_opclass AS o ON o.oid = ANY (p.partclass)
+                        JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily
+                       WHERE p.partstrat = 'h'
+                         AND f.opfname = 'enum_ops')) AS h (root) ON true
  WHERE c.relkind = 'r'
    AND c.relpersistence IN ('p', 'u')
    AND n.nspname !~ '^pg_'

@@ -130,6 +130,8 @@ static bool move_run(const Invocation *inv, Error *err)
     progress_end(&view, ok);
     if (!ok && err->code != ERR_FOUND)
         return false;
+    if (report.assessment.blockers > 0)
+        progress_print_findings(&report.assessment);
     if (inv->json)
         report_json(&out, &report, ok);
     else if (ok)
@@ -137,8 +139,6 @@ static bool move_run(const Invocation *inv, Error *err)
     else if (report.verify_done)
         text_addf(&out, "%s differences; `homeport verify` names them.",
                   text_count(inv->arena, report.verify.differences));
-    else
-        progress_print_findings(&report.assessment);
     Error printed = ERROR_INIT;
     if (!cli_print(&out, &printed)) {
         *err = printed;

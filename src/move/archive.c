@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/text.h"
+#include "move/sqltext.h"
 
 enum {
     MAX_ARCHIVE = 1 << 30,
@@ -108,6 +110,61 @@ static bool read_deps(Reader *reader, Arena *arena, ArchiveEntry *entry)
     return !reader->broken;
 }
 
+/*
+ * A column option that PostgreSQL 15.20 keeps for itself. Its own pg_dump leaves
+ * it out; those of other majors do not know it, write it like an owner's option,
+ * and no other server takes it back (docs/decisions/0004-pg-attver.md).
+ */
+static const char internal_option[] = "pg_attver";
+
+/* "SET (a=1, pg_attver=2)" without it; a statement that sets nothing else goes whole. */
+static void add_cleaned(Text *out, const char *sql, size_t len)
+{
+    SqlWalker walker = {.at = sql};
+    const char *option = NULL;
+    const char *end = NULL;
+    SqlToken before = {.kind = SQL_END};
+
+    for (SqlToken token; (token = sql_next(&walker)).kind != SQL_END && token.ptr < sql + len;) {
+        bool listed = sql_is_symbol(&before, '(') || sql_is_symbol(&before, ',');
+        if (!option && listed && token.depth == 1 && sql_is_word(&token, internal_option))
+            option = token.ptr;
+        else if (option && !end && (sql_is_symbol(&token, ',') || sql_is_symbol(&token, ')')))
+            end = token.ptr;
+        before = token;
+    }
+    if (!option || !end) {
+        text_add_n(out, sql, len);
+        return;
+    }
+    bool first = option[-1] == '(';
+    if (first && *end == ')')
+        return;
+    /* With the comma before it, or with the one behind it. */
+    const char *start = first ? option : option - strlen(", ");
+    text_add_n(out, sql, (size_t)(start - sql));
+    const char *rest = first ? end + strlen(", ") : end;
+    text_add_n(out, rest, (size_t)(sql + len - rest));
+}
+
+static const char *without_internal_option(Arena *arena, const char *defn)
+{
+    if (!strstr(defn, internal_option))
+        return defn;
+
+    Text out = text_init(arena, MAX_ARCHIVE);
+    for (const char *at = defn; *at;) {
+        size_t len = sql_statement_len(at);
+        bool alter = strncmp(at + strspn(at, "\n "), "ALTER ", strlen("ALTER ")) == 0;
+        if (alter)
+            add_cleaned(&out, at, len);
+        else
+            text_add_n(&out, at, len);
+        at += len;
+    }
+    return text_str(&out);
+}
+
 static bool read_entry(Reader *reader, Arena *arena, ArchiveEntry *ret)
 {
     ArchiveEntry entry = {.id = take_int(reader)};
@@ -118,7 +175,7 @@ static bool read_entry(Reader *reader, Arena *arena, ArchiveEntry *ret)
     entry.tag = take_text(reader, arena);
     entry.desc = take_text(reader, arena);
     int section = take_int(reader);
-    entry.defn = take_text(reader, arena);
+    entry.defn = without_internal_option(arena, take_text(reader, arena));
     entry.drop = take_text(reader, arena);
     (void)take_text(reader, arena); /* COPY statement */
     entry.schema = take_text(reader, arena);

@@ -241,7 +241,8 @@ static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_done, Error *er
 
 static bool other_move(const Marks *marks, Error *err)
 {
-    (void)error_set(err, ERR_WRONG_STATE, "another move has begun on this target (id %s)", marks->id);
+    (void)error_set(err, ERR_WRONG_STATE, "another move has begun on this target (id %s)",
+                    marks->id);
     return error_hint(err,
                       "Go on with it in its own work folder, or give an empty target: drop and "
                       "create the database.");
@@ -293,12 +294,12 @@ static bool truncate_tables(Once *once, const Table *const *tables, int count, E
            error_add_context(err, "empty the target's tables");
 }
 
-/* Tables that are copied in parts cannot be emptied by the part that copies;
- * with foreign keys in place, all must be emptied at once. */
+/* Tables into which several tasks copy cannot be emptied by one of them; with
+ * foreign keys in place, all must be emptied at once. */
 static bool empty_tables(Once *once, const Attempt *attempt, Error *err)
 {
     if (attempt->archive.count > 0)
-        return truncate_tables(once, attempt->plan.split, attempt->plan.split_count, err);
+        return truncate_tables(once, attempt->plan.emptied, attempt->plan.emptied_count, err);
 
     const Table **all =
         arena_array(once->arena, (size_t)attempt->table_count, sizeof(const Table *));

@@ -15,6 +15,9 @@ enum {
     SMALLEST_SPLIT = 256 << 20, /* below that a table is copied before its split would pay */
 };
 
+/* A cost above all others: takes no time, and others wait for it. */
+#define FIRST 1e18
+
 /* Column order of sql/move/indexes.sql. */
 enum {
     COL_KIND,
@@ -36,8 +39,7 @@ enum {
 /* What the tasks of one table are, in the order of its life. */
 typedef struct TableTasks {
     const Table *table;
-    PoolTask **copies;
-    int copy_count;
+    PoolTask *copied;  /* all of its rows are there: indexes may follow */
     PoolTask *indexed; /* stands behind all index builds: keys may follow */
     PoolTask *keyed;   /* all keys are there: ANALYZE may follow */
     PoolTask *ready;   /* ANALYZE is done: foreign keys may follow */
@@ -69,8 +71,7 @@ typedef struct Planner {
     TableNode *tables;
     FactNode *fact_index;
     EntryNode *entries;
-    PoolTask *all_indexed; /* every table is copied and its indexes are built */
-    PoolTask *all_ready;   /* every table's ANALYZE is done, every index attached */
+    PoolTask *all_ready; /* every table's ANALYZE is done, every index attached */
     int64_t total_bytes;
 } Planner;
 
@@ -87,7 +88,7 @@ static PoolTask *add_task(Planner *planner, double cost, Task task)
 /* No payload: it is done as soon as it may begin, and others come after it. */
 static PoolTask *add_milestone(Planner *planner)
 {
-    return pool_add(&planner->plan->graph, 1e18, NULL);
+    return pool_add(&planner->plan->graph, FIRST, NULL);
 }
 
 /* ---- lookups ---- */
@@ -185,7 +186,7 @@ static int parts_of(const Planner *planner, const Table *table)
     const Config *config = planner->request->config;
     int jobs = planner->request->jobs;
 
-    if (!table->heap || table->condition)
+    if (!table->heap || table->condition || table->root)
         return 1;
     if (config->split_bytes > 0) {
         int64_t parts = table->bytes / (int64_t)config->split_bytes + 1;
@@ -242,55 +243,89 @@ static const char *copy_out_sql(const CopySql *copy)
 static const char *copy_in_sql(const CopySql *copy)
 {
     Arena *arena = copy->planner->arena;
-    const char *columns = table_column_list(arena, copy->table);
+    const Table *table = copy->table;
+    const char *columns = table_column_list(arena, table);
 
     return arena_printf(arena,
                         *columns ? "COPY %s (%s) FROM STDIN (FORMAT %s%s)"
                                  : "COPY %s%s FROM STDIN (FORMAT %s%s)",
-                        copy->table->qualified, columns, copy->binary ? "binary" : "text",
-                        copy->freeze ? ", FREEZE" : "");
+                        table->root ? table->root : table->qualified, columns,
+                        copy->binary ? "binary" : "text", copy->freeze ? ", FREEZE" : "");
+}
+
+static PoolTask *add_copy(const CopySql *copy)
+{
+    Planner *planner = copy->planner;
+    const Table *table = copy->table;
+    const char *condition = table->condition;
+    Task task = {
+        .kind = TASK_COPY,
+        .table = table,
+        .part = copy->part,
+        .copy_out = copy_out_sql(copy),
+        .copy_in = copy_in_sql(copy),
+        .freeze = copy->freeze,
+        .delete_sql = condition ? arena_printf(planner->arena, "DELETE FROM ONLY %s %s",
+                                               table->qualified, condition)
+                                : NULL,
+    };
+
+    return add_task(planner, (double)table->bytes, task);
+}
+
+/* Rows that are sent to the root may arrive in any partition below it. */
+static void order_copied(Planner *planner, PoolTask *copy, TableTasks *tasks)
+{
+    PoolGraph *graph = &planner->plan->graph;
+
+    if (!tasks->table->root) {
+        pool_order(graph, copy, tasks->copied);
+        return;
+    }
+    for (TableNode *node = planner->tables; node; node = node->hh.next)
+        if (node->tasks.table->root && strcmp(node->tasks.table->root, tasks->table->root) == 0)
+            pool_order(graph, copy, node->tasks.copied);
 }
 
 static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
 {
+    PoolGraph *graph = &planner->plan->graph;
     const Table *table = tasks->table;
     int parts = parts_of(planner, table);
+    bool alone = parts == 1 && !table->root;
     /* FREEZE needs the TRUNCATE in its own transaction, which foreign keys of a schema that exists
      * already forbid. */
-    bool freeze = parts == 1 && table->heap && !table->condition && planner->request->archive;
+    bool freeze = alone && table->heap && !table->condition && planner->request->archive;
 
-    tasks->copies = arena_array(planner->arena, (size_t)parts, sizeof(PoolTask *));
-    tasks->copy_count = parts;
     for (int part = 0; part < parts; part++) {
         CopySql copy = {planner, table, part, parts, binary, freeze};
-        tasks->copies[part] =
-            add_task(planner, (double)table->bytes,
-                     (Task){
-                         .kind = TASK_COPY,
-                         .table = table,
-                         .part = part,
-                         .copy_out = copy_out_sql(&copy),
-                         .copy_in = copy_in_sql(&copy),
-                         .freeze = freeze,
-                         .delete_sql = table->condition
-                                           ? arena_printf(planner->arena, "DELETE FROM ONLY %s %s",
-                                                          table->qualified, table->condition)
-                                           : NULL,
-                     });
+        order_copied(planner, add_copy(&copy), tasks);
     }
-    tasks->indexed = add_milestone(planner);
-    tasks->keyed = add_milestone(planner);
-    tasks->ready = add_task(planner, (double)table->bytes,
-                            (Task){.kind = TASK_ANALYZE, .table = table, .vacuum = !freeze});
-    for (int part = 0; part < parts; part++)
-        pool_order(&planner->plan->graph, tasks->copies[part], tasks->indexed);
-    pool_order(&planner->plan->graph, tasks->indexed, tasks->keyed);
-    pool_order(&planner->plan->graph, tasks->indexed, planner->all_indexed);
-    pool_order(&planner->plan->graph, tasks->keyed, tasks->ready);
-    pool_order(&planner->plan->graph, tasks->ready, planner->all_ready);
-    if (parts > 1)
-        planner->plan->split[planner->plan->split_count++] = table;
+    if (!freeze && !table->condition)
+        planner->plan->emptied[planner->plan->emptied_count++] = table;
     planner->plan->copy_parts += parts;
+
+    Task analyze = {.kind = TASK_ANALYZE, .table = table, .vacuum = !freeze};
+    tasks->ready = add_task(planner, (double)table->bytes, analyze);
+    pool_order(graph, tasks->copied, tasks->indexed);
+    pool_order(graph, tasks->indexed, tasks->keyed);
+    pool_order(graph, tasks->keyed, tasks->ready);
+    pool_order(graph, tasks->ready, planner->all_ready);
+}
+
+static void add_table(Planner *planner, const Table *table)
+{
+    const char *key = table_key(planner->arena, table->schema, table->name);
+    TableNode *node = arena_alloc(planner->arena, sizeof *node + strlen(key) + 1);
+
+    memcpy(node->key, key, strlen(key) + 1);
+    node->tasks = (TableTasks){
+        .table = table,
+        .copied = add_milestone(planner),
+        .indexed = add_milestone(planner),
+        .keyed = add_milestone(planner),
+    };
+    HASH_ADD_STR(planner->tables, key, node);
 }
 
 static bool plan_tables(Planner *planner, Error *err)
@@ -304,21 +339,15 @@ static bool plan_tables(Planner *planner, Error *err)
         return error_add_context(err, "compare the extensions");
     Versions versions = {source, target};
 
-    planner->plan->split =
+    planner->plan->emptied =
         arena_array(planner->arena, (size_t)request->table_count, sizeof(Table *));
-    for (int i = 0; i < request->table_count; i++)
-        planner->total_bytes += request->tables[i].bytes;
-    planner->plan->bytes = planner->total_bytes;
     for (int i = 0; i < request->table_count; i++) {
-        const Table *table = &request->tables[i];
-        const char *key = table_key(planner->arena, table->schema, table->name);
-        TableNode *node = arena_alloc(planner->arena, sizeof *node + strlen(key) + 1);
-
-        memcpy(node->key, key, strlen(key) + 1);
-        node->tasks.table = table;
-        HASH_ADD_STR(planner->tables, key, node);
-        plan_copy(planner, &node->tasks, is_binary(table, &versions));
+        planner->total_bytes += request->tables[i].bytes;
+        add_table(planner, &request->tables[i]);
     }
+    planner->plan->bytes = planner->total_bytes;
+    for (TableNode *node = planner->tables; node; node = node->hh.next)
+        plan_copy(planner, &node->tasks, is_binary(node->tasks.table, &versions));
     return true;
 }
 
@@ -356,30 +385,27 @@ static PoolTask *plan_key(Planner *planner, const ArchiveEntry *entry, int fact,
         planner, cost,
         (Task){.kind = TASK_CONSTRAINT, .table = table->table, .entry = entry, .sql = sql});
 
-    for (int i = 0; i < table->copy_count; i++)
-        pool_order(graph, table->copies[i], index);
+    pool_order(graph, table->copied, index);
     pool_order(graph, index, table->indexed);
     pool_order(graph, table->indexed, key);
     pool_order(graph, key, table->keyed);
     return key;
 }
 
-/* An index, or an entry that locks its table as a key does. */
+/* An index, or an entry that locks its table as a key does. One of a partitioned
+ * table takes no time and comes first: the partitions' depend on it. */
 static PoolTask *plan_plain(Planner *planner, const ArchiveEntry *entry, TableTasks *table)
 {
     PoolGraph *graph = &planner->plan->graph;
     bool index = strcmp(entry->desc, "INDEX") == 0;
-    PoolTask *task = add_task(planner, table ? (double)table->table->bytes : 0,
+    PoolTask *task = add_task(planner, table ? (double)table->table->bytes : FIRST,
                               (Task){.kind = index ? TASK_INDEX : TASK_ENTRY,
                                      .table = table ? table->table : NULL,
                                      .entry = entry});
 
-    if (!table) {
-        pool_order(graph, planner->all_indexed, task);
+    if (!table)
         return task;
-    }
-    for (int i = 0; i < table->copy_count; i++)
-        pool_order(graph, table->copies[i], task);
+    pool_order(graph, table->copied, task);
     if (index) {
         pool_order(graph, task, table->indexed);
     } else {
@@ -478,7 +504,6 @@ bool plan_make(Arena *arena, const PlanRequest *request, Plan *ret, Error *err)
     Planner planner = {.arena = arena, .request = request, .plan = plan};
 
     plan->graph = pool_graph(arena);
-    planner.all_indexed = add_milestone(&planner);
     planner.all_ready = add_milestone(&planner);
     bool ok = plan_tables(&planner, err) && (!request->archive || load_facts(&planner, err));
     if (ok && request->archive)

@@ -56,8 +56,8 @@ typedef struct PlanRequest {
 
 typedef struct Plan {
     PoolGraph graph;
-    const Table **split; /* tables in several parts: emptied before the workers begin */
-    int split_count;
+    const Table **emptied; /* tables that no copy task can empty: before the workers begin */
+    int emptied_count;
     int copy_parts;
     int indexes;
     int constraints;

@@ -26,6 +26,7 @@ enum {
     TABLE_OWNER,
     TABLE_HEAP,
     TABLE_CONDITION,
+    TABLE_ROOT,
 };
 
 /* Column order of sql/move/columns.sql. */
@@ -65,6 +66,7 @@ static Table table_read(Arena *arena, const PGresult *res, int row)
         .heap = pg_cell_bool(res, row, TABLE_HEAP),
         .owner = cell_text(arena, res, row, TABLE_OWNER),
         .condition = cell_text(arena, res, row, TABLE_CONDITION),
+        .root = cell_text(arena, res, row, TABLE_ROOT),
     };
 
     table.qualified = pg_qualified(arena, table.schema, table.name);
@@ -133,7 +135,7 @@ static bool columns_read(PGconn *conn, Arena *arena, Table *tables, int count, E
         text_addf(&oids, i ? ",%u" : "%u", tables[i].oid);
     text_add_char(&oids, '}');
     if (oids.overflowed)
-        return error_set(err, ERR_STATE, "too many tables: %d", count);
+        return error_set(err, ERR_WRONG_STATE, "too many tables: %d", count);
 
     const char *params[] = {text_str(&oids)};
     if (!pg_query(conn, sql_move_columns, 1, params, &res, err))

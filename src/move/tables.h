@@ -43,7 +43,10 @@ typedef struct Table {
     const char *owner;
     const char *condition; /* an extension's configuration table: which rows are the user's, as
                               "WHERE ..."; NULL: all */
-    TableColumn *columns;  /* in the table's order */
+    const char *root;     /* a partition by hash over an enum, whose rows may belong to a sibling on
+                             another server: the partitioned table at the top, quoted, to send them
+                             to and to compare as a whole; NULL: rows stay in their table */
+    TableColumn *columns; /* in the table's order */
     int column_count;
     const int *key; /* indexes into columns, in the key's order */
     int key_count;  /* 0: it has no key */
