@@ -81,7 +81,7 @@ static bool refuse(const MigrationsOptions *options, const MigrationsStatus *sta
         }
     if (!first)
         return true;
-    (void)error_set(err, ERR_STATE, "%s %s", first->where, first->text);
+    (void)error_set(err, ERR_WRONG_STATE, "%s %s", first->where, first->text);
     if (more > 0) {
         size_t len = strlen(err->message);
         (void)snprintf(err->message + len, sizeof err->message - len, " (and %d more)", more);
@@ -114,7 +114,7 @@ static bool check_options(const MigrationsFolder *folder, const MigrationsOption
     if (!compare_until(folder, options, &last, err))
         return false;
     if (options->blocked && !options->dry_run) {
-        (void)error_set(err, ERR_STATE, "%s", options->blocked);
+        (void)error_set(err, ERR_WRONG_STATE, "%s", options->blocked);
         return error_hint(err, "%s", options->blocked_fix ? options->blocked_fix : "");
     }
     return true;

@@ -174,7 +174,7 @@ static bool migration_read(Arena *arena, const char *folder, Migration *migratio
     migration->text =
         utf8_repair(arena, bytes, len, &migration->text_len, &migration->invalid_utf8);
     if (!sha256_hex(migration->text, migration->text_len, migration->hash))
-        return error_set(err, ERR_STATE, "OpenSSL cannot compute SHA-256");
+        return error_set(err, ERR_WRONG_STATE, "OpenSSL cannot compute SHA-256");
     migration_split(arena, migration);
     return true;
 }

@@ -1,7 +1,4 @@
-/*
- * SHA-256 by OpenSSL, apart from the rest: OpenSSL's headers and core/error.h
- * both have an ERR_STATE.
- */
+/* SHA-256, by which Drizzle knows a migration; the one place that includes OpenSSL's headers. */
 #pragma once
 
 #include <stdbool.h>

@@ -7,6 +7,7 @@
  * say where.
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static bool take_lock(const Run *run, Error *err)
         if (pg_cell_bool(res, 0, 0))
             return true;
         if (clock_seconds() > deadline) {
-            (void)error_set(err, ERR_STATE,
+            (void)error_set(err, ERR_WRONG_STATE,
                             "another homeport has been applying migrations for more than %d s",
                             wait_s);
             return error_hint(err, "See pg_stat_activity for application_name \"homeport ...\".");
@@ -143,7 +144,7 @@ bool run_upgrade_table(Run *run, Error *err)
 {
     for (int r = 0; r < run->status.row_count; r++)
         if (run->status.rows[r].migration < 0) {
-            (void)error_set(err, ERR_STATE,
+            (void)error_set(err, ERR_WRONG_STATE,
                             "the table of drizzle-kit 0.x cannot be upgraded to 1.0: row %s "
                             "belongs to no migration of the folder",
                             run->status.rows[r].id);
@@ -178,6 +179,44 @@ bool run_record(Run *run, const Migration *migration, Error *err)
 
 /* ---- statements ---- */
 
+/* The next reply, NULL after the last. libpq would wait for it deaf to signals: a stop that is
+ * asked for meanwhile is passed on to the server, whose reply then is that it was cancelled. */
+static PGresult *next_reply(PGconn *conn)
+{
+    bool asked = false;
+
+    while (PQisBusy(conn)) {
+        struct pollfd waits[] = {
+            {.fd = PQsocket(conn), .events = POLLIN},
+            {.fd = cancel_fd(),    .events = POLLIN}
+        };
+        char ignored[256];
+
+        (void)poll(waits, asked ? 1 : 2, -1);
+        if (!asked && cancel_requested()) {
+            PGcancel *cancel = PQgetCancel(conn);
+            (void)PQcancel(cancel, ignored, sizeof ignored);
+            PQfreeCancel(cancel);
+            asked = true;
+        }
+        if (waits[0].revents && !PQconsumeInput(conn))
+            break;
+    }
+    return PQgetResult(conn);
+}
+
+/* A copy from or to the client, which a migration does not have: nothing is sent, what comes is
+ * thrown away. */
+static void end_copy(PGconn *conn, ExecStatusType status)
+{
+    char *data = NULL;
+
+    if (status == PGRES_COPY_IN)
+        (void)PQputCopyEnd(conn, "a migration has no data to copy from");
+    while (status == PGRES_COPY_OUT && PQgetCopyData(conn, &data, 0) > 0)
+        PQfreemem(data);
+}
+
 /* Sends one piece and reads every reply; rows are thrown away as they come. *ret_position counts
  * characters from 1, 0 where the server did not say. */
 static bool send_piece(PGconn *conn, const char *sql, int *ret_position, Error *err)
@@ -188,21 +227,15 @@ static bool send_piece(PGconn *conn, const char *sql, int *ret_position, Error *
     if (!PQsendQuery(conn, sql))
         return pg_fail_conn(conn, err);
     (void)PQsetSingleRowMode(conn);
-    for (PGresult *next; (next = PQgetResult(conn));) {
+    for (PGresult *next; (next = next_reply(conn));) {
         auto_result PGresult *res = next;
-        ExecStatusType status = PQresultStatus(res);
-        char *data = NULL;
 
-        if (status == PGRES_COPY_IN) {
-            (void)PQputCopyEnd(conn, "a migration has no data to copy from");
-        } else if (status == PGRES_COPY_OUT) {
-            while (PQgetCopyData(conn, &data, 0) > 0)
-                PQfreemem(data);
-        } else if (status == PGRES_FATAL_ERROR && ok) {
+        if (PQresultStatus(res) == PGRES_FATAL_ERROR && ok) {
             const char *position = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
             *ret_position = position ? (int)strtol(position, NULL, 10) : 0;
             ok = pg_fail_result(conn, res, err);
         }
+        end_copy(conn, PQresultStatus(res));
         if (PQstatus(conn) == CONNECTION_BAD)
             break;
     }

@@ -72,7 +72,7 @@ static bool read_shape(PGconn *conn, const MigrationsOptions *options, Migration
     if (strcmp(kind, "r") != 0 || !pg_cell_bool(res, 0, COL_ID) ||
         !pg_cell_bool(res, 0, COL_HASH) || !pg_cell_bool(res, 0, COL_CREATED_AT) ||
         pg_cell_bool(res, 0, COL_NAME) != pg_cell_bool(res, 0, COL_APPLIED_AT)) {
-        (void)error_set(err, ERR_STATE, "\"%s\".\"%s\" is not a table that drizzle-kit made",
+        (void)error_set(err, ERR_WRONG_STATE, "\"%s\".\"%s\" is not a table that drizzle-kit made",
                         params[0], params[1]);
         return error_hint(err, "It needs the columns id, hash and created_at, and name and "
                                "applied_at both or neither. Another table can be given as "
