@@ -33,8 +33,7 @@ enum {
     SNAPSHOT_TRIES = 3,
     CONNECT_S = 15,
     JOBS_MAX = 8,
-    MEMORY_SMALLEST = 64 << 20,
-    MEMORY_LARGEST = 256 << 20,
+    MEMORY_LEAST = 64 << 20,
     SAVE_EVERY_MS = 1000,
 };
 
@@ -99,14 +98,11 @@ static bool target_facts(Once *once, Error *err)
         jobs = 2;
     once->jobs = once->config->jobs > 0 ? once->config->jobs : jobs > JOBS_MAX ? JOBS_MAX : jobs;
 
-    /* shared_buffers is about a quarter of a server's memory; more than this made sorts no faster,
-     * as they fall out of the processor's cache (docs/benchmarks.md). */
-    int64_t each = buffers / 8 / once->jobs;
-    if (each > MEMORY_LARGEST)
-        each = MEMORY_LARGEST;
-    if (each < MEMORY_SMALLEST)
-        each = MEMORY_SMALLEST;
-    once->memory_bytes = each * once->jobs;
+    /* shared_buffers is about a quarter of a server's memory: half as much again for all of our
+     * sorts together leaves the rest to its cache. */
+    once->memory_bytes = buffers / 2 / once->jobs;
+    if (once->memory_bytes < MEMORY_LEAST)
+        once->memory_bytes = MEMORY_LEAST;
     return true;
 }
 
@@ -369,7 +365,8 @@ static bool on_tick(void *context, Error *err)
 
     if (once->watch && once->watch->progress)
         once->watch->progress(once->watch->context, &progress);
-    if (now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
+    bool over = progress.tables == progress.tables_total;
+    if (!over && now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
         return true;
     tick->attempt->last_save = now;
     once->state.move.tables_done = progress.tables;

@@ -1,5 +1,7 @@
 #include "move/work.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/cancel.h"
@@ -108,19 +110,37 @@ static bool run_copy(Worker *worker, const Task *task, Error *err)
     return true;
 }
 
-/* Parallel workers of the server pay only where our own workers would be idle. */
-static bool set_build_memory(Worker *worker, int ready, Error *err)
+/*
+ * The least memory that sorts a table of this size in one merge pass. A merge
+ * of n runs needs n buffers of MERGE_BUFFER (PostgreSQL's tuplesort.c); runs of
+ * m bytes make n = size / m, hence m = sqrt(size * MERGE_BUFFER). More is not
+ * better but worse: quicksort over more than the processor's cache costs up to
+ * twice the time of the same rows in small runs (docs/benchmarks.md).
+ */
+static int64_t sort_memory(const WorkRequest *request, const Table *table)
+{
+    double size = table ? (double)table->bytes : 0;
+    int64_t memory = (int64_t)sqrt(size * MERGE_BUFFER);
+
+    if (memory > request->memory_bytes)
+        memory = request->memory_bytes;
+    return memory > SMALLEST_MEMORY ? memory : SMALLEST_MEMORY;
+}
+
+/* Parallel workers of the server pay only where our own would be idle; each must have
+ * PARALLEL_SHARE, or the server starts none. */
+static bool set_build_memory(Worker *worker, const Task *task, int ready, Error *err)
 {
     const WorkRequest *request = worker->request;
-    int64_t share = request->memory_bytes / request->jobs;
+    int64_t memory = sort_memory(request, task->table);
+    int parallel = ready + 1 >= request->jobs ? 0 : request->jobs - 1;
 
-    if (!pg_execf(worker->target, err, "SET max_parallel_maintenance_workers = %d",
-                  ready + 1 >= request->jobs ? 0 : request->jobs))
-        return false;
-    if (request->memory_bytes == 0)
-        return true;
-    return pg_execf(worker->target, err, "SET maintenance_work_mem = '%lldkB'",
-                    (long long)((share > SMALLEST_MEMORY ? share : SMALLEST_MEMORY) / 1024));
+    if (parallel > 0 && memory < (int64_t)PARALLEL_SHARE * (parallel + 1))
+        memory = (int64_t)PARALLEL_SHARE * (parallel + 1);
+    return pg_execf(
+        worker->target, err,
+        "SET max_parallel_maintenance_workers = %d; SET maintenance_work_mem = '%" PRId64 "kB'",
+        parallel, memory / 1024);
 }
 
 /* The archive's entry is marked once all of it is there: a key's index alone is not. */
@@ -174,7 +194,7 @@ static bool run_build(Worker *worker, const Task *task, int ready, bool again, E
     if (again && !is_built(worker, task, &built, err))
         return false;
     (void)atomic_fetch_add(running, 1);
-    bool ok = built || (set_build_memory(worker, ready, err) && build(worker, task, err));
+    bool ok = built || (set_build_memory(worker, task, ready, err) && build(worker, task, err));
     (void)atomic_fetch_sub(running, 1);
     if (ok)
         (void)atomic_fetch_add(index ? &progress->indexes_done : &progress->constraints_done, 1);

@@ -39,7 +39,7 @@ typedef struct WorkRequest {
     const Plan *plan;
     const Archive *archive; /* NULL: the schema exists */
     int jobs;
-    int64_t memory_bytes; /* maintenance_work_mem for all workers together; 0: the server's own */
+    int64_t memory_bytes; /* the most that one index build may sort in */
     WorkProgress *progress;
     bool (*tick)(void *context, Error *err); /* see pool.h */
     void *tick_context;
