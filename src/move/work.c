@@ -15,7 +15,9 @@ enum {
     RECONNECT_S = 60,
     TRIES = 5,
     PING_EVERY_S = 30,
-    SMALLEST_MEMORY = 16 << 20
+    SMALLEST_MEMORY = 16 << 20,
+    MERGE_BUFFER = 264 << 10,
+    PARALLEL_SHARE = 32 << 20,
 };
 
 typedef struct Worker {
