@@ -3,7 +3,7 @@
 -- $1 text[]  schemas to leave out
 -- columns: object, fix
 SELECT i.identity AS object,
-       format('-- copy %s to the target''s server (SHOW dynamic_library_path), built for its version',
+       format('-- copy %s to the server (SHOW dynamic_library_path), built for its version',
               p.probin) AS fix
   FROM pg_catalog.pg_proc AS p
   JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang AND l.lanname = 'c'

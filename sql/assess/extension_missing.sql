@@ -26,9 +26,9 @@ SELECT format('%I', e.name) AS object,
             THEN format('-- %s exists at Neon only; on the source, once nothing uses it: DROP EXTENSION %I;',
                         e.name, e.name)
             WHEN p.package IS NOT NULL
-            THEN format('-- on the target''s server (Debian, apt.postgresql.org): apt-get install postgresql-%s-%s',
+            THEN format('-- Debian (apt.postgresql.org): apt-get install postgresql-%s-%s',
                         m.number, p.package)
-            ELSE format('-- on the target''s server: install the package that has %s.control for PostgreSQL %s (those of PostgreSQL itself are in Debian''s postgresql-%s, elsewhere in postgresql-contrib)',
+            ELSE format('-- install the package that has %s.control for PostgreSQL %s (those of PostgreSQL itself are in Debian''s postgresql-%s, elsewhere in postgresql-contrib)',
                         e.name, m.number, m.number)
        END AS fix
   FROM jsonb_to_recordset($1::jsonb) AS e (name text, version text)

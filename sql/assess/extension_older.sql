@@ -6,7 +6,7 @@
 SELECT format('%I: source %s, target %s', e.name, e.version, t.version) AS object,
        CASE WHEN t.installed AND t.newest >= v.source
             THEN format('ALTER EXTENSION %I UPDATE TO %L;', e.name, e.version)
-            ELSE format('-- on the target''s server: upgrade the package of %s to one with version %s or newer',
+            ELSE format('-- upgrade the package of %s to one with version %s or newer',
                         e.name, e.version)
        END AS fix
   FROM jsonb_to_recordset($1::jsonb) AS e (name text, version text)

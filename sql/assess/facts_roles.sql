@@ -78,11 +78,12 @@ WITH thing (class, object, subobject, namespace, owner, acl) AS (
                   ON i.classoid = t.class AND i.objoid = t.object AND i.objsubid = t.subobject
      WHERE (n.nspname IS NULL OR n.nspname <> ALL ($1::text[])
             OR n.nspname IN ('pg_catalog', 'information_schema'))
-       AND (t.object >= 16384 OR t.acl IS NOT NULL)
+       AND (t.object >= 16384 OR t.class = 'pg_catalog.pg_largeobject'::regclass
+            OR t.acl IS NOT NULL)
 ), named AS (
     SELECT m.owner AS role, 'owner' AS use, m.class, m.object, m.subobject
       FROM moved AS m
-     WHERE m.object >= 16384
+     WHERE (m.object >= 16384 OR m.class = 'pg_catalog.pg_largeobject'::regclass)
        AND m.owner IS NOT NULL
        AND NOT EXISTS (
                SELECT

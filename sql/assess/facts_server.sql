@@ -2,7 +2,8 @@
 -- What the report and the rules in C need to know of one server and of this session's rights there.
 -- The defaults are those of a session as the app opens it, not of ours (reset_val).
 -- columns: version_num, version, database, role, superuser, in_recovery, read_only, size_bytes,
---          encoding, lc_collate, lc_ctype, provider, started, backend_pid, neon, rds
+--          encoding, lc_collate, lc_ctype, provider, started, backend_pid, neon,
+--          quoted_database, quoted_role
 SELECT current_setting('server_version_num')::integer AS version_num,
        current_setting('server_version') AS version,
        current_database() AS database,
@@ -22,7 +23,8 @@ SELECT current_setting('server_version_num')::integer AS version_num,
        extract(epoch FROM pg_postmaster_start_time())::numeric(20, 6) AS started,
        pg_backend_pid() AS backend_pid,
        EXISTS (SELECT FROM pg_catalog.pg_roles AS n WHERE n.rolname = 'neon_superuser') AS neon,
-       EXISTS (SELECT FROM pg_catalog.pg_roles AS n WHERE n.rolname = 'rds_superuser') AS rds
+       quote_ident(current_database()) AS quoted_database,
+       quote_ident(current_user) AS quoted_role
   FROM pg_catalog.pg_database AS d
        CROSS JOIN pg_catalog.pg_roles AS r
  WHERE d.datname = current_database()

@@ -50,7 +50,7 @@ SELECT CASE WHEN i.type IN ('table', 'partitioned table') THEN i.identity
   FROM thing AS t
        LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.namespace
        CROSS JOIN LATERAL pg_identify_object(t.class, t.object, 0) AS i
- WHERE t.object >= 16384
+ WHERE (t.object >= 16384 OR t.class = 'pg_catalog.pg_largeobject'::regclass)
    AND (n.nspname IS NULL OR n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'homeport'))
    AND to_regclass('homeport.move') IS NULL
    AND NOT EXISTS (

@@ -227,11 +227,12 @@ static bool rule_judge(AssessRun *run, const Rule *rule, Error *err)
             return true;
         parts_add_rows(&parts, res);
     }
+    AssessSide other = rule->side == SIDE_SOURCE ? SIDE_TARGET : SIDE_SOURCE;
     finding_add(run,
                 &(FindingText){.id = rule->id,
                                .severity = rule->severity,
                                .scope = rule->scope,
-                               .side = rule->side,
+                               .side = rule->mends_other_side ? other : rule->side,
                                .summary = rule->summary,
                                .advice = rule->advice},
                 &parts);

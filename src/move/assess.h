@@ -64,8 +64,9 @@ typedef struct Rule {
     const char *id;
     Severity severity;
     Scope scope;
-    AssessSide side; /* where the SQL is run, and where the fix's is to be */
-    const char *sql; /* NULL: always found */
+    AssessSide side;       /* where the SQL is run, and the fix's is to be ... */
+    bool mends_other_side; /* ... unless it is for the other side */
+    const char *sql;       /* NULL: always found */
     AssessInput inputs[RULE_MAX_INPUTS];
     const char *argument;
     RuleCondition condition;
@@ -80,6 +81,8 @@ typedef struct AssessServer {
     PgUrl url;
     PGconn *conn;
     AssessedServer seen;
+    const char *quoted_database; /* where SQL needs it quoted, else as it is */
+    const char *quoted_role;
     bool in_recovery;
     bool read_only;       /* a new session of the app's is */
     bool neon;            /* it looks like Neon's service */

@@ -119,10 +119,12 @@ const Rule assess_rules[] = {
          .condition = WHEN_SCHEMA_IS_MADE,
          .summary = "functions are written in languages that the target does not have"),
     RULE(.id = "c-function", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH, .side = SIDE_SOURCE,
-         .sql = sql_assess_c_function, .inputs = {INPUT_LEFT_OUT}, .condition = WHEN_SCHEMA_IS_MADE,
+         .mends_other_side = true, .sql = sql_assess_c_function, .inputs = {INPUT_LEFT_OUT},
+         .condition = WHEN_SCHEMA_IS_MADE,
          .summary = "functions in C that belong to no extension: no dump carries their library"),
     RULE(.id = "security-label", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
-         .side = SIDE_SOURCE, .sql = sql_assess_security_label, .condition = WHEN_SCHEMA_IS_MADE,
+         .side = SIDE_SOURCE, .mends_other_side = true, .sql = sql_assess_security_label,
+         .condition = WHEN_SCHEMA_IS_MADE,
          .summary = "security labels can only be set where their provider is loaded"),
     RULE(.id = "target-not-empty", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
          .side = SIDE_TARGET, .sql = sql_assess_target_not_empty, .condition = WHEN_SCHEMA_IS_MADE,
@@ -175,7 +177,8 @@ const Rule assess_rules[] = {
              "Run no migrations on the source and deploy nothing that does until the copy is done; "
              "reading and writing rows is not held up."),
     RULE(.id = "foreign-table", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
-         .side = SIDE_TARGET, .sql = sql_assess_foreign_table, .inputs = {INPUT_LEFT_OUT},
+         .side = SIDE_SOURCE, .mends_other_side = true, .sql = sql_assess_foreign_table,
+         .inputs = {INPUT_LEFT_OUT},
          .summary =
              "foreign tables: their definitions arrive, their rows stay on another server, which "
              "the target must reach with passwords that no dump holds",
@@ -183,7 +186,7 @@ const Rule assess_rules[] = {
     RULE(.id = "subscription", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
          .side = SIDE_SOURCE, .sql = sql_assess_subscription,
          .summary = "rows come into the source through a subscription: at home it arrives disabled",
-         .advice = "and enable the target's"),
+         .advice = "when the target takes over; then ENABLE it on the target"),
     RULE(.id = "event-trigger", .severity = SEVERITY_WARNING, .scope = SCOPE_LIVE,
          .side = SIDE_SOURCE, .sql = sql_assess_event_trigger,
          .summary = "event triggers fire for what the live move makes on the source (publication, "

@@ -37,7 +37,9 @@ enum {
     COL_PROVIDER,
     COL_STARTED,
     COL_BACKEND_PID,
-    COL_NEON
+    COL_NEON,
+    COL_QUOTED_DATABASE,
+    COL_QUOTED_ROLE
 };
 
 static const char *cell_text(Arena *arena, const PGresult *res, int col)
@@ -74,6 +76,8 @@ static bool read_facts(Arena *arena, AssessServer *server, Error *err)
         .ctype = cell_text(arena, res, COL_CTYPE),
         .provider = cell_text(arena, res, COL_PROVIDER),
     };
+    server->quoted_database = cell_text(arena, res, COL_QUOTED_DATABASE);
+    server->quoted_role = cell_text(arena, res, COL_QUOTED_ROLE);
     server->in_recovery = pg_cell_bool(res, 0, COL_IN_RECOVERY);
     server->read_only = pg_cell_bool(res, 0, COL_READ_ONLY);
     server->started = cell_text(arena, res, COL_STARTED);
@@ -235,10 +239,10 @@ static void judge_target_read_only(AssessRun *run)
         text.advice = "where it is set in postgresql.conf, mend it there and reload";
         parts_add_fix(&parts, arena_printf(run->arena,
                                            "ALTER DATABASE %s RESET default_transaction_read_only;",
-                                           pg_ident(run->arena, target->seen.database)));
+                                           target->quoted_database));
         parts_add_fix(&parts,
                       arena_printf(run->arena, "ALTER ROLE %s RESET default_transaction_read_only;",
-                                   pg_ident(run->arena, target->seen.role)));
+                                   target->quoted_role));
     } else {
         return;
     }
@@ -258,7 +262,7 @@ static void judge_same_database(AssessRun *run)
         strcmp(source->started, target->started) != 0 ||
         strcmp(source->seen.database, target->seen.database) != 0)
         return;
-    parts_add_object(&parts, pg_ident(run->arena, source->seen.database));
+    parts_add_object(&parts, source->quoted_database);
     finding_add(run,
                 &(FindingText){
                     .id = "same-database",
@@ -373,7 +377,7 @@ static void judge_target_may_rest(AssessRun *run)
 {
     const AssessServer *target = &run->sides[SIDE_TARGET];
     bool once = run->config->schema == SCHEMA_EXISTING;
-    const char *role = pg_ident(run->arena, target->seen.role);
+    const char *role = target->quoted_role;
     FindingParts parts = {.arena = run->arena};
 
     if (target->may_rest)

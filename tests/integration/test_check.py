@@ -1,0 +1,786 @@
+"""homeport check: every finding is made true on real servers, and untrue again by its own fix."""
+
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import typing
+
+import pytest
+
+import wait
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What a pair of the tests' servers always has: a rule of the move, and servers that may lose data.
+ALWAYS = {"ddl-waits", "target-unsafe-setting"}
+
+
+class Report:
+    def __init__(self, result):
+        self.rc = result.rc
+        self.json = result.json
+        self.findings = self.json["findings"]
+
+    def ids(self):
+        return {finding["id"] for finding in self.findings} - ALWAYS
+
+    def get(self, name, scope=None):
+        found = [f for f in self.findings if f["id"] == name and scope in (None, f["scope"])]
+        assert len(found) == 1, f"{len(found)} findings {name}: {self.json}"
+        return found[0]
+
+    def has(self, name):
+        return any(finding["id"] == name for finding in self.findings)
+
+
+@pytest.fixture
+def check(homeport):
+    def run(source, target, *args, **kwargs):
+        report = Report(homeport("check", "--json", *args, source=source, target=target, **kwargs))
+        counts = {s: sum(f["severity"] == s for f in report.findings) for s in ("blocker", "warning", "note")}
+        assert counts == {s: report.json[s + "s"] for s in counts}
+        assert report.rc == (3 if counts["blocker"] else 0)
+        order = ["blocker", "warning", "note"]
+        keys = [(order.index(f["severity"]), f["id"]) for f in report.findings]
+        assert keys == sorted(keys)
+        assert not report.has("rule-unanswered"), report.json
+        return report
+    return run
+
+
+def statements(fix):
+    """The SQL of a fix: what is left without the lines that are comments."""
+    return "\n".join(line for line in fix.splitlines() if not line.startswith("--"))
+
+
+class Case(typing.NamedTuple):
+    """One finding: what makes it true, what it must say, and whether its SQL makes it go away."""
+    id: str
+    severity: str
+    scope: str
+    objects: list
+    fix: str
+    source: str = ""
+    target: str = ""
+    fix_on: str = "source"  # "" where the fix is no SQL
+    args: tuple = ()
+    also: set = frozenset()  # other findings that come with it
+
+
+CASES = [
+    Case("table-no-identity", "blocker", "live", ["public.log"],
+         "-- on the source:\nALTER TABLE public.log REPLICA IDENTITY FULL; -- better: ADD PRIMARY KEY (...)",
+         source="CREATE TABLE log (line text); CREATE TABLE keyed (id int PRIMARY KEY);"
+                "CREATE TABLE parted (id int) PARTITION BY RANGE (id)",
+         also={"table-identity-full"}),
+    Case("table-no-identity", "blocker", "live", ['public."Odd table"', "public.off"],
+         '-- on the source:\nALTER TABLE public."Odd table" REPLICA IDENTITY USING INDEX "Odd table_a_key";\n'
+         "ALTER TABLE public.off REPLICA IDENTITY DEFAULT;",
+         source='CREATE TABLE "Odd table" (a int NOT NULL UNIQUE);'
+                "CREATE TABLE off (a int PRIMARY KEY); ALTER TABLE off REPLICA IDENTITY NOTHING"),
+    Case("table-no-identity", "blocker", "live", ["public.part1"],
+         "-- on the source:\nALTER TABLE public.part1 REPLICA IDENTITY USING INDEX part1_id_idx;",
+         source="CREATE TABLE parent (id int NOT NULL) PARTITION BY RANGE (id);"
+                "CREATE TABLE part1 PARTITION OF parent FOR VALUES FROM (0) TO (9);"
+                "CREATE UNIQUE INDEX ON part1 (id)"),
+    Case("table-identity-full", "warning", "live", ["public.t"],
+         "-- on the source:\nALTER TABLE public.t REPLICA IDENTITY DEFAULT;",
+         source="CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t REPLICA IDENTITY FULL"),
+    Case("table-unlogged", "blocker", "live", ["public.cache"],
+         "-- on the source: this writes the whole table to the WAL\nALTER TABLE public.cache SET LOGGED;",
+         source="CREATE UNLOGGED TABLE cache (id serial PRIMARY KEY)"),
+    Case("large-objects", "blocker", "live", ["2 large objects, from 4001 to 4002"],
+         "Keep their bytes in a bytea column instead; those that no row refers to are found and removed by:"
+         " vacuumlo --dry-run DATABASE, then without --dry-run.",
+         source="SELECT lo_from_bytea(4001, 'x'); SELECT lo_from_bytea(4002, 'y')", fix_on=""),
+    Case("materialized-view", "blocker", "live", ["public.totals"],
+         "Drop them before the move and create them again at home after it, or replace them by views or tables.",
+         source="CREATE MATERIALIZED VIEW totals AS SELECT 1 AS n;"
+                "CREATE MATERIALIZED VIEW empty AS SELECT 1 AS n WITH NO DATA", fix_on="", also={"materialized-view"}),
+    Case("materialized-view", "note", "once", ["public.totals"], "Nothing to do.",
+         source="CREATE MATERIALIZED VIEW totals AS SELECT 1 AS n", fix_on="", args=("--once",)),
+    Case("prepared-transaction", "blocker", "live", None,
+         "-- on the source:\nCOMMIT PREPARED 'it''s open'; -- or: ROLLBACK PREPARED 'it''s open';",
+         source="CREATE TABLE t (id int PRIMARY KEY); BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'it''s open'",
+         also={"prepared-transaction"}),
+    Case("event-trigger", "warning", "live", ["guard (on ddl_command_end)"],
+         "-- on the source:\nALTER EVENT TRIGGER guard DISABLE; -- while the move runs",
+         source="CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+                "CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION f()", args=("--live",)),
+    Case("event-trigger", "note", "once", ["guard (on ddl_command_end)"], "Nothing to do.",
+         source="CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+                "CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION f()", args=("--once",), fix_on=""),
+    Case("trigger-fires", "blocker", "live", ["audit on public.t", "rule r on public.t"],
+         "-- on the source: so that they fire for the app alone\nALTER TABLE public.t ENABLE TRIGGER audit;\n"
+         "ALTER TABLE public.t ENABLE RULE r;",
+         source="CREATE TABLE t (id int PRIMARY KEY);"
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+                "CREATE TRIGGER audit AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"
+                "CREATE TRIGGER plain AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"
+                "ALTER TABLE t ENABLE ALWAYS TRIGGER audit;"
+                "CREATE RULE r AS ON DELETE TO t DO ALSO NOTHING; ALTER TABLE t ENABLE REPLICA RULE r"),
+    Case("foreign-table", "warning", "both", ["public.remote (server far)"],
+         "-- on the target: after the move, where the mapping has a password\n"
+         "ALTER USER MAPPING FOR public SERVER far OPTIONS (SET password '...');",
+         source="CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;"
+                "CREATE USER MAPPING FOR public SERVER far OPTIONS (user 'x', password 'y');"
+                "CREATE FOREIGN TABLE remote (a int) SERVER far", fix_on=""),
+    Case("sequence-near-end", "warning", "both",
+         ["public.down: -9 of -10", "public.narrow: 30000 of 32767", "public.orders_id_seq: 1800000000 of 2147483647",
+          "public.wide: 1900000000 of 2147483647"],
+         "-- on the source: before or after the move, not during it; changing the type rewrites the table\n"
+         "ALTER SEQUENCE public.down NO MINVALUE;\n"
+         "ALTER SEQUENCE public.narrow AS bigint;\n"
+         "ALTER TABLE public.orders ALTER COLUMN id TYPE bigint;\nALTER SEQUENCE public.orders_id_seq AS bigint;\n"
+         "ALTER TABLE public.fed ALTER COLUMN id TYPE bigint;\nALTER SEQUENCE public.wide AS bigint;",
+         source="CREATE TABLE orders (id serial PRIMARY KEY); SELECT setval('orders_id_seq', 1800000000);"
+                "CREATE SEQUENCE narrow AS smallint; SELECT setval('narrow', 30000);"
+                "CREATE SEQUENCE wide; SELECT setval('wide', 1900000000);"
+                "CREATE TABLE fed (id int PRIMARY KEY DEFAULT nextval('wide'));"
+                "CREATE SEQUENCE down INCREMENT -1 MINVALUE -10; SELECT setval('down', -9);"
+                "CREATE SEQUENCE round MAXVALUE 10 CYCLE; SELECT setval('round', 10);"
+                "CREATE SEQUENCE fresh; SELECT setval('fresh', 1900000000)"),
+    Case("statistics-object", "note", "both", ["public.s"], "Nothing to do.",
+         source="CREATE TABLE t (a int PRIMARY KEY, b int); CREATE STATISTICS s ON a, b FROM t", fix_on=""),
+    Case("generated-column", "note", "both", ["public.t.c"], "Nothing to do.",
+         source="CREATE TABLE t (a int PRIMARY KEY, c int GENERATED ALWAYS AS (a * 2) STORED)", fix_on=""),
+    Case("constraint-not-valid", "note", "both", ["positive on public.t"],
+         "-- on the source: where the rows keep them\nALTER TABLE public.t VALIDATE CONSTRAINT positive;",
+         source="CREATE TABLE t (a int PRIMARY KEY); ALTER TABLE t ADD CONSTRAINT positive CHECK (a > 0) NOT VALID"),
+    Case("c-function", "warning", "both", ["public.pad(pg_catalog.text)"],
+         "-- on the target:\n-- copy $libdir/citext to the server (SHOW dynamic_library_path), built for its version",
+         source="CREATE EXTENSION citext; CREATE FUNCTION pad(text) RETURNS text LANGUAGE c STRICT AS '$libdir/citext', 'citext_hash'",
+         fix_on=""),
+    Case("owner-missing", "blocker", "both", ["function public.f() (shop_owner)", "public.t (shop_owner)"],
+         "-- on the target:\nCREATE ROLE shop_owner; -- or give a role that is there: --map-role shop_owner=postgres",
+         source="CREATE ROLE shop_owner; CREATE TABLE t (a int PRIMARY KEY); ALTER TABLE t OWNER TO shop_owner;"
+                "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO shop_owner",
+         fix_on="target"),
+    Case("owner-missing", "blocker", "both", ["public.t (shop_owner, mapped to home_owner)"],
+         "-- on the target:\nCREATE ROLE home_owner;",
+         source="CREATE ROLE shop_owner; CREATE TABLE t (a int PRIMARY KEY); ALTER TABLE t OWNER TO shop_owner",
+         fix_on="target", args=("--map-role", "shop_owner=home_owner")),
+    Case("grantee-missing", "blocker", "both",
+         ["public.t.a (column_reader)", "default acl for role definer on tables (definer)",
+          "policy p on public.t (member)", "public.t (reader)"],
+         "-- on the target:\n"
+         "CREATE ROLE column_reader; -- or give a role that is there: --map-role column_reader=postgres\n"
+         "CREATE ROLE definer; -- or give a role that is there: --map-role definer=postgres\n"
+         "CREATE ROLE member; -- or give a role that is there: --map-role member=postgres\n"
+         "CREATE ROLE reader; -- or give a role that is there: --map-role reader=postgres",
+         source="CREATE ROLE reader; CREATE ROLE member; CREATE ROLE column_reader; CREATE ROLE definer;"
+                "CREATE TABLE t (a int PRIMARY KEY); GRANT SELECT ON t TO reader, PUBLIC;"
+                "GRANT SELECT (a) ON t TO column_reader; CREATE POLICY p ON t TO member;"
+                "ALTER DEFAULT PRIVILEGES FOR ROLE definer GRANT SELECT ON TABLES TO PUBLIC",
+         fix_on="target"),
+    Case("tablespace-missing", "blocker", "both", ["public.t in fast"], None,
+         source="SET allow_in_place_tablespaces = on; CREATE TABLESPACE fast LOCATION '';"
+                "CREATE TABLE t (a int PRIMARY KEY) TABLESPACE fast", fix_on=""),
+    Case("database-setting", "warning", "both",
+         ["database: app.tenant = it's", 'database: search_path = "$user", shop', "role app_role: work_mem = 7MB"], None,
+         source="CREATE ROLE app_role; ALTER DATABASE :db SET search_path = \"$user\", shop;"
+                "ALTER DATABASE :db SET app.tenant = 'it''s'; ALTER ROLE app_role IN DATABASE :db SET work_mem = '7MB'",
+         target="CREATE ROLE app_role", fix_on="target"),
+    Case("setting-different", "warning", "both",
+         ["DateStyle: source German, DMY, target ISO, MDY", "TimeZone: source Europe/Vienna, target UTC"], None,
+         source="ALTER DATABASE :db SET timezone = 'Europe/Vienna'; ALTER DATABASE :db SET datestyle = 'German'",
+         fix_on="target", also={"database-setting"}),
+    Case("subscription", "warning", "both", ["feed"],
+         "-- on the source: when the target takes over; then ENABLE it on the target\n"
+         "ALTER SUBSCRIPTION feed DISABLE;",
+         source="CREATE SUBSCRIPTION feed CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p"
+                " WITH (connect = false); ALTER SUBSCRIPTION feed SET (slot_name = 'feed'); ALTER SUBSCRIPTION feed ENABLE"),
+    Case("target-not-empty", "blocker", "both",
+         ["public.old", "view public.v", "function public.f()", "large object 77", "schema old_schema", "type public.mood"],
+         None,
+         target="CREATE TABLE old (a int); CREATE VIEW v AS SELECT 1; CREATE TYPE mood AS ENUM ('a');"
+                "CREATE SCHEMA old_schema; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                "SELECT lo_create(77); CREATE EXTENSION pg_trgm; CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext",
+         fix_on=""),
+    Case("extension-older", "blocker", "both", ["pg_trgm: source 1.6, target 1.3"],
+         "-- on the target:\nALTER EXTENSION pg_trgm UPDATE TO '1.6';",
+         source="CREATE EXTENSION pg_trgm", target="CREATE EXTENSION pg_trgm VERSION '1.3'", fix_on="target"),
+    Case("extension-preload", "warning", "both", ["pg_stat_statements"],
+         "-- on the target:\nALTER SYSTEM SET shared_preload_libraries = pg_stat_statements;  -- then restart the server",
+         source="CREATE EXTENSION pg_stat_statements", fix_on=""),
+    Case("neon-schema", "note", "both", ["neon", "neon_migration"], "Nothing to do.",
+         source="CREATE SCHEMA neon; CREATE SCHEMA neon_migration; CREATE TABLE neon.t (a int)", fix_on=""),
+    Case("neon-role", "note", "both", ["cloud_admin", "neon_superuser"], None,
+         source="CREATE ROLE cloud_admin; CREATE ROLE neon_superuser; CREATE TABLE t (a int PRIMARY KEY);"
+                "ALTER TABLE t OWNER TO cloud_admin; GRANT ALL ON t TO neon_superuser;"
+                "ALTER DEFAULT PRIVILEGES FOR ROLE cloud_admin GRANT SELECT ON TABLES TO neon_superuser", fix_on=""),
+    Case("neon-auth", "warning", "both", ["neon_auth.users_sync"], None,
+         source="CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY)", fix_on=""),
+    Case("target-table-missing", "blocker", "both", ["public.gone", "public.t.b"], None,
+         source="CREATE TABLE gone (a int PRIMARY KEY); CREATE TABLE t (a int PRIMARY KEY, b int)",
+         target="CREATE TABLE t (a int PRIMARY KEY)", args=("--schema", "existing"), fix_on=""),
+    Case("target-has-rows", "blocker", "both", ["public.t"],
+         "-- on the target: where the rows are of no use\nTRUNCATE ONLY public.t;",
+         source="CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE u (a int PRIMARY KEY)",
+         target="CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE u (a int PRIMARY KEY); INSERT INTO t VALUES (1)",
+         args=("--schema", "existing"), fix_on="target"),
+    Case("target-trigger-fires", "blocker", "both", ["audit on public.t"],
+         "-- on the target:\nALTER TABLE public.t DISABLE TRIGGER audit; -- and after the move: ENABLE ALWAYS TRIGGER audit",
+         source="CREATE TABLE t (id int PRIMARY KEY)",
+         target="CREATE TABLE t (id int PRIMARY KEY);"
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';"
+                "CREATE TRIGGER audit AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();"
+                "ALTER TABLE t ENABLE ALWAYS TRIGGER audit", args=("--schema", "existing"), fix_on="target"),
+]
+
+
+def prepare(db, sql):
+    """:db is the database's own name."""
+    if sql:
+        db.script(sql.replace(":db", '"' + db.name + '"'))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.id}-{number}" for number, case in enumerate(CASES)])
+def test_finding(pair, check, case):
+    source, target = pair(15, 15)
+    prepare(source, case.source)
+    prepare(target, case.target)
+    report = check(source, target, *case.args)
+    finding = report.get(case.id, case.scope)
+    assert finding["severity"] == case.severity
+    if case.objects is not None:
+        assert finding["objects"] == case.objects
+    if case.fix is not None:
+        assert finding["fix"] == case.fix
+    assert finding["summary"] and finding["fix"]
+    assert report.ids() <= {case.id} | case.also
+
+    if not case.args and case.scope != "both" and case.id not in case.also:
+        other = {"live": "--once", "once": "--live"}[case.scope]
+        assert not check(source, target, other).has(case.id)
+
+    if case.fix_on:
+        {"source": source, "target": target}[case.fix_on].script(statements(finding["fix"]))
+        after = check(source, target, *case.args)
+        assert not any(f["id"] == case.id and f["scope"] == case.scope for f in after.findings), after.json
+
+
+def test_clean_pair_has_no_blockers(pair, check):
+    source, target = pair(15, 15)
+    source.script("CREATE TABLE t (id bigserial PRIMARY KEY, name text UNIQUE); INSERT INTO t (name) VALUES ('a')")
+    report = check(source, target)
+    assert report.rc == 0
+    assert report.ids() == set()
+    assert report.json["source"]["version_num"] // 10000 == 15
+    assert report.json["source"]["database"] == source.name
+    assert report.json["target"]["encoding"] == "UTF8"
+    assert report.get("ddl-waits")["severity"] == "warning"
+
+
+# -- what the servers are
+
+
+def test_target_older_than_source(pair, check):
+    source, target = pair(16, 15)
+    finding = check(source, target).get("target-older", "both")
+    assert finding["severity"] == "blocker"
+    assert finding["objects"] == ["source 16, target 15"]
+    assert finding["fix"] == "Make the target a server of PostgreSQL 16 or newer."
+    assert check(*pair(15, 16)).ids() == set()
+
+
+def test_same_database_on_both_sides(pair, check):
+    source, target = pair(15, 15)
+    finding = check(source, source).get("same-database", "both")
+    assert finding["severity"] == "blocker"
+    assert finding["objects"] == [f'"{source.name}"'] or finding["objects"] == [source.name]
+    assert "--target" in finding["fix"]
+    other = source.server.create_db()
+    assert not check(source, other).has("same-database")
+
+
+def test_read_only_target(pair, check):
+    source, target = pair(15, 15)
+    target.sql(f"ALTER DATABASE {target.name} SET default_transaction_read_only = on")
+    finding = check(source, target).get("target-read-only", "both")
+    assert finding["severity"] == "blocker"
+    target.script(f"SET default_transaction_read_only = off; {statements(finding['fix'])}")
+    assert not check(source, target).has("target-read-only")
+
+
+def make_standby(servers):
+    """A server in recovery; it follows nobody."""
+    server = servers.new(15)
+    server.stop()
+    (server.data_dir / "standby.signal").touch()
+    # start() would give the superuser its password, which it has and which a standby does not take.
+    server.sql = lambda *args, **kwargs: []
+    server.start()
+    del server.sql
+    assert server.value("SELECT pg_is_in_recovery()")
+    return server
+
+
+def test_standby_on_either_side(servers, pair, check):
+    source, target = pair(15, 15)
+    standby = make_standby(servers)
+    url = standby.url("postgres")
+    report = check(source, url)
+    finding = report.get("target-read-only", "both")
+    assert finding["severity"] == "blocker" and "pg_promote" in finding["fix"]
+    live, once = (check(url, target, scope).get("source-standby") for scope in ("--live", "--once"))
+    assert (live["severity"], live["scope"]) == ("blocker", "live")
+    assert (once["severity"], once["scope"]) == ("warning", "once")
+    assert "hot_standby_feedback" in once["fix"]
+
+
+@pytest.mark.parametrize("options, expected", [
+    ("TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'",
+     {"encoding-different": ("blocker", ["encoding: source UTF8, target SQL_ASCII"]),
+      "collation-different": ("warning", ["collation: source C.UTF-8, target C"]),
+      "ctype-different": ("warning", ["ctype: source C.UTF-8, target C"])}),
+    ("TEMPLATE template0 LC_COLLATE 'C'", {"collation-different": ("warning", ["collation: source C.UTF-8, target C"])}),
+    ("TEMPLATE template0 LC_CTYPE 'C'", {"ctype-different": ("warning", ["ctype: source C.UTF-8, target C"])}),
+    ("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de' LOCALE 'C.UTF-8'",
+     {"collation-different": ("warning", ["collation: source C.UTF-8, target de"]),
+      "provider-different": ("warning", ["provider: source libc, target icu"])}),
+    ("TEMPLATE template0 LOCALE 'C.utf8'", {}),
+])
+def test_locale_that_differs_is_mended_by_its_fix(pair, check, database, options, expected):
+    source, _ = pair(15, 15)
+    target = database(15, "target", "other locale", options)
+    report = check(source, target)
+    assert {f["id"]: (f["severity"], f["objects"]) for f in report.findings if f["id"] not in ALWAYS} == expected
+    for name in expected:
+        finding = report.get(name, "both")
+        assert "ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8';" in finding["fix"]
+    if expected:
+        target.server.script(statements(finding["fix"]))
+        assert check(source, target).ids() == set()
+
+
+@pytest.mark.parametrize("version, options, clause", [
+    (16, "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-AT' ICU_RULES '&a < g' LOCALE 'C.UTF-8'",
+     "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT' ICU_RULES '&a < g' LC_COLLATE"),
+    (17, "TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'",
+     "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LC_COLLATE"),
+])
+def test_locale_of_newer_providers_can_be_made_on_the_target(database, check, pg_bin, version, options, clause):
+    source = database(version, "source", options=options)
+    target = database(version, "target")
+    report = check(source, target, "--pg-bin", str(pg_bin(17)))
+    assert {"provider-different"} <= report.ids() <= {"provider-different", "collation-different", "ctype-different"}
+    fix = report.get("provider-different")["fix"]
+    assert clause in fix
+    target.server.script(statements(fix))
+    assert check(source, target, "--pg-bin", str(pg_bin(17))).ids() == set()
+
+
+def test_text_partitions_under_another_collation(pair, check, database):
+    source, same = pair(15, 15)
+    source.script("CREATE TABLE p (k text NOT NULL) PARTITION BY RANGE (k);"
+                  "CREATE TABLE n (k int NOT NULL) PARTITION BY RANGE (k);"
+                  "CREATE TABLE c (k text COLLATE \"C\" NOT NULL) PARTITION BY RANGE (k)")
+    target = database(15, "target", None, "TEMPLATE template0 LC_COLLATE 'C'")
+    finding = check(source, target).get("partition-collation", "both")
+    assert finding["severity"] == "blocker"
+    assert finding["objects"] == ["public.p"]
+    assert not check(source, same).has("partition-collation")
+
+
+def test_collation_that_the_target_lacks(pair, check, database):
+    source, target = pair(15, 15)
+    source.script('CREATE TABLE t (a text COLLATE "de-x-icu" PRIMARY KEY, b text COLLATE "C")')
+    assert not check(source, target).has("collation-missing")
+    target.script("DELETE FROM pg_collation WHERE collname = 'de-x-icu'")
+    finding = check(source, target).get("collation-missing", "both")
+    assert finding["severity"] == "blocker"
+    assert finding["objects"] == ['public.t.a COLLATE "de-x-icu"', 'public.t_pkey.a COLLATE "de-x-icu"']
+    target.script(statements(finding["fix"]))
+    assert not check(source, target).has("collation-missing")
+
+
+def test_collation_version_that_has_changed(database, check):
+    options = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de' LOCALE 'C.UTF-8'"
+    source, target = database(15, "source", "icu", options), database(15, "target", "icu", options)
+    assert check(source, target).ids() == set()
+    for db in (source, target):
+        db.sql("UPDATE pg_database SET datcollversion = '1.0' WHERE datname = 'icu'")
+    report = check(source, target)
+    assert report.get("collation-version", "both")["severity"] == "note"
+    finding = report.get("target-collation-version", "both")
+    assert finding["severity"] == "warning"
+    assert re.fullmatch(r"icu: made with 1\.0, now [0-9.]+", finding["objects"][0])
+    for db, name in ((source, "collation-version"), (target, "target-collation-version")):
+        for statement in statements(report.get(name)["fix"]).splitlines():
+            db.sql(statement)
+    assert check(source, target).ids() == set()
+
+
+def test_settings_that_mean_the_same_are_not_told(pair, check):
+    source, target = pair(15, 15)
+    source.sql(f"ALTER ROLE postgres IN DATABASE {source.name} SET timezone = 'GMT'")
+    report = check(source, target)
+    assert not report.has("setting-different")
+
+
+# -- extensions
+
+
+def test_extension_that_the_target_lacks(pair, check, pg_bin):
+    # npm's 16 has Tcl, Debian's 17 (without its package) does not.
+    source, target = pair(16, 17)
+    source.script("CREATE EXTENSION pltcl; CREATE EXTENSION pg_trgm;"
+                  "CREATE FUNCTION f() RETURNS int LANGUAGE pltcl AS 'return 1'")
+    report = check(source, target, "--pg-bin", str(pg_bin(17)))
+    finding = report.get("extension-missing", "both")
+    assert (report.rc, finding["severity"], finding["objects"]) == (3, "blocker", ["pltcl"])
+    assert finding["fix"] == (
+        "-- on the target:\n-- Debian (apt.postgresql.org): apt-get install postgresql-17-pltcl")
+    assert report.ids() == {"extension-missing"}
+    assert not check(source, pair(16, 16).target).has("extension-missing")
+
+
+def test_language_that_the_dump_does_not_bring(pair, check):
+    source, target = pair(15, 15)
+    target.sql("DROP EXTENSION plpgsql")
+    assert not check(source, target, "--once").has("language-missing")
+    source.script("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'")
+    report = check(source, target, "--once")
+    finding = report.get("language-missing", "both")
+    assert (report.rc, finding["severity"], finding["objects"]) == (3, "blocker", ["plpgsql"])
+    target.script(statements(finding["fix"]))
+    assert not check(source, target).has("language-missing")
+
+
+# -- the live move's servers
+
+
+@pytest.fixture
+def server_with(servers):
+    def make(**settings):
+        return servers.new(15, settings=settings)
+    return make
+
+
+def test_wal_level_slots_and_senders(servers, server_with, pair, check):
+    good, _ = pair(15, 15)
+    weak = server_with(wal_level="replica", max_replication_slots=1, max_wal_senders=1, max_slot_wal_keep_size="64MB")
+    weak.sql("SELECT pg_create_physical_replication_slot('forgotten')")
+    bad = weak.create_db()
+    good_target = servers.get(15, "target").create_db()
+
+    report = check(bad, good_target)
+    assert report.ids() == {"wal-level", "replication-slots", "wal-senders", "slot-wal-keep-small"}
+    for name, severity, objects, fix in (
+        ("wal-level", "blocker", ["wal_level = replica"], "ALTER SYSTEM SET wal_level = 'logical'; -- then restart the server"),
+        ("replication-slots", "blocker", ["max_replication_slots = 1, 1 in use"],
+         "SELECT pg_drop_replication_slot('forgotten'); -- if nobody needs it\n"
+         "ALTER SYSTEM SET max_replication_slots = 3; -- then restart the server"),
+        ("wal-senders", "blocker", ["max_wal_senders = 1, 0 in use"],
+         "ALTER SYSTEM SET max_wal_senders = 2; -- then restart the server"),
+        ("slot-wal-keep-small", "warning", ["max_slot_wal_keep_size = 64MB"],
+         "ALTER SYSTEM SET max_slot_wal_keep_size = '4GB'; -- with that much disk to spare\nSELECT pg_reload_conf();"),
+    ):
+        finding = report.get(name, "live")
+        assert (finding["severity"], finding["objects"]) == (severity, objects)
+        assert finding["fix"] == "-- on the source:\n" + fix
+    assert check(bad, good_target, "--once").ids() == set()
+
+    reverse = check(good, bad)
+    assert reverse.ids() == {"target-wal-level", "target-replication-slots"}
+    assert {f["scope"] for f in reverse.findings if f["id"] not in ALWAYS} == {"live"}
+
+    for name in ("wal-level", "replication-slots", "wal-senders", "slot-wal-keep-small"):
+        for statement in statements(report.get(name)["fix"]).splitlines():
+            weak.sql(statement)
+    conf = weak.data_dir / "postgresql.auto.conf"
+    assert "wal_level" in conf.read_text(encoding="utf-8")
+    weak.restart(wal_level=None, max_replication_slots=None, max_wal_senders=None, max_slot_wal_keep_size=None)
+    assert check(bad, good_target).ids() == set()
+
+
+def test_wal_sender_of_the_target(server_with, pair, check):
+    source, _ = pair(15, 15)
+    target = server_with(max_wal_senders=0, wal_level="minimal").create_db()
+    assert check(source, target).ids() == {"target-wal-level", "target-wal-senders"}
+
+
+def test_long_transaction_on_the_source(pair, check):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    conn = source.connect(autocommit=False)
+    conn.cursor().execute("INSERT INTO t VALUES (1)")
+    assert not check(source, target).has("long-transaction")
+    wait.until(lambda: source.value(
+        "SELECT clock_timestamp() - min(xact_start) > interval '10.1 s' FROM pg_stat_activity WHERE backend_xid IS NOT NULL"),
+        30, "the transaction is old")
+    finding = check(source, target).get("long-transaction", "live")
+    pid = conn.info.backend_pid
+    assert finding["severity"] == "warning"
+    assert finding["objects"][0].startswith(f"process {pid}: test of postgres, idle in transaction for 1")
+    source.sql(statements(finding["fix"]))
+    wait.until(lambda: not source.value("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (pid,)), 10, "it ended")
+    assert not check(source, target).has("long-transaction")
+
+
+# -- rights
+
+
+def test_rights_of_an_ordinary_role_on_the_source(pair, check):
+    source, target = pair(15, 15)
+    url = source.role("app")
+    source.script("""
+        CREATE TABLE t (id serial PRIMARY KEY); CREATE SCHEMA closed; CREATE TABLE closed.u (id int PRIMARY KEY);
+        CREATE TABLE hidden (id int PRIMARY KEY); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
+        GRANT SELECT ON hidden TO app; SELECT lo_create(55);
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+        CREATE TRIGGER audit AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+    """)
+    target.server.sql("CREATE ROLE app")
+    report = check(url, target)
+    expected = {
+        "table-unreadable": ("blocker", "both",
+                             ["LARGE OBJECT 55 and others of its owner", "closed.u", "public.t", "public.t_id_seq"]),
+        "schema-unusable": ("blocker", "both", ["closed"]),
+        "row-security-hides": ("blocker", "both", ["public.hidden"]),
+        "replication-privilege": ("blocker", "live", ["app"]),
+        "publication-privilege": ("blocker", "live",
+                                  ["closed.u", f"database {source.name}", "public.hidden", "public.t"]),
+        "fence-privilege": ("blocker", "live",
+                            ["member of pg_monitor", "member of pg_signal_backend", f"owner of database {source.name}"]),
+        "trigger-fires-back": ("warning", "live", ["audit on public.t"]),
+        "large-objects": ("blocker", "live", ["1 large objects, from 55 to 55"]),
+    }
+    assert {f["id"]: (f["severity"], f["scope"], f["objects"]) for f in report.findings if f["id"] not in ALWAYS} == expected
+    fixes = {name: report.get(name)["fix"] for name in expected}
+    assert "GRANT SELECT ON SEQUENCE public.t_id_seq TO app;" in fixes["table-unreadable"]
+    assert "GRANT USAGE ON SCHEMA closed TO app;" in fixes["schema-unusable"]
+    assert "ALTER ROLE app BYPASSRLS;" in fixes["row-security-hides"]
+    assert "ALTER ROLE app REPLICATION;" in fixes["replication-privilege"]
+    assert "GRANT postgres TO app;" in fixes["publication-privilege"]
+    for name in expected:
+        if name not in ("trigger-fires-back", "large-objects"):
+            source.script(statements(fixes[name]))
+    # Member of a superuser's role is no superuser: triggers still cannot rest.
+    assert check(url, target).ids() == {"trigger-fires-back", "large-objects"}
+
+
+def test_row_security_that_hides_nothing(pair, check):
+    source, target = pair(15, 15)
+    owner, bypass = source.role("owner_of_it"), source.role("passes", "LOGIN BYPASSRLS")
+    source.script("""
+        CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t OWNER TO owner_of_it;
+        GRANT SELECT ON t TO passes; GRANT owner_of_it TO postgres;
+    """)
+    target.server.sql("CREATE ROLE owner_of_it; CREATE ROLE passes")
+    assert not check(owner, target, "--once").ids()
+    assert not check(bypass, target, "--once").ids()
+    source.sql("ALTER TABLE t FORCE ROW LEVEL SECURITY")
+    assert check(owner, target, "--once").ids() == {"row-security-hides"}
+    assert not check(bypass, target, "--once").ids()
+    assert not check(source, target, "--once").ids()
+
+
+def test_rights_of_an_ordinary_role_on_the_target(pair, check):
+    source, target = pair(15, 15)
+    source.script("""
+        CREATE ROLE keeper; CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t OWNER TO keeper;
+        CREATE EXTENSION file_fdw; CREATE EXTENSION citext;
+        CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f(); ALTER EVENT TRIGGER e DISABLE;
+    """)
+    url = target.role("app")
+    target.server.sql("CREATE ROLE keeper")
+    target.server.sql(f"REVOKE TEMPORARY ON DATABASE {target.name} FROM PUBLIC")
+    report = check(source, url)
+    found = {f["id"]: (f["severity"], f["scope"], f["objects"]) for f in report.findings if f["id"] not in ALWAYS}
+    assert found.pop("owner-privilege") == ("blocker", "both", ["keeper", "postgres"])
+    assert found == {
+        "target-privilege": ("blocker", "both", [
+            f"TEMPORARY on database {target.name}", f"database {target.name}", "schema public"]),
+        "extension-privilege": ("blocker", "both", ["citext", "file_fdw"]),
+        "superuser-needed": ("blocker", "both", ["event trigger e"]),
+        "target-replica-role": ("blocker", "live", ["app"]),
+        "target-space-unknown": ("note", "both", []),
+        "event-trigger": ("note", "once", ["e (on ddl_command_end)"]),
+    }
+    assert "GRANT SET ON PARAMETER session_replication_role TO app;" in report.get("target-replica-role")["fix"]
+    assert "should be free" in report.get("target-space-unknown")["fix"]
+    for name in ("target-privilege", "owner-privilege", "target-replica-role"):
+        target.script(statements(report.get(name)["fix"]))
+    # CREATE on the database is enough for a trusted extension.
+    after = check(source, url)
+    assert after.get("extension-privilege")["objects"] == ["file_fdw"]
+    target.script(statements(after.get("extension-privilege")["fix"]))
+    target.script(statements(after.get("superuser-needed")["fix"]))
+    assert check(source, url).ids() == {"event-trigger"}
+
+
+def test_replica_role_matters_to_a_copy_into_an_existing_schema(pair, check):
+    source, target = pair(15, 15)
+    for db in (source, target):
+        db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    url = target.role("app")
+    target.script(f"GRANT CREATE ON DATABASE {target.name} TO app; GRANT ALL ON SCHEMA public TO app")
+    report = check(source, url, "--once", "--schema", "existing")
+    assert report.ids() == {"target-replica-role", "target-space-unknown"}
+    assert report.get("target-replica-role")["scope"] == "both"
+
+
+def test_neon_like_source(pair, check):
+    """The owner that Neon makes: no superuser, but replicates, bypasses row security, owns the database."""
+    source, target = pair(15, 15)
+    source.server.sql("CREATE ROLE neon_superuser CREATEDB CREATEROLE BYPASSRLS REPLICATION")
+    source.server.sql("CREATE ROLE cloud_admin SUPERUSER")
+    source.server.sql("GRANT pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend TO neon_superuser")
+    url = source.role("neondb_owner", "LOGIN CREATEDB CREATEROLE BYPASSRLS REPLICATION IN ROLE neon_superuser")
+    source.server.sql(f"ALTER DATABASE {source.name} OWNER TO neondb_owner")
+    source.script("""
+        ALTER DEFAULT PRIVILEGES FOR ROLE cloud_admin IN SCHEMA public GRANT ALL ON TABLES TO neon_superuser WITH GRANT OPTION;
+        CREATE SCHEMA neon AUTHORIZATION cloud_admin; CREATE VIEW neon.v AS SELECT 1;
+        GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_reset() TO neon_superuser;
+        GRANT CREATE ON SCHEMA public TO neondb_owner;
+    """)
+    source.script("CREATE TABLE users (id text PRIMARY KEY); ALTER TABLE users ENABLE ROW LEVEL SECURITY", user="neondb_owner")
+    report = check(url, target, "--map-role", "neondb_owner=postgres")
+    assert report.ids() == {"neon-schema", "neon-role"}
+    assert {f["severity"] for f in report.findings if f["id"].startswith("neon")} == {"note"}
+    unmapped = check(url, target)
+    assert unmapped.ids() == {"neon-schema", "neon-role", "owner-missing", "grantee-missing"}
+    assert unmapped.get("grantee-missing")["objects"] == ["schema public (neondb_owner)"]
+    assert unmapped.get("owner-missing")["objects"] == ["public.users (neondb_owner)"]
+    mapped = check(url, target, "--map-role", "neondb_owner=postgres", "--map-role", "neon_superuser=app")
+    assert mapped.get("grantee-missing")["fix"].endswith("CREATE ROLE app;")
+
+
+def test_connections_that_a_role_may_open(pair, check):
+    source, target = pair(15, 15)
+    url = source.role("app", "LOGIN CONNECTION LIMIT 6")
+    target.server.sql("CREATE ROLE app")
+    finding = check(url, target, "--once").get("connections-few", "both")
+    assert finding["severity"] == "warning"
+    assert finding["objects"] == ["source: CONNECTION LIMIT 6 of role app, 6 free, 8 wanted"]
+    assert finding["fix"] == "-- on the source: or run homeport with --jobs 2\nALTER ROLE app CONNECTION LIMIT 14;"
+    assert not check(url, target, "--once", "--jobs", "2").has("connections-few")
+    source.server.sql("ALTER ROLE app CONNECTION LIMIT 4")
+    assert check(url, target, "--once", "--jobs", "1").get("connections-few")["severity"] == "blocker"
+
+
+def test_connections_that_the_server_allows(server_with, pair, check):
+    source, _ = pair(15, 15)
+    target = server_with(max_connections=12).create_db()
+    finding = check(source, target, "--jobs", "16").get("connections-few", "both")
+    assert finding["severity"] == "warning"
+    assert finding["objects"] == ["target: max_connections = 12, 12 free, 20 wanted"]
+    assert not check(source, target, "--jobs", "8").has("connections-few")
+
+
+# -- between us and the servers
+
+
+def test_pooled_neon_url(pair, check):
+    source, target = pair(15, 15)
+    url = source.url.replace("@127.0.0.1", "@ep-quiet-sun-pooler.eu-central-1.aws.neon.tech") + "?hostaddr=127.0.0.1"
+    for report, side in ((check(url, target), "source"), (check(target, url), "target")):
+        finding = report.get("pooled-url", "both")
+        assert (report.rc, finding["severity"]) == (3, "blocker")
+        assert finding["fix"] == f"Use the direct host in the {side}'s URL: ep-quiet-sun.eu-central-1.aws.neon.tech"
+        assert "***" in finding["objects"][0] and "-pooler" in finding["objects"][0]
+    assert not check(url.replace("-pooler", ""), target).has("pooled-url")
+
+
+class RenamingRelay:
+    """What every pooler does: it tells the client another process id than the server's."""
+
+    def __init__(self, port):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.upstream = port
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream))
+                for pair in ((client, server, False), (server, client, True)):
+                    threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    @staticmethod
+    def _copy(read, write, rename):
+        with contextlib.suppress(OSError):
+            while data := read.recv(65536):
+                if rename:
+                    data = re.sub(rb"(K\x00\x00\x00\x0c).{4}", lambda key: key[1] + b"\x00\x00\x00\x2a", data, flags=re.S)
+                write.sendall(data)
+            write.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.listener.close()
+
+
+def test_unknown_pooler_shows_by_its_process_ids(pair, check):
+    source, target = pair(15, 15)
+    relay = RenamingRelay(source.server.port)
+    try:
+        url = source.url.replace(f":{source.server.port}/", f":{relay.port}/")
+        finding = check(url, target).get("pooled-url", "both")
+        assert finding["severity"] == "warning"
+        assert "port is usually 5432" in finding["fix"]
+    finally:
+        relay.close()
+
+
+# -- this machine, and space
+
+
+def test_pg_dump_that_can_read_the_source(pair, check, tmp_path, pg_bin):
+    source, target = pair(17, 17)
+    old = check(source, target, "--pg-bin", str(pg_bin(15))).get("pg-dump-missing", "both")
+    assert old["severity"] == "blocker"
+    assert f"15 in {pg_bin(15)}" in old["summary"]
+    assert "--pg-bin" in old["fix"] and "PostgreSQL 17" in old["fix"]
+    assert not check(source, target, "--pg-bin", str(pg_bin(17))).has("pg-dump-missing")
+    for db in (source, target):
+        db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    report = check(source, target, "--pg-bin", str(tmp_path), "--schema", "existing")
+    assert report.get("pg-dump-missing")["severity"] == "warning"
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of 150 MB to keep a server on."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting takes root")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="homeport-disk-"))
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150m,mode=755", "tmpfs", folder], check=False)
+    if done.returncode != 0:
+        pytest.skip("no tmpfs can be mounted here: space_is_enough is tested at the unit level")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+def test_target_on_a_disk_that_is_too_small(servers, pair, check, small_disk):
+    source, other = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    server = servers.new(15)
+    server.stop()
+    subprocess.run(["cp", "-a", server.data_dir, small_disk / "data"], check=True)
+    server.data_dir = small_disk / "data"
+    server.start()
+    try:
+        target = server.create_db()
+        report = check(source, target)
+        finding = report.get("target-space", "both")
+        assert (report.rc, finding["severity"]) == (3, "blocker")
+        assert finding["objects"][0].startswith(f"{server.data_dir}: ")
+        assert re.search(r"\d MB free, 1\.\d GB wanted$", finding["objects"][0])
+        server.sql("ALTER SYSTEM SET max_wal_size = '32MB'")
+        server.sql("SELECT pg_reload_conf()")
+        wait.until(lambda: server.value("SHOW max_wal_size") == "32MB", 10, "setting in force")
+        assert not check(source, target).has("target-space")
+        assert not check(source, other).has("target-space")
+    finally:
+        server.stop()
