@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
 #include "core/json.h"
@@ -27,10 +26,8 @@ static const char *shown_value(const Invocation *inv, const Setting *setting)
 static void json_pairs(Json *json, const Setting *setting, const Config *config)
 {
     const OptionPair *pairs;
-    int count;
+    int count = option_pairs(&setting->option, config, &pairs);
 
-    memcpy(&pairs, (const char *)config + setting->option.offset, sizeof pairs);
-    memcpy(&count, (const char *)config + setting->option.count_offset, sizeof count);
     json_object(json);
     for (int i = 0; i < count; i++)
         json_kv_string(json, pairs[i].from, pairs[i].to);

@@ -184,25 +184,44 @@ static int setting_views(Arena *arena, const Command *command, OptionView **ret)
     return count;
 }
 
-int option_views(Arena *arena, const Command *command, OptionSection section, OptionView **ret)
+static int common_views(Arena *arena, const Command *command, OptionView **ret)
 {
-    if (section == SECTION_SETTINGS)
-        return setting_views(arena, command, ret);
-
-    const Option *rows = section == SECTION_COMMON ? common_options : command->options;
+    OptionView *views = arena_array(arena, COUNT_OF(common_options), sizeof *views);
     int count = 0;
-    while (rows && rows[count].name)
-        count++;
-    OptionView *views = arena_array(arena, (size_t)count, sizeof *views);
-    count = 0;
-    for (const Option *row = rows; row && row->name; row++) {
-        if (section == SECTION_COMMON && command && !command_takes_common(command, row))
+
+    for (const Option *row = common_options; row->name; row++) {
+        if (command && !command_takes_common(command, row))
             continue;
         views[count] = view_of(arena, row);
-        views[count++].letter = section == SECTION_COMMON ? option_letter(row) : NULL;
+        views[count++].letter = option_letter(row);
     }
     *ret = views;
     return count;
+}
+
+static int own_views(Arena *arena, const Command *command, OptionView **ret)
+{
+    const Option *rows = command ? command->options : NULL;
+    int count = 0;
+
+    while (rows && rows[count].name)
+        count++;
+    *ret = arena_array(arena, (size_t)count, sizeof **ret);
+    for (int i = 0; i < count; i++)
+        (*ret)[i] = view_of(arena, &rows[i]);
+    return count;
+}
+
+int option_views(Arena *arena, const Command *command, OptionSection section, OptionView **ret)
+{
+    switch (section) {
+    case SECTION_SETTINGS:
+        return setting_views(arena, command, ret);
+    case SECTION_COMMON:
+        return common_views(arena, command, ret);
+    default:
+        return own_views(arena, command, ret);
+    }
 }
 
 const char *const group_titles[GROUP_COUNT] = {

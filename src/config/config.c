@@ -80,69 +80,78 @@ static const char *path_beside(Arena *arena, const char *file, const char *path)
     return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-static bool apply_text(Arena *arena, const char *name, const char *where, const FileValue *value,
-                       ConfigLookup *lookup, Config *config, Error *err)
+/* What the values of the file go into, and what they are read with. */
+typedef struct Loader {
+    Arena *arena;
+    const ConfigText *input;
+    Config config;
+    Error *err;
+} Loader;
+
+static bool apply_text(Loader *loader, const FileValue *value, const char *where)
 {
     const Option *option = &value->setting->option;
-    const char *text;
+    const ConfigText *input = loader->input;
+    const char *text = NULL;
 
-    if (!text_expand(arena, where, value->text, lookup, &text, err))
+    if (!text_expand(loader->arena, where, value->text, input->lookup, &text, loader->err))
         return false;
     if (option->type == OPTION_PATH)
-        text = path_beside(arena, name, text);
-    return option_set(arena, option, where, text, config, err);
+        text = path_beside(loader->arena, input->name, text);
+    return option_set(loader->arena, option, where, text, &loader->config, loader->err);
 }
 
-static bool apply_pairs(Arena *arena, const char *name, const FileValue *value,
-                        ConfigLookup *lookup, Config *config, Error *err)
+static bool apply_pairs(Loader *loader, const FileValue *value)
 {
+    Arena *arena = loader->arena;
+    const ConfigText *input = loader->input;
+
     for (int i = 0; i < value->pair_count; i++) {
         OptionPair pair = value->pairs[i];
-        const char *where = arena_printf(arena, "%s:%d: %s", name, value->pair_lines[i],
+        const char *where = arena_printf(arena, "%s:%d: %s", input->name, value->pair_lines[i],
                                          text_quoted(arena, pair.from));
 
-        if (!text_expand(arena, where, pair.to, lookup, &pair.to, err) ||
-            !option_add_pair(arena, &value->setting->option, where, pair, config, err))
+        if (!text_expand(arena, where, pair.to, input->lookup, &pair.to, loader->err) ||
+            !option_add_pair(arena, &value->setting->option, where, pair, &loader->config,
+                             loader->err))
             return false;
     }
     return true;
 }
 
-static bool apply_value(Arena *arena, const char *name, const FileValue *value,
-                        ConfigLookup *lookup, Config *config, Error *err)
+static bool apply_value(Loader *loader, const FileValue *value)
 {
     const Setting *setting = value->setting;
-    const char *where = arena_printf(arena, "%s:%d: %s", name, value->line, setting_key(setting));
-    bool ok = value->text ? apply_text(arena, name, where, value, lookup, config, err)
-                          : apply_pairs(arena, name, value, lookup, config, err);
+    const char *place = arena_printf(loader->arena, "%s:%d", loader->input->name, value->line);
+    const char *where = arena_printf(loader->arena, "%s: %s", place, setting_key(setting));
+    bool ok = value->text ? apply_text(loader, value, where) : apply_pairs(loader, value);
 
-    if (!ok && err->code != ERR_WRONG_STATE)
+    if (!ok && loader->err->code != ERR_WRONG_STATE)
         return false;
-    origin_set(config, setting, arena_printf(arena, "%s:%d", name, value->line));
+    origin_set(&loader->config, setting, place);
     if (!ok) {
-        Error *problem = arena_alloc(arena, sizeof *problem);
-        *problem = *err;
+        Error *problem = arena_alloc(loader->arena, sizeof *problem);
+        *problem = *loader->err;
         problem->code = ERR_USAGE;
-        config->unresolved[setting - settings] = problem;
-        *err = ERROR_INIT;
+        loader->config.unresolved[setting - settings] = problem;
+        *loader->err = ERROR_INIT;
     }
     return true;
 }
 
-bool config_load_text(Arena *arena, const char *name, const char *text, size_t len,
-                      ConfigLookup *lookup, Config *ret, Error *err)
+bool config_load_text(Arena *arena, const ConfigText *input, Config *ret, Error *err)
 {
+    Loader loader = {.arena = arena, .input = input, .err = err};
     FileValues values;
-    Config config;
 
-    config_init(arena, &config);
-    if (!file_values_load(arena, name, text, len, &values, err))
+    if (!file_values_load(arena, input, &values, err))
         return false;
+    config_init(arena, &loader.config);
     for (int i = 0; i < values.count; i++)
-        if (!apply_value(arena, name, &values.list[i], lookup, &config, err))
+        if (!apply_value(&loader, &values.list[i]))
             return false;
-    config.file = arena_strdup(arena, name);
-    *ret = config;
+    loader.config.file = arena_strdup(arena, input->name);
+    *ret = loader.config;
     return true;
 }
 
@@ -192,37 +201,36 @@ static bool apply_environment(Arena *arena, Config *config, Error *err)
     return true;
 }
 
-static bool read_file(Arena *arena, const char *path, char **ret, size_t *ret_len, Error *err)
+static bool read_file(Arena *arena, const char *path, ConfigText *ret, Error *err)
 {
-    bool ok = file_read(arena, path, MAX_FILE + 1, ret, ret_len, err);
+    char *text = NULL;
+    size_t len = 0;
+    bool ok = file_read(arena, path, MAX_FILE + 1, &text, &len, err);
 
-    if (ok ? *ret_len > MAX_FILE : err->code == ERR_FORMAT) {
+    if (ok ? len > MAX_FILE : err->code == ERR_FORMAT) {
         (void)error_set(err, ERR_USAGE, "\"%s\" is larger than 1 MiB", path);
         return error_hint(err, "A configuration has a few lines. Is it the right file?");
     }
-    if (ok)
-        return true;
-
-    /* What cannot be read was asked for: on the command line, or by being there. */
-    err->code = ERR_USAGE;
-    return error_hint(err, "Give another file with --config FILE, or make this one readable.");
+    if (!ok) {
+        /* What cannot be read was asked for: on the command line, or by being there. */
+        err->code = ERR_USAGE;
+        return error_hint(err, "Give another file with --config FILE, or make this one readable.");
+    }
+    *ret = (ConfigText){.name = path, .text = text, .len = len, .lookup = getenv};
+    return true;
 }
 
 bool config_load(Arena *arena, const char *path, Config *ret, Error *err)
 {
     Config config;
+    ConfigText input;
 
     if (!path && file_exists(default_file))
         path = default_file;
-    if (path) {
-        char *text;
-        size_t len;
-        if (!read_file(arena, path, &text, &len, err) ||
-            !config_load_text(arena, path, text, len, getenv, &config, err))
-            return false;
-    } else {
+    if (!path)
         config_init(arena, &config);
-    }
+    else if (!read_file(arena, path, &input, err) || !config_load_text(arena, &input, &config, err))
+        return false;
     if (!check_environment(arena, err) || !apply_environment(arena, &config, err))
         return false;
     *ret = config;

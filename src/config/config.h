@@ -65,12 +65,17 @@ const char *setting_key(const Setting *setting) RETURNS_NONNULL;
  * line. */
 bool config_load(Arena *arena, const char *path, Config *ret, Error *err) MUST_USE;
 
-/* The defaults with `len` bytes of YAML over them; `name` is the file's, for errors and origins.
- * References to the environment (${NAME}) are looked up by `lookup`, which is getenv() but in
- * tests. */
 typedef char *ConfigLookup(const char *name);
-bool config_load_text(Arena *arena, const char *name, const char *text, size_t len,
-                      ConfigLookup *lookup, Config *ret, Error *err) MUST_USE;
+
+typedef struct ConfigText {
+    const char *name; /* of the file, for errors and origins */
+    const char *text; /* YAML */
+    size_t len;
+    ConfigLookup *lookup; /* what ${NAME} stands for: getenv(), but in tests */
+} ConfigText;
+
+/* The defaults with the text over them. */
+bool config_load_text(Arena *arena, const ConfigText *input, Config *ret, Error *err) MUST_USE;
 
 /* What the command line says. `origin` is the option as it was written: "--jobs". Pairs are added
  * to the ones that came from the command line, and replace what came from elsewhere. */

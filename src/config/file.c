@@ -142,13 +142,25 @@ static FileValue value_of(Arena *arena, const OutlineKey *key, char *const *text
     return value;
 }
 
-bool file_values_load(Arena *arena, const char *name, const char *text, size_t len, FileValues *ret,
-                      Error *err)
+/* Into *ret, which cyaml_free() gives back; the schema must be of this very text. */
+static bool texts_load(const ConfigText *input, const cyaml_config_t *config,
+                       const cyaml_schema_value_t *schema, char ***ret, Error *err)
+{
+    const char *message = config->log_ctx;
+
+    if (cyaml_load_data((const uint8_t *)input->text, input->len, config, schema,
+                        (cyaml_data_t **)ret, NULL) == CYAML_OK)
+        return true;
+    (void)error_set(err, ERR_USAGE, "%s: %s", input->name, message);
+    return error_hint(err, "homeport help config says how the file is written.");
+}
+
+bool file_values_load(Arena *arena, const ConfigText *input, FileValues *ret, Error *err)
 {
     Outline outline;
 
-    if (!outline_read(arena, name, text, len, &outline, err) ||
-        !check_keys(arena, name, &outline, err))
+    if (!outline_read(arena, input, &outline, err) ||
+        !check_keys(arena, input->name, &outline, err))
         return false;
 
     char message[MAX_LOG] = "";
@@ -165,20 +177,17 @@ bool file_values_load(Arena *arena, const char *name, const char *text, size_t l
     FileValues values = {0};
 
     /* A mapping without a single text would be loaded into nothing. */
-    if (slots == 0) {
-        *ret = values;
-        return true;
+    if (slots > 0) {
+        if (!texts_load(input, &config, &schema, &texts, err))
+            return false;
+        values.list = arena_array(arena, (size_t)outline.count, sizeof *values.list);
+        for (size_t slot = 0; values.count < outline.count; values.count++) {
+            const OutlineKey *key = &outline.keys[values.count];
+            values.list[values.count] = value_of(arena, key, texts + slot);
+            slot += key->mapping ? (size_t)key->item_count : 1;
+        }
+        (void)cyaml_free(&config, &schema, texts, 0);
     }
-    if (cyaml_load_data((const uint8_t *)text, len, &config, &schema, (cyaml_data_t **)&texts,
-                        NULL) != CYAML_OK)
-        return error_set(err, ERR_USAGE, "%s: %s", name, message);
-    values.list = arena_array(arena, (size_t)outline.count, sizeof *values.list);
-    for (size_t slot = 0; values.count < outline.count; values.count++) {
-        const OutlineKey *key = &outline.keys[values.count];
-        values.list[values.count] = value_of(arena, key, texts + slot);
-        slot += key->mapping ? (size_t)key->item_count : 1;
-    }
-    (void)cyaml_free(&config, &schema, texts, 0);
     *ret = values;
     return true;
 }

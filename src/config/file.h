@@ -21,5 +21,4 @@ typedef struct FileValues {
     int count;
 } FileValues;
 
-bool file_values_load(Arena *arena, const char *name, const char *text, size_t len, FileValues *ret,
-                      Error *err) MUST_USE;
+bool file_values_load(Arena *arena, const ConfigText *input, FileValues *ret, Error *err) MUST_USE;

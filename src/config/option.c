@@ -286,13 +286,30 @@ static bool check_not_empty(const char *where, const char *text, Error *err)
     return error_hint(err, "Give it a value, or leave it out.");
 }
 
+static const OptionPair **pairs_list(const Option *option, void *base)
+{
+    assert(option->type == OPTION_PAIRS);
+    return (const OptionPair **)((char *)base + option->offset);
+}
+
+static int *pairs_count(const Option *option, void *base)
+{
+    return (int *)((char *)base + option->count_offset);
+}
+
+int option_pairs(const Option *option, const void *base, const OptionPair **ret)
+{
+    assert(option->type == OPTION_PAIRS);
+    *ret = *(const OptionPair *const *)((const char *)base + option->offset);
+    return *(const int *)((const char *)base + option->count_offset);
+}
+
 bool option_add_pair(Arena *arena, const Option *option, const char *where, OptionPair pair,
                      void *base, Error *err)
 {
-    const OptionPair **list = (const OptionPair **)((char *)base + option->offset);
-    int *count = (int *)((char *)base + option->count_offset);
+    const OptionPair **list = pairs_list(option, base);
+    int *count = pairs_count(option, base);
 
-    assert(option->type == OPTION_PAIRS);
     if (!check_not_empty(where, pair.from, err) || !check_not_empty(where, pair.to, err) ||
         !check_text(option, where, pair.from, err) || !check_text(option, where, pair.to, err))
         return false;
@@ -327,8 +344,7 @@ static bool set_pairs(Arena *arena, const Option *option, const char *where, con
     in_copy.offset = offsetof(__typeof__(copy), list);
     in_copy.count_offset = offsetof(__typeof__(copy), count);
 
-    memcpy(&copy.list, (char *)base + option->offset, sizeof copy.list);
-    memcpy(&copy.count, (char *)base + option->count_offset, sizeof copy.count);
+    copy.count = option_pairs(option, base, &copy.list);
     for (const char *at = text;; at++) {
         size_t len = strcspn(at, ",");
         const char *equals = memchr(at, '=', len);
@@ -346,8 +362,8 @@ static bool set_pairs(Arena *arena, const Option *option, const char *where, con
         if (!*at)
             break;
     }
-    memcpy((char *)base + option->offset, &copy.list, sizeof copy.list);
-    memcpy((char *)base + option->count_offset, &copy.count, sizeof copy.count);
+    *pairs_list(option, base) = copy.list;
+    *pairs_count(option, base) = copy.count;
     return true;
 }
 
@@ -392,8 +408,8 @@ void options_set_defaults(Arena *arena, const Option *rows, void *base)
 
 static const char *pairs_format(Arena *arena, const Option *option, const void *base)
 {
-    const OptionPair *list = *(const OptionPair *const *)((const char *)base + option->offset);
-    int count = *(const int *)((const char *)base + option->count_offset);
+    const OptionPair *list;
+    int count = option_pairs(option, base, &list);
     Text text = text_init(arena, SIZE_MAX / 2);
 
     for (int i = 0; i < count; i++)

@@ -54,6 +54,9 @@ bool option_set(Arena *arena, const Option *option, const char *where, const cha
 bool option_add_pair(Arena *arena, const Option *option, const char *where, OptionPair pair,
                      void *base, Error *err) MUST_USE;
 
+/* How many pairs there are, and where. */
+int option_pairs(const Option *option, const void *base, const OptionPair **ret);
+
 /* Every row's default; rows end with one that has no name. Bad defaults are bugs (asserted). */
 void options_set_defaults(Arena *arena, const Option *rows, void *base);
 

@@ -1,10 +1,9 @@
 #include "config/outline.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
-
-#include "config/option.h"
 
 enum {
     MAX_KEYS = 1000
@@ -202,23 +201,24 @@ static bool read_document(Reader *reader, Outline *outline)
     if (!nothing && !read_settings(reader, outline))
         return false;
 
-    /* The document's end, then the stream's. */
-    if (!reader_next(reader) || !reader_next(reader))
-        return false;
-    if (reader->event.type != YAML_STREAM_END_EVENT)
-        return refuse(reader, "a second document", "Keep all settings in one, without \"---\".");
+    do {
+        if (!reader_next(reader))
+            return false;
+        if (reader->event.type == YAML_DOCUMENT_START_EVENT)
+            return refuse(reader, "a second document",
+                          "Keep all settings in one, without \"---\".");
+    } while (reader->event.type != YAML_STREAM_END_EVENT);
     return true;
 }
 
-bool outline_read(Arena *arena, const char *name, const char *text, size_t len, Outline *ret,
-                  Error *err)
+bool outline_read(Arena *arena, const ConfigText *input, Outline *ret, Error *err)
 {
-    Reader reader = {.arena = arena, .name = name, .err = err};
+    Reader reader = {.arena = arena, .name = input->name, .err = err};
     Outline outline = {0};
 
     if (!yaml_parser_initialize(&reader.parser))
-        return error_set(err, ERR_USAGE, "%s: out of memory", name);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, len);
+        abort(); /* out of memory, as everywhere */
+    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)input->text, input->len);
     bool ok = read_document(&reader, &outline);
     reader_clear(&reader);
     if (ok)

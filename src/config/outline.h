@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config/config.h"
 #include "core/arena.h"
 #include "core/error.h"
 
@@ -29,7 +30,5 @@ typedef struct Outline {
     int count;
 } Outline;
 
-/* `name` is the file's, for errors, which are ERR_USAGE and name the line. An empty text has no
- * keys. */
-bool outline_read(Arena *arena, const char *name, const char *text, size_t len, Outline *ret,
-                  Error *err) MUST_USE;
+/* Errors are ERR_USAGE and name the line. An empty text has no keys. */
+bool outline_read(Arena *arena, const ConfigText *input, Outline *ret, Error *err) MUST_USE;

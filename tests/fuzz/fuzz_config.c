@@ -41,8 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     auto_arena Arena *arena = arena_new();
     Config config = {.jobs = -1};
     Error err = ERROR_INIT;
+    ConfigText input = {"fuzz.yaml", (const char *)data, size, lookup};
 
-    if (!config_load_text(arena, "fuzz.yaml", (const char *)data, size, lookup, &config, &err)) {
+    if (!config_load_text(arena, &input, &config, &err)) {
         assert(err.code == ERR_USAGE);
         assert(*err.message);
         assert(config.jobs == -1);

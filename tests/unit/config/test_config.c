@@ -29,7 +29,9 @@ static char *lookup(const char *name)
 
 static bool load(Arena *arena, const char *text, Config *ret, Error *err)
 {
-    return config_load_text(arena, "homeport.yaml", text, strlen(text), lookup, ret, err);
+    ConfigText input = {"homeport.yaml", text, strlen(text), lookup};
+
+    return config_load_text(arena, &input, ret, err);
 }
 
 static const char *origin(const Config *config, const char *name)
