@@ -9,10 +9,6 @@
 
 #include "migrations/internal.h"
 
-enum {
-    FINE = -1
-};
-
 static ProblemList scan(Arena *arena, const char *const *texts, int count)
 {
     AddedLabels labels = {0};
@@ -31,94 +27,125 @@ static ProblemList scan(Arena *arena, const char *const *texts, int count)
     return problems;
 }
 
-static void each_reason_is_found_where_it_is(void **state)
+/* Pairs of what is to be found ("reason line", or nothing) and a text. */
+static void check(const char *const (*cases)[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        auto_arena Arena *arena = arena_new();
+        ProblemList problems = scan(arena, &cases[i][1], 1);
+        const char *found = "";
+
+        if (problems.count > 0)
+            found = arena_printf(arena, "%s %s", migrations_reason_name(problems.list[0].reason),
+                                 problems.list[0].where + strlen("0.sql line "));
+        if (strcmp(found, cases[i][0]) != 0)
+            print_message("# %s\n", cases[i][1]);
+        assert_string_equal(found, cases[i][0]);
+        assert_int_equal(problems.count, *found != '\0');
+    }
+}
+
+static void quotes_are_known_from_markers(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int reason;
-        const char *where;
-    } cases[] = {
-        {"",                                                                 FINE,                       NULL                                                      },
-        {"CREATE TABLE a (i int);\n" BREAKPOINT "\nCREATE TABLE b (i int);", FINE,                       NULL                                                      },
-
-        {"\xEF\xBB\xBF"
-         "SELECT 1;",                                               REASON_BOM,                 "0.sql line 1"                                            },
-        {"SELECT 'caf\xE9';",                                                REASON_INVALID_UTF8,        "0.sql line 1"                                            },
-
-        {"SELECT 1;\nSELECT 'a\n" BREAKPOINT "\nb';",                        REASON_MARKER_IN_QUOTES,    "0.sql line 3"                                            },
-        {"SELECT \"" BREAKPOINT "\";",                                       REASON_MARKER_IN_QUOTES,    "0.sql line 1"                                            },
-        {"DO $$ BEGIN\n" BREAKPOINT "\nEND $$;",                             REASON_MARKER_IN_QUOTES,    "0.sql line 2"                                            },
-        {"DO $x$ $$ " BREAKPOINT " $$ $x$;",                                 REASON_MARKER_IN_QUOTES,    "0.sql line 1"                                            },
-        {"/* /* */ " BREAKPOINT " */ SELECT 1;",                             REASON_MARKER_IN_QUOTES,    "0.sql line 1"                                            },
-        {"-- see " BREAKPOINT "\nSELECT 1;",                                 REASON_MARKER_IN_QUOTES,    "0.sql line 1"                                            },
-        {"SELECT E'\\'" BREAKPOINT "';",                                     REASON_MARKER_IN_QUOTES,    "0.sql line 1"                                            },
-        {"SELECT E'\\\\'" BREAKPOINT "",                                     FINE,                       NULL                                                      },
-        {"SELECT '\\'" BREAKPOINT "SELECT ''",                               FINE,                       NULL                                                      },
-        {"SELECT 'it''s'" BREAKPOINT "SELECT 1",                             FINE,                       NULL                                                      },
-        {"SELECT a$b$c, $1;" BREAKPOINT "SELECT $1",                         FINE,                       NULL                                                      },
-        {"SELECT 1; -- don't\n" BREAKPOINT "\nSELECT 2; /* it's */",         FINE,                       NULL                                                      },
-
-        {"CREATE INDEX CONCURRENTLY i ON t (a);",                            REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"create unique index concurrently i on t (a)",                      REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"SELECT 1;\n\n-- now\nDROP INDEX CONCURRENTLY i;",                  REASON_NO_TRANSACTION,      "0.sql line 4"                                            },
-        {"REINDEX TABLE CONCURRENTLY t;",                                    REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"ALTER TABLE t DETACH PARTITION p CONCURRENTLY;",                   REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"REFRESH MATERIALIZED VIEW CONCURRENTLY v;",                        FINE,                       NULL                                                      },
-        {"SELECT 'CREATE INDEX CONCURRENTLY'; -- CONCURRENTLY",              FINE,                       NULL                                                      },
-        {"CREATE TABLE \"concurrently\" (i int);",                           FINE,                       NULL                                                      },
-        {"VACUUM;",                                                          REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"VACUUM (ANALYZE) t",                                               REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"ALTER SYSTEM SET work_mem = '1GB';",                               REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"CREATE DATABASE d;",                                               REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"CLUSTER;",                                                         REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-        {"CLUSTER \"t\";",                                                   FINE,                       NULL                                                      },
-        {"COMMIT PREPARED 'x';",                                             REASON_NO_TRANSACTION,      "0.sql line 1"                                            },
-
-        {"SELECT 1;\nCOMMIT;",                                               REASON_TRANSACTION_CONTROL, "0.sql line 2"                                            },
-        {"begin;",                                                           REASON_TRANSACTION_CONTROL, "0.sql line 1"                                            },
-        {"START TRANSACTION READ ONLY;",                                     REASON_TRANSACTION_CONTROL, "0.sql line 1"                                            },
-        {"ROLLBACK",                                                         REASON_TRANSACTION_CONTROL, "0.sql line 1"                                            },
-        {"END;",                                                             REASON_TRANSACTION_CONTROL, "0.sql line 1"                                            },
-        {"SAVEPOINT a; ROLLBACK TO SAVEPOINT a; RELEASE a;",                 FINE,                       NULL                                                      },
-        {"DO $$ BEGIN COMMIT; END $$;",                                      FINE,                       NULL                                                      },
-        {"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN "
-         "true "
-         "THEN 1 END; END;\nSELECT 1;",                                                                   FINE,                                                                  NULL                                                     },
-        {"CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END;\nCOMMIT;",
-         REASON_TRANSACTION_CONTROL,          "0.sql line 2"                                                                                                                                },
-        {"CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);",                                                                  FINE,                                   NULL},
-        {"CREATE TABLE t (\"begin\" int, \"end\" int);",                                                                  FINE,                                               NULL                                                                                                                                            },
-
-        {"ALTER TYPE mood ADD VALUE 'ok';\nINSERT INTO t VALUES ('ok');",                                                                  REASON_ENUM_VALUE_USED,
-         "0.sql line 2"},
-        {"ALTER TYPE \"public\".\"mood\" ADD VALUE IF NOT EXISTS 'ok' BEFORE 'bad';" BREAKPOINT
-         "ALTER TABLE t ALTER c SET DEFAULT 'ok';",                                                                  REASON_ENUM_VALUE_USED,                                           "0.sql line 1"                                                                                                                                                         },
-        {"ALTER TYPE mood ADD VALUE 'ok'; ALTER TYPE mood ADD VALUE 'fine' AFTER 'ok';",                                                                  FINE,
-         NULL},
-        {"ALTER TYPE mood ADD VALUE 'ok'; INSERT INTO t VALUES ('bad');",                                                                  FINE,                              NULL                                                                                                                                                                        },
-        {"INSERT INTO t VALUES ('ok'); ALTER TYPE mood ADD VALUE 'ok';",                                                                  FINE,                               NULL},
-        {"ALTER TYPE mood RENAME VALUE 'a' TO 'b'; SELECT 'b';",                                                                  FINE,                                       NULL                                                                                                                                                                                },
-
- /* never ends; PostgreSQL says so */
-        {"SELECT 'x",                                                                  FINE,                                                                                  NULL},
-        {"SELECT $$x",                                                                  FINE,                                                                                 NULL                                                                                                                                                                               },
-        {"/* x",                                                                  FINE,                                                                                       NULL},
-        {"SELECT E'\\",                                                                  FINE,                                                                                NULL                                                                                                                                                                        },
+    static const char *const cases[][2] = {
+        {"",                   ""                                                                },
+        {"",                   "CREATE TABLE a (i int);\n" BREAKPOINT "\nCREATE TABLE b (i int);"},
+        {"marker-in-quotes 3", "SELECT 1;\nSELECT 'a\n" BREAKPOINT "\nb';"                       },
+        {"marker-in-quotes 1", "SELECT \"" BREAKPOINT "\";"                                      },
+        {"marker-in-quotes 2", "DO $$ BEGIN\n" BREAKPOINT "\nEND $$;"                            },
+        {"marker-in-quotes 1", "DO $x$ $$ " BREAKPOINT " $$ $x$;"                                },
+        {"marker-in-quotes 1", "/* /* */ " BREAKPOINT " */ SELECT 1;"                            },
+        {"marker-in-quotes 1", "-- see " BREAKPOINT "\nSELECT 1;"                                },
+        {"marker-in-quotes 1", "SELECT E'\\'" BREAKPOINT "';"                                    },
+        {"",                   "SELECT E'\\\\'" BREAKPOINT "SELECT 1"                            },
+        {"",                   "SELECT '\\'" BREAKPOINT "SELECT ''"                              },
+        {"",                   "SELECT 'it''s'" BREAKPOINT "SELECT 1"                            },
+        {"",                   "SELECT a$b$c, $1;" BREAKPOINT "SELECT $1"                        },
+        {"",                   "SELECT 1; -- don't\n" BREAKPOINT "\nSELECT 2; /* it's */"        },
+        {"",                   "SELECT 'x"                                                       },
+        {"",                   "SELECT $$x"                                                      },
+        {"",                   "/* x"                                                            },
+        {"",                   "SELECT E'\\"                                                     },
     };
 
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        auto_arena Arena *arena = arena_new();
-        ProblemList problems = scan(arena, &cases[i].text, 1);
+    check(cases, COUNT_OF(cases));
+}
 
-        if (problems.count != (cases[i].reason != FINE))
-            print_message("case: %s\n", cases[i].text);
-        assert_int_equal(problems.count, cases[i].reason != FINE);
-        if (cases[i].reason != FINE) {
-            assert_int_equal(problems.list[0].reason, cases[i].reason);
-            assert_string_equal(problems.list[0].where, cases[i].where);
-        }
-    }
+static void what_refuses_a_transaction_is_found(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"no-transaction 1", "CREATE INDEX CONCURRENTLY i ON t (a);"              },
+        {"no-transaction 1", "create unique index concurrently i on t (a)"        },
+        {"no-transaction 4", "SELECT 1;\n\n-- now\nDROP INDEX CONCURRENTLY i;"    },
+        {"no-transaction 1", "REINDEX TABLE CONCURRENTLY t;"                      },
+        {"no-transaction 1", "ALTER TABLE t DETACH PARTITION p CONCURRENTLY;"     },
+        {"",                 "REFRESH MATERIALIZED VIEW CONCURRENTLY v;"          },
+        {"",                 "SELECT 'CREATE INDEX CONCURRENTLY'; -- CONCURRENTLY"},
+        {"",                 "CREATE TABLE \"concurrently\" (i int);"             },
+        {"no-transaction 1", "VACUUM;"                                            },
+        {"no-transaction 1", "VACUUM (ANALYZE) t"                                 },
+        {"no-transaction 1", "ALTER SYSTEM SET work_mem = '1GB';"                 },
+        {"no-transaction 1", "CREATE DATABASE d;"                                 },
+        {"no-transaction 1", "CLUSTER;"                                           },
+        {"",                 "CLUSTER \"t\";"                                     },
+        {"no-transaction 1", "COMMIT PREPARED 'x';"                               },
+    };
+
+    check(cases, COUNT_OF(cases));
+}
+
+static void what_ends_the_transaction_is_found(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"transaction-control 2", "SELECT 1;\nCOMMIT;"                                      },
+        {"transaction-control 1", "begin;"                                                  },
+        {"transaction-control 1", "START TRANSACTION READ ONLY;"                            },
+        {"transaction-control 1", "ROLLBACK"                                                },
+        {"transaction-control 1", "END;"                                                    },
+        {"",                      "SAVEPOINT a; ROLLBACK TO SAVEPOINT a; RELEASE a;"        },
+        {"",                      "DO $$ BEGIN COMMIT; END $$;"                             },
+        {"",                      "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT CASE WHEN "
+             "a THEN 1 END; END;\nSELECT 1;"                                    },
+        {"transaction-control 2",
+         "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END;\nCOMMIT;"},
+        {"",                      "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);"},
+        {"",                      "CREATE TABLE t (\"begin\" int, \"end\" int);"            },
+    };
+
+    check(cases, COUNT_OF(cases));
+}
+
+static void the_use_of_a_new_enum_value_is_found(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"enum-value-used 2", "ALTER TYPE mood ADD VALUE 'ok';\nINSERT INTO t VALUES ('ok');"               },
+        {"enum-value-used 1",
+         "ALTER TYPE \"public\".\"mood\" ADD VALUE IF NOT EXISTS 'ok' BEFORE 'bad';" BREAKPOINT
+         "ALTER TABLE t ALTER c SET DEFAULT 'ok';"                                                          },
+        {"",                  "ALTER TYPE mood ADD VALUE 'ok'; ALTER TYPE mood ADD VALUE 'fine' AFTER 'ok';"},
+        {"",                  "ALTER TYPE mood ADD VALUE 'ok'; INSERT INTO t VALUES ('bad');"               },
+        {"",                  "INSERT INTO t VALUES ('ok'); ALTER TYPE mood ADD VALUE 'ok';"                },
+        {"",                  "ALTER TYPE mood RENAME VALUE 'a' TO 'b'; SELECT 'b';"                        },
+    };
+
+    check(cases, COUNT_OF(cases));
+}
+
+static void bytes_that_become_other_text_are_found(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"bom 1",          "\xEF\xBB\xBF"
+                  "SELECT 1;"    },
+        {"invalid-utf8 1", "SELECT 'caf\xE9';"    },
+        {"",               "SELECT 'caf\xC3\xA9';"},
+    };
+
+    check(cases, COUNT_OF(cases));
 }
 
 static void an_enum_value_is_followed_across_the_files_of_a_run(void **state)
@@ -150,7 +177,11 @@ static void every_problem_of_a_file_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_reason_is_found_where_it_is),
+        cmocka_unit_test(quotes_are_known_from_markers),
+        cmocka_unit_test(what_refuses_a_transaction_is_found),
+        cmocka_unit_test(what_ends_the_transaction_is_found),
+        cmocka_unit_test(the_use_of_a_new_enum_value_is_found),
+        cmocka_unit_test(bytes_that_become_other_text_are_found),
         cmocka_unit_test(an_enum_value_is_followed_across_the_files_of_a_run),
         cmocka_unit_test(every_problem_of_a_file_is_reported),
     };

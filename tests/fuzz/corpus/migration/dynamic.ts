@@ -1,0 +1,1 @@
+export default { /* out: "no" */ out: `a/${b}`, migrations: { table: T, schema: "s" }, "out": 'd' + x }
