@@ -115,6 +115,21 @@ def test_misspelt_variable_of_the_environment_is_refused(homeport):
     assert "s3cret" not in result.err
 
 
+def test_setting_that_a_command_needs_is_asked_for_in_all_the_places_it_can_be_given(homeport):
+    result = homeport("check", "--target", URL)
+    assert result.rc == 2, str(result)
+    assert result.err == ("homeport: no source given\nhint: Give --source URL, or set HOMEPORT_SOURCE_URL, "
+                          'or write "source: ..." in homeport.yaml.\n')
+
+
+def test_unset_variable_stops_only_the_commands_that_need_its_setting(homeport):
+    (homeport.cwd / "homeport.yaml").write_text("source: ${NOT_SET_HERE}\n")
+    assert homeport("status").rc != 2, "status reads the work folder alone"
+    result = homeport("check", "--target", URL)
+    assert result.rc == 2
+    assert "homeport.yaml:1: source: the variable NOT_SET_HERE is not set" in result.err
+
+
 def test_options_are_over_the_environment_over_the_file_over_defaults(homeport):
     (homeport.cwd / "homeport.yaml").write_text(
         "source: ${APP_URL}\njobs: 2\ndir: from-file\nschema: drizzle\nmap-roles: {a: b}\n")
@@ -180,6 +195,17 @@ def test_homeport_alone_shows_the_commands_and_is_a_usage_error(homeport):
             assert f"\n  {name} " in alone.out
             assert command["summary"] in alone.out
     assert homeport("--json").json["error"]["message"] == "no command given"
+
+
+def test_command_with_subcommands_alone_shows_them_and_is_a_usage_error(homeport):
+    alone = homeport("migrations")
+    assert alone.rc == 2
+    assert alone.err == ""
+    assert alone.out == homeport.ok("help", "migrations").out == homeport.ok("migrations", "--help").out
+    assert "\n  apply " in alone.out
+    error = homeport("migrations", "--json").json["error"]
+    assert error["message"] == "no command given"
+    assert error["hint"] == "homeport help migrations lists the commands."
 
 
 def test_every_command_has_help_with_examples_that_fits_80_columns(homeport):
