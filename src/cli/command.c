@@ -8,6 +8,7 @@ extern const Command cmd_help;
 extern const Command cmd_migrations;
 extern const Command cmd_move;
 extern const Command cmd_status;
+extern const Command cmd_verify;
 extern const Command cmd_version;
 
 const Command *const commands[] = {
@@ -15,6 +16,7 @@ const Command *const commands[] = {
     &cmd_check,
     &cmd_move,
     &cmd_status,
+    &cmd_verify,
     &cmd_migrations,
     /* homeport itself */
     &cmd_config,

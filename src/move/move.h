@@ -107,9 +107,21 @@ typedef struct VerifyOptions {
     const SequenceValue *sequences; /* compare the target's with these rather than with the
                                        source's, which writers move on; NULL: with the source's */
     int sequence_count;
-    bool all;       /* every difference, not the first 20 */
-    bool rows_only; /* leave the schema out */
+    bool all;       /* every difference, not the first 20 rows of each table; the list is held in
+                       memory */
+    bool rows_only; /* leave out the schema and large objects */
+    const struct MoveWatch *watch; /* its progress() is called; may be NULL */
 } VerifyOptions;
+
+/* A table whose rows are not the same on both sides. */
+typedef struct DifferingTable {
+    const char *name;
+    int64_t rows_source;
+    int64_t rows_target;
+    int64_t missing; /* rows that the target lacks, all of them, listed or not */
+    int64_t extra;
+    int64_t different;
+} DifferingTable;
 
 typedef struct VerifyReport {
     bool verified;       /* everything was compared and nothing differs */
@@ -119,14 +131,20 @@ typedef struct VerifyReport {
     int sequences;
     bool schema_compared;
     const char *schema_skipped; /* why not, or NULL */
+    const char *schema_hint;    /* what to do about it, or NULL */
     double seconds;
+    DifferingTable *differing;
+    int differing_count;
     Difference *list;
     int list_count;
 } VerifyReport;
 
-/* A difference is a result, not an error. */
+/* A difference is a result, not an error. Where the schema was to be compared and could not be, the
+ * report says why and is not `verified`. */
 bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options, VerifyReport *ret,
                 Error *err) MUST_USE;
+
+const char *difference_kind_name(DifferenceKind kind) RETURNS_NONNULL; /* "missing" */
 
 /* The pairs, inside an open object. */
 void verify_report_json(Json *json, const VerifyReport *report);
@@ -145,8 +163,8 @@ typedef struct MoveReport {
     double seconds_copy; /* rows, indexes and keys, which overlap */
     double seconds_finish;
     double seconds;
-    bool already_done;     /* by an earlier run; nothing was done now */
-    bool resumed; /* an earlier run was killed: its schema was kept, rows started again */
+    bool already_done; /* by an earlier run; nothing was done now */
+    bool resumed;      /* an earlier run was killed: its schema was kept, rows started again */
     bool verify_done;
     VerifyReport verify;
     Assessment assessment;

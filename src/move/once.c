@@ -24,6 +24,7 @@
 #include "move/marks.h"
 #include "move/move.h"
 #include "move/plan.h"
+#include "move/relax.h"
 #include "move/schema.h"
 #include "move/state.h"
 #include "move/tables.h"
@@ -48,6 +49,7 @@ typedef struct Once {
     PGconn *target; /* the main thread's */
     int jobs;
     int64_t memory_bytes;
+    bool relaxed; /* settings of the target are changed and not yet put back */
 } Once;
 
 /* What belongs to one snapshot. */
@@ -408,7 +410,17 @@ static bool copy_all(Once *once, Attempt *attempt, Error *err)
         .tick = on_tick,
         .tick_context = &tick,
     };
-    return work_run(once->arena, &work, err) && on_tick(&tick, err);
+    /* An earlier run may have been killed while the target was relaxed. */
+    bool ready = once->config->relax_durability
+                     ? relax_begin(once->target, attempt->plan.bytes, err)
+                     : relax_end(once->target, err);
+    if (!ready)
+        return false;
+    once->relaxed = once->config->relax_durability;
+    if (!work_run(once->arena, &work, err) || !on_tick(&tick, err) || !relax_end(once->target, err))
+        return false;
+    once->relaxed = false;
+    return true;
 }
 
 /* ---- after the rows ---- */
@@ -454,6 +466,7 @@ static bool verify(Once *once, const Attempt *attempt, Error *err)
         .sequences = attempt->sequences,
         .sequence_count = attempt->sequence_count,
         .rows_only = attempt->archive.count == 0,
+        .watch = once->watch,
     };
 
     if (!once->config->verify)
@@ -607,6 +620,18 @@ static bool run(Once *once, Error *err)
     return concluded || run_attempts(once, err);
 }
 
+/* After a failure: put the target's settings back if it can still be reached. */
+static void leave_relaxed(Once *once)
+{
+    Error failed = ERROR_INIT;
+
+    if (!connect_target(once, &failed) || !relax_end(once->target, &failed))
+        log_warn("the target stays relaxed until the move is run again; to put it back now, run "
+                 "ALTER SYSTEM RESET max_wal_size; ALTER SYSTEM RESET checkpoint_timeout; "
+                 "SELECT pg_reload_conf()",
+                 kv_str("reason", failed.message));
+}
+
 bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,
                Error *err)
 {
@@ -619,6 +644,8 @@ bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveR
     ret->seconds = clock_seconds() - started;
     if (!ok)
         state_note_error(&once.state, err);
+    if (!ok && once.relaxed)
+        leave_relaxed(&once);
     pg_close(once.target);
     state_close(&once.state);
     return ok;

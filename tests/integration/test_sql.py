@@ -42,9 +42,12 @@ def promised(path):
 
 
 def text_of(path):
-    """As the build embeds it: without the lines that are only a comment."""
+    """As the build embeds it: without the lines that are only a comment. A :name is filled in when
+    the statement is used, as psql does with -v; the header gives an example ("-- :name example")."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    examples = dict(re.findall(r"^-- :(\w+) +(.+)$", "\n".join(header(path)), re.MULTILINE))
+    return re.sub(r"(?<!:):([a-z]\w*)", lambda match: examples[match[1]], text) if examples else text
 
 
 def files(*areas, but=()):

@@ -1,0 +1,219 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "core/json.h"
+#include "core/term.h"
+#include "move/move.h"
+
+enum {
+    MAX_OUTPUT = 256 << 20
+};
+
+typedef struct VerifyCommand {
+    bool all;
+    bool rows_only;
+} VerifyCommand;
+
+static const Option verify_options[] = {
+    {.name = "all",
+     .type = OPTION_FLAG,
+     .offset = offsetof(VerifyCommand, all),
+     .unset = "no",
+     .help = "name every row that differs, not the first 20 of each table"},
+    {.name = "rows-only",
+     .type = OPTION_FLAG,
+     .offset = offsetof(VerifyCommand, rows_only),
+     .unset = "no",
+     .help = "leave out the schema and large objects"},
+    {0                   },
+};
+
+static const char *plural(int64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
+static void add_table_heading(Text *out, const DifferingTable *table)
+{
+    text_addf(out, "\n%s%s%s  %s rows on the source, %s on the target",
+              term_style(stdout, TERM_BOLD), table->name, term_style(stdout, TERM_PLAIN),
+              text_count(out->arena, table->rows_source),
+              text_count(out->arena, table->rows_target));
+    if (table->missing > 0)
+        text_addf(out, ", %s missing", text_count(out->arena, table->missing));
+    if (table->extra > 0)
+        text_addf(out, ", %s extra", text_count(out->arena, table->extra));
+    if (table->different > 0)
+        text_addf(out, ", %s different", text_count(out->arena, table->different));
+    text_add_char(out, '\n');
+}
+
+/* The sign says it at a glance: what the target lacks, has too much, has otherwise. */
+static void add_row(Text *out, const Difference *item)
+{
+    static const struct {
+        char sign;
+        TermStyle style;
+    } signs[] = {
+        [DIFFERENCE_MISSING] = {'-', TERM_RED   },
+        [DIFFERENCE_EXTRA] = {'+', TERM_GREEN },
+        [DIFFERENCE_DIFFERENT] = {'~', TERM_YELLOW},
+        [DIFFERENCE_COUNT] = {'#', TERM_YELLOW},
+    };
+
+    text_addf(out, "  %s%c%s ", term_style(stdout, signs[item->kind].style), signs[item->kind].sign,
+              term_style(stdout, TERM_PLAIN));
+    if (item->key)
+        text_addf(out, "%s  ", item->key);
+    text_addf(out, "%s\n", item->detail);
+}
+
+static void add_table(Text *out, const VerifyReport *report, const DifferingTable *table)
+{
+    int64_t listed = 0;
+
+    add_table_heading(out, table);
+    for (int i = 0; i < report->list_count; i++) {
+        const Difference *item = &report->list[i];
+
+        if (item->kind > DIFFERENCE_COUNT || strcmp(item->object, table->name) != 0)
+            continue;
+        add_row(out, item);
+        listed++;
+    }
+    int64_t differ = table->missing + table->extra + table->different;
+    if (listed < differ && report->list_count > 0 && listed > 0 && table->different + listed > 0)
+        text_addf(out, "  %s... of %s; --all names every row%s\n", term_style(stdout, TERM_DIM),
+                  text_count(out->arena, differ), term_style(stdout, TERM_PLAIN));
+}
+
+static void add_others(Text *out, const VerifyReport *report, DifferenceKind kind,
+                       const char *heading)
+{
+    bool any = false;
+
+    for (int i = 0; i < report->list_count; i++) {
+        const Difference *item = &report->list[i];
+
+        if (item->kind != kind)
+            continue;
+        if (!any)
+            text_addf(out, "\n%s%s%s\n", term_style(stdout, TERM_BOLD), heading,
+                      term_style(stdout, TERM_PLAIN));
+        any = true;
+        text_addf(out, "  %s~%s %s  %s\n", term_style(stdout, TERM_YELLOW),
+                  term_style(stdout, TERM_PLAIN), item->object, item->detail);
+    }
+}
+
+static void add_summary(Text *out, const VerifyReport *report)
+{
+    const char *verdict = report->verified           ? "Equal"
+                          : report->differences == 0 ? "Equal as far as compared"
+                                                     : "Not equal";
+
+    text_addf(out, "%s%s%s: %s rows of %d %s, %d %s",
+              term_style(stdout, report->verified ? TERM_GREEN : TERM_RED), verdict,
+              term_style(stdout, TERM_PLAIN), text_count(out->arena, report->rows), report->tables,
+              plural(report->tables, "table", "tables"), report->sequences,
+              plural(report->sequences, "sequence", "sequences"));
+    text_addf(out, "%s, in %s.", report->schema_compared ? " and the schema" : "",
+              text_duration(out->arena, report->seconds));
+    if (report->differences > 0)
+        text_addf(out, " %s %s.", text_count(out->arena, report->differences),
+                  plural(report->differences, "difference", "differences"));
+    text_add_char(out, '\n');
+    if (report->schema_skipped)
+        text_addf(out, "The schema was not compared: %s.\n", report->schema_skipped);
+    if (report->schema_hint && *report->schema_hint)
+        text_addf(out, "%s\n", report->schema_hint);
+}
+
+static void report_text(Text *out, const VerifyReport *report)
+{
+    for (int i = 0; i < report->differing_count; i++)
+        add_table(out, report, &report->differing[i]);
+    add_others(out, report, DIFFERENCE_SEQUENCE, "Sequences");
+    add_others(out, report, DIFFERENCE_SCHEMA, "Schema");
+    if (out->len > 0)
+        text_add_char(out, '\n');
+    add_summary(out, report);
+}
+
+static bool print_report(const Invocation *inv, const VerifyReport *report, Error *err)
+{
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+    Json json = json_init(&out);
+
+    if (!inv->json) {
+        report_text(&out, report);
+        /* The heading of the first table starts with an empty line. */
+        if (*text_str(&out) == '\n') {
+            Text rest = text_init(inv->arena, MAX_OUTPUT);
+            text_add(&rest, text_str(&out) + 1);
+            return cli_print(&rest, err);
+        }
+        return cli_print(&out, err);
+    }
+    json_object(&json);
+    verify_report_json(&json, report);
+    json_end(&json);
+    return cli_print(&out, err);
+}
+
+static bool verify_command(const Invocation *inv, Error *err)
+{
+    const VerifyCommand *command = inv->options;
+    ProgressView view = {.quiet = inv->quiet};
+    MoveWatch watch = progress_watch(&view);
+    VerifyOptions options = {
+        .all = command->all,
+        .rows_only = command->rows_only,
+        .watch = &watch,
+    };
+    VerifyReport report;
+
+    if (!inv->json && watch.step)
+        watch.step(watch.context, "verify");
+    bool ok = verify_run(inv->arena, inv->config, &options, &report, err);
+    progress_end(&view, ok);
+    if (!ok || !print_report(inv, &report, err))
+        return false;
+    if (report.verified)
+        return true;
+    if (report.differences == 0)
+        return error_set(err, ERR_FOUND, "the schema was not compared");
+    return error_set(err, ERR_FOUND, "%lld %s", (long long)report.differences,
+                     plural(report.differences, "difference", "differences"));
+}
+
+const Command cmd_verify = {
+    .name = "verify",
+    .group = GROUP_MOVE,
+    .summary = "compare the two databases row by row",
+    .description =
+        "Compares every row of every table, large objects, the next value of every sequence, and "
+        "every object of the schema. Rows are compared inside the servers, by 128-bit checksums of "
+        "ranges of each table's key, and only what differs is fetched and named: rows that the "
+        "target lacks (-), has too many (+), or has with other values (~). Tables without a key "
+        "are compared as multisets (#).\n\n"
+        "Each side is read under one snapshot: what is compared is one moment of each. On a source "
+        "that is written to meanwhile, what was written after the move shows as a difference. "
+        "Nothing is changed on either side.\n\n"
+        "The exit status is 3 where anything differs, or where the schema could not be compared, "
+        "for which a pg_dump that can read both servers is needed.",
+    .settings = (const char *const[]){"source",  "target", "map-role", "jobs", "pg-bin", NULL},
+    .needs = (const char *const[]){"source", "target",     NULL              },
+    .options = verify_options,
+    .options_size = sizeof(VerifyCommand),
+    .examples =
+        (const Example[]){
+                                      {"homeport verify", "Compare what homeport.yaml or the environment names."},
+                                      {"homeport verify --json --all", "Every difference, for programs."},
+                                      {"homeport verify --rows-only", "Rows and sequences alone."},
+                                      {0},
+                                      },
+    .run = verify_command,
+};

@@ -1,0 +1,382 @@
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "move/keeper.h"
+#include "move/verify.h"
+
+enum {
+    CONNECT_S = 15,
+    MAX_JOBS = 4, /* a side, where --jobs does not say */
+};
+
+static const char *const kind_names[] = {
+    [DIFFERENCE_MISSING] = "missing",     [DIFFERENCE_EXTRA] = "extra",
+    [DIFFERENCE_DIFFERENT] = "different", [DIFFERENCE_COUNT] = "count",
+    [DIFFERENCE_SEQUENCE] = "sequence",   [DIFFERENCE_SCHEMA] = "schema",
+};
+
+const char *difference_kind_name(DifferenceKind kind)
+{
+    return kind_names[kind];
+}
+
+/* ---- the report ---- */
+
+static void append(Arena *arena, Difference **list, int *count, int *cap, Difference item)
+{
+    if (*count == *cap) {
+        *cap = *cap ? *cap * 2 : 32;
+        Difference *larger = arena_array(arena, (size_t)*cap, sizeof *larger);
+        if (*count > 0)
+            memcpy(larger, *list, (size_t)*count * sizeof *larger);
+        *list = larger;
+    }
+    (*list)[(*count)++] = item;
+}
+
+void verify_add(VerifyRun *run, DifferenceKind kind, const char *object, const char *key,
+                const char *detail)
+{
+    Difference item = {.kind = kind, .object = object, .key = key, .detail = detail};
+
+    run->report->differences++;
+    append(run->arena, &run->report->list, &run->report->list_count, &run->list_cap, item);
+}
+
+void verify_note(VerifyRun *run, const char *object, const char *detail)
+{
+    Difference item = {.kind = DIFFERENCE_SCHEMA, .object = object, .detail = detail};
+
+    append(run->arena, &run->notes, &run->note_count, &run->note_cap, item);
+}
+
+bool verify_lists(const VerifyRun *run, VerifyTable *table)
+{
+    if (!run->options->all && table->listed >= VERIFY_LISTED)
+        return false;
+    table->listed++;
+    return true;
+}
+
+static bool is_plain(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_";
+
+    return strspn(name, letters) > 0 &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz_0123456789$")] == '\0';
+}
+
+const char *verify_name(Arena *arena, const char *schema, const char *name)
+{
+    return arena_printf(arena, "%s.%s", is_plain(schema) ? schema : pg_ident(arena, schema),
+                        is_plain(name) ? name : pg_ident(arena, name));
+}
+
+const char *verify_shown(Arena *arena, const char *value, size_t max)
+{
+    Text out = text_init(arena, max * 8 + 16);
+    size_t shown = 0;
+
+    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+        bool starts = (*p & 0xC0) != 0x80;
+
+        if (starts && shown++ == max) {
+            text_add(&out, "...");
+            break;
+        }
+        if (*p == '\n')
+            text_add(&out, "\\n");
+        else if (*p == '\t')
+            text_add(&out, "\\t");
+        else if (*p < ' ' || *p == 0x7F)
+            text_addf(&out, "\\x%02x", *p);
+        else
+            text_add_char(&out, (char)*p);
+    }
+    return text_str(&out);
+}
+
+/* ---- both sides ---- */
+
+static bool begin(PGconn *conn, const char *snapshot, Error *err)
+{
+    /* Plans are ours: parts are read side by side by our own connections, and what a compiled
+     * expression saves is less than its compilation costs for each part. */
+    return pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
+           (!snapshot || pg_execf(conn, err, "SET TRANSACTION SNAPSHOT '%s'", snapshot)) &&
+           pg_exec(conn,
+                   "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;"
+                   " SET LOCAL work_mem = '64MB'",
+                   err);
+}
+
+bool verify_join(const VerifyServer *side, const char *role, PGconn **ret, Error *err)
+{
+    auto_conn PGconn *conn = NULL;
+
+    if (!pg_connect(&side->url, role, &conn, err) || !begin(conn, side->snapshot, err))
+        return error_add_context(err, "connect to the %s", side->name);
+    *ret = conn;
+    conn = NULL;
+    return true;
+}
+
+static bool open_side(VerifyRun *run, VerifyServer *side, const char *given, Error *err)
+{
+    char *snapshot = NULL;
+
+    if (!pg_connect_retry(&side->url, "verify", CONNECT_S, &side->conn, err) ||
+        !begin(side->conn, given, err))
+        return error_add_context(err, "connect to the %s", side->name);
+    side->snapshot = given;
+    side->encoding = PQparameterStatus(side->conn, "server_encoding");
+    if (!given) {
+        if (!pg_query_text(side->conn, run->arena, "SELECT pg_catalog.pg_export_snapshot()",
+                           &snapshot, err))
+            return error_add_context(err, "export a snapshot of the %s", side->name);
+        side->snapshot = snapshot;
+    }
+    if (!tables_list(side->conn, run->arena, &side->tables, &side->table_count, err))
+        return error_add_context(err, "%s", side->name);
+    /* A table that is truncated or rewritten after the snapshot reads as empty under it, without an
+     * error (rule 3). Whoever exported the snapshot holds the locks as well. */
+    Keeper keeper = {.conn = side->conn, .snapshot = side->snapshot};
+    return given || keeper_lock(&keeper, side->tables, side->table_count, err) ||
+           error_add_context(err, "%s", side->name);
+}
+
+static int jobs_wanted(const Config *config)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->jobs > 0)
+        return config->jobs;
+    return cpus < 1 ? 1 : cpus > MAX_JOBS ? MAX_JOBS : (int)cpus;
+}
+
+/* Not to be known beforehand: nobody can prepare two rows with equal hashes. */
+static bool draw_seeds(VerifyRun *run, Error *err)
+{
+    if (getrandom(run->seeds, sizeof run->seeds, 0) != (ssize_t)sizeof run->seeds)
+        return error_set_errno(err, "draw random numbers");
+    return true;
+}
+
+static bool open_sides(VerifyRun *run, Error *err)
+{
+    VerifyServer *source = &run->sides[VERIFY_SOURCE];
+    VerifyServer *target = &run->sides[VERIFY_TARGET];
+
+    *source = (VerifyServer){.name = "source"};
+    *target = (VerifyServer){.name = "target"};
+    return url_parse(run->arena, run->config->source, "source", &source->url, err) &&
+           url_parse(run->arena, run->config->target, "target", &target->url, err) &&
+           draw_seeds(run, err) && open_side(run, source, run->options->snapshot, err) &&
+           open_side(run, target, NULL, err);
+}
+
+/* ---- the schema, beside the rows ---- */
+
+typedef struct DumpThread {
+    pthread_t thread;
+    bool started;
+    bool ok;
+    VerifyDump dump;
+    Error error;
+} DumpThread;
+
+static void *dump_main(void *arg)
+{
+    DumpThread *thread = arg;
+
+    thread->ok = verify_dump(&thread->dump, &thread->error);
+    return NULL;
+}
+
+static bool dump_start(VerifyRun *run, DumpThread *thread, Error *err)
+{
+    *thread = (DumpThread){.dump = {.run = run}};
+    if (run->options->rows_only)
+        return true;
+    thread->dump.arena = arena_new();
+    int failed = pthread_create(&thread->thread, NULL, dump_main, thread);
+    if (failed)
+        return error_set(err, ERR_IO, "start a thread: %s", strerror(failed));
+    thread->started = true;
+    return true;
+}
+
+static void dump_wait(DumpThread *thread)
+{
+    if (thread->started)
+        (void)pthread_join(thread->thread, NULL);
+    thread->started = false;
+}
+
+static bool finish_schema(VerifyRun *run, DumpThread *thread, Error *err)
+{
+    VerifyReport *report = run->report;
+
+    dump_wait(thread);
+    if (!cancel_check(err))
+        return false;
+    if (run->options->rows_only) {
+        report->schema_skipped = "not asked for";
+    } else if (thread->ok) {
+        report->schema_compared = true;
+        verify_schema(run, &thread->dump);
+        return true;
+    } else if (thread->error.code == ERR_CONNECT) {
+        *err = thread->error;
+        return false;
+    } else {
+        report->schema_skipped = arena_strdup(run->arena, thread->error.message);
+        report->schema_hint = arena_strdup(run->arena, thread->error.hint);
+    }
+    for (int i = 0; i < run->note_count; i++)
+        verify_add(run, DIFFERENCE_SCHEMA, run->notes[i].object, NULL, run->notes[i].detail);
+    return true;
+}
+
+/* ---- rows ---- */
+
+static bool table_differs(const VerifyTable *table)
+{
+    for (int i = 0; i < table->bucket_count; i++)
+        if (memcmp(&table->buckets[VERIFY_SOURCE][i], &table->buckets[VERIFY_TARGET][i],
+                   sizeof(Bucket)) != 0)
+            return true;
+    return false;
+}
+
+static int64_t rows_of(const VerifyTable *table, VerifySide side)
+{
+    int64_t rows = 0;
+
+    for (int i = 0; i < table->bucket_count; i++)
+        rows += table->buckets[side][i].rows;
+    return rows;
+}
+
+static bool name_rows(VerifyRun *run, Error *err)
+{
+    auto_conn PGconn *source = NULL;
+    auto_conn PGconn *target = NULL;
+    VerifyReport *report = run->report;
+
+    report->differing =
+        arena_array(run->arena, (size_t)run->table_count, sizeof *report->differing);
+    for (int i = 0; i < run->table_count; i++) {
+        VerifyTable *table = &run->tables[i];
+
+        if (!table_differs(table))
+            continue;
+        if (!source && (!verify_join(&run->sides[VERIFY_SOURCE], "verify", &source, err) ||
+                        !verify_join(&run->sides[VERIFY_TARGET], "verify", &target, err)))
+            return false;
+        PGconn *const streams[VERIFY_SIDES] = {source, target};
+        if (!(table->key_count > 0 ? verify_rows : verify_bags)(run, table, streams, err))
+            return error_add_context(err, "compare rows of %s", table->name);
+        report->differing[report->differing_count++] = (DifferingTable){
+            .name = table->name,
+            .rows_source = rows_of(table, VERIFY_SOURCE),
+            .rows_target = rows_of(table, VERIFY_TARGET),
+            .missing = table->missing,
+            .extra = table->extra,
+            .different = table->different,
+        };
+    }
+    return true;
+}
+
+static bool compare(VerifyRun *run, DumpThread *dump, Error *err)
+{
+    if (!open_sides(run, err) || !dump_start(run, dump, err) || !verify_plan(run, err) ||
+        !verify_scan(run, err) || !name_rows(run, err) || !verify_sequences(run, err))
+        return false;
+    run->report->tables = run->table_count;
+    return finish_schema(run, dump, err);
+}
+
+bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options, VerifyReport *ret,
+                Error *err)
+{
+    VerifyReport report = {0};
+    VerifyRun run = {
+        .arena = arena,
+        .config = config,
+        .options = options,
+        .report = &report,
+        .jobs = jobs_wanted(config),
+    };
+    DumpThread dump = {0};
+    double started = clock_seconds();
+
+    bool ok = compare(&run, &dump, err);
+    dump_wait(&dump);
+    arena_free(dump.dump.arena);
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        pg_close(run.sides[side].conn);
+    if (!ok)
+        return false;
+    report.verified = report.differences == 0 && (report.schema_compared || options->rows_only);
+    report.seconds = clock_seconds() - started;
+    *ret = report;
+    return true;
+}
+
+/* ---- JSON ---- */
+
+static void differing_json(Json *json, const VerifyReport *report)
+{
+    json_key(json, "differing_tables");
+    json_array(json);
+    for (int i = 0; i < report->differing_count; i++) {
+        const DifferingTable *table = &report->differing[i];
+
+        json_object(json);
+        json_kv_string(json, "table", table->name);
+        json_kv_int(json, "rows_source", table->rows_source);
+        json_kv_int(json, "rows_target", table->rows_target);
+        json_kv_int(json, "missing", table->missing);
+        json_kv_int(json, "extra", table->extra);
+        json_kv_int(json, "different", table->different);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+void verify_report_json(Json *json, const VerifyReport *report)
+{
+    json_kv_bool(json, "verified", report->verified);
+    json_kv_int(json, "differences", report->differences);
+    json_kv_int(json, "tables", report->tables);
+    json_kv_int(json, "rows", report->rows);
+    json_kv_int(json, "sequences", report->sequences);
+    json_kv_double(json, "seconds", report->seconds, 3);
+    json_key(json, "schema");
+    json_object(json);
+    json_kv_bool(json, "compared", report->schema_compared);
+    json_kv_string(json, "why_not", report->schema_skipped);
+    json_end(json);
+    differing_json(json, report);
+    json_key(json, "list");
+    json_array(json);
+    for (int i = 0; i < report->list_count; i++) {
+        const Difference *item = &report->list[i];
+
+        json_object(json);
+        json_kv_string(json, "kind", difference_kind_name(item->kind));
+        json_kv_string(json, "object", item->object);
+        json_kv_string(json, "key", item->key);
+        json_kv_string(json, "detail", item->detail);
+        json_end(json);
+    }
+    json_end(json);
+}

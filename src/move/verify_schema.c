@@ -1,0 +1,333 @@
+/*
+ * The schema: what pg_dump lists of both sides, entry by entry.
+ *
+ * One pg_dump reads both, so that its own habits cancel out; roles of the
+ * source are mapped as the move maps them, and privileges are compared as sets.
+ * What is left are habits of the servers, which deparse views, rules and
+ * expressions: see same_deparsed().
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "move/programs.h"
+#include "move/roles.h"
+#include "move/schema.h"
+#include "move/sqltext.h"
+#include "move/verify.h"
+
+enum {
+    MAX_ACL = 16 << 20,
+    LINE_SHOWN = 160,
+};
+
+/* One entry, made comparable. */
+typedef struct Item {
+    const char *object; /* "INDEX public.x" */
+    const char *owner;  /* NULL: not compared */
+    const char *defn;
+    bool deparsed; /* the server wrote parts of it */
+} Item;
+
+static bool is_one_of(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Statements in an order of their own: who granted first does not matter. */
+static const char *sorted_statements(Arena *arena, const char *sql)
+{
+    Text out = text_init(arena, MAX_ACL);
+    size_t count = 0;
+    size_t cap = 1;
+
+    for (const char *p = sql; *p; p++)
+        cap += *p == ';';
+    const char **statements = arena_array(arena, cap, sizeof *statements);
+    for (const char *at = sql; *at;) {
+        size_t len = sql_statement_len(at);
+        size_t blank = strspn(at, " \n\t");
+
+        if (len > blank)
+            statements[count++] = arena_strndup(arena, at + blank, len - blank);
+        at += len;
+    }
+    qsort(statements, count, sizeof *statements, compare_texts);
+    for (size_t i = 0; i < count; i++) {
+        text_add(&out, statements[i]);
+        text_add_char(&out, '\n');
+    }
+    return text_str(&out);
+}
+
+/* Objects with an owner of their own. Others have their table's. */
+static bool has_owner(const ArchiveEntry *entry)
+{
+    static const char *const dependent[] = {
+        "INDEX",
+        "INDEX ATTACH",
+        "TABLE ATTACH",
+        "CONSTRAINT",
+        "FK CONSTRAINT",
+        "DEFAULT",
+        "CHECK CONSTRAINT",
+        "TRIGGER",
+        "RULE",
+        "POLICY",
+        "ROW SECURITY",
+        "SEQUENCE OWNED BY",
+        "COMMENT",
+        "SECURITY LABEL",
+        "CAST",
+        "ACL",
+        "DEFAULT ACL",
+        "EXTENSION",
+        "PUBLICATION TABLE",
+        "PUBLICATION TABLES IN SCHEMA",
+        "USER MAPPING",
+        "TRANSFORM",
+        "ACCESS METHOD",
+    };
+
+    return *entry->owner && !is_one_of(entry->desc, dependent, COUNT_OF(dependent));
+}
+
+static bool is_deparsed(const ArchiveEntry *entry)
+{
+    static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW", "RULE"};
+
+    return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
+}
+
+static Item make_item(Arena *arena, const Config *config, const ArchiveEntry *entry)
+{
+    bool acl = strcmp(entry->desc, "ACL") == 0 || strcmp(entry->desc, "DEFAULT ACL") == 0;
+    const char *owner = has_owner(entry) ? role_mapped(config, entry->owner) : NULL;
+    const char *defn = roles_rewrite(arena, config, entry);
+    const char *of = "";
+
+    /* Default privileges have one tag for all the roles that they are of. */
+    if (strcmp(entry->desc, "DEFAULT ACL") == 0) {
+        const char *role = role_mapped(config, entry->owner);
+        of = arena_printf(arena, " OF %s", role ? role : "nobody");
+    }
+    return (Item){
+        .object = arena_printf(arena, "%s %s%s%s%s", entry->desc, entry->schema,
+                               *entry->schema ? "." : "", entry->tag, of),
+        .owner = owner,
+        .defn = acl ? sorted_statements(arena, defn) : defn,
+        .deparsed = is_deparsed(entry),
+    };
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const Item *left = a;
+    const Item *right = b;
+    int order = strcmp(left->object, right->object);
+
+    return order ? order : strcmp(left->defn, right->defn);
+}
+
+static Item *make_items(Arena *arena, const Config *config, const Archive *archive, int *ret_count)
+{
+    Item *items = arena_array(arena, (size_t)archive->count, sizeof *items);
+    int count = 0;
+
+    for (int i = 0; i < archive->count; i++) {
+        const ArchiveEntry *entry = &archive->entries[i];
+        EntryStage stage = entry_stage(entry);
+
+        if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT)
+            continue;
+        Item item = make_item(arena, config, entry);
+        /* Privileges of roles that are not moved leave nothing. */
+        if (*item.defn || !*entry->defn)
+            items[count++] = item;
+    }
+    qsort(items, (size_t)count, sizeof *items, compare_items);
+    *ret_count = count;
+    return items;
+}
+
+/* The next token, less a qualifier before it: of a.b only b. */
+static SqlToken next_unqualified(SqlWalker *walker)
+{
+    SqlToken token = sql_next(walker);
+
+    while (token.kind == SQL_WORD || token.kind == SQL_QUOTED) {
+        SqlWalker ahead = *walker;
+        SqlToken dot = sql_next(&ahead);
+
+        if (!sql_is_symbol(&dot, '.') || dot.ptr != token.ptr + token.len)
+            break;
+        *walker = ahead;
+        token = sql_next(walker);
+    }
+    return token;
+}
+
+/* Before 16 a view's columns are always written with their table, since then only where the query
+ * has several. With one there is nothing that a name could mean but its column. */
+static bool same_deparsed(const char *a, const char *b)
+{
+    SqlWalker left = {.at = a};
+    SqlWalker right = {.at = b};
+
+    for (;;) {
+        SqlToken x = next_unqualified(&left);
+        SqlToken y = next_unqualified(&right);
+
+        if (x.kind != y.kind || x.len != y.len ||
+            (x.kind != SQL_END && memcmp(x.ptr, y.ptr, x.len) != 0))
+            return false;
+        if (x.kind == SQL_END)
+            return true;
+    }
+}
+
+static bool same_defn(const Item *a, const Item *b, const SchemaCompare *compare)
+{
+    bool old_source = compare->majors[VERIFY_SOURCE] < 16;
+    bool old_target = compare->majors[VERIFY_TARGET] < 16;
+
+    if (strcmp(a->defn, b->defn) == 0)
+        return true;
+    return a->deparsed && old_source != old_target && same_deparsed(a->defn, b->defn);
+}
+
+static const char *line_shown(Arena *arena, const char *line)
+{
+    size_t blank = strspn(line, " \t");
+    const char *text = arena_strndup(arena, line + blank, strcspn(line + blank, "\n"));
+
+    return *text ? verify_shown(arena, text, LINE_SHOWN) : "(nothing)";
+}
+
+/* The first line in which they differ. */
+static const char *defn_detail(Arena *arena, const char *a, const char *b)
+{
+    for (;;) {
+        size_t len = strcspn(a, "\n");
+
+        if (len != strcspn(b, "\n") || strncmp(a, b, len) != 0 || !a[len] || !b[len])
+            break;
+        a += len + 1;
+        b += len + 1;
+    }
+    return arena_printf(arena, "%s -> %s", line_shown(arena, a), line_shown(arena, b));
+}
+
+static void compare_pair(Arena *arena, const Item *a, const Item *b, const SchemaCompare *compare)
+{
+    if (!same_defn(a, b, compare))
+        compare->emit(compare->context, a->object, defn_detail(arena, a->defn, b->defn));
+    else if (a->owner && b->owner && strcmp(a->owner, b->owner) != 0)
+        compare->emit(compare->context, a->object,
+                      arena_printf(arena, "owner: %s -> %s", a->owner, b->owner));
+}
+
+void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)
+{
+    static const Config no_map = {0};
+    int source_count = 0;
+    int target_count = 0;
+    Item *source = make_items(arena, compare->config, a, &source_count);
+    Item *target = make_items(arena, &no_map, b, &target_count);
+
+    for (int i = 0, k = 0; i < source_count || k < target_count;) {
+        int order = i == source_count   ? 1
+                    : k == target_count ? -1
+                                        : strcmp(source[i].object, target[k].object);
+
+        if (order == 0)
+            compare_pair(arena, &source[i], &target[k], compare);
+        else
+            compare->emit(compare->context, order < 0 ? source[i].object : target[k].object,
+                          order < 0 ? "only on the source" : "only on the target");
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+static void emit_difference(void *context, const char *object, const char *detail)
+{
+    VerifyRun *run = context;
+
+    verify_add(run, DIFFERENCE_SCHEMA, arena_strdup(run->arena, object), NULL,
+               arena_strdup(run->arena, detail));
+}
+
+static bool dump_side(Arena *arena, const VerifyServer *side, const Programs *programs,
+                      const char *dir, Archive *ret, Error *err)
+{
+    DumpRequest request = {
+        .programs = programs,
+        .url = &side->url,
+        .snapshot = side->snapshot,
+        .path = arena_printf(arena, "%s/%s.dump", dir, side->name),
+    };
+
+    return schema_dump(arena, &request, ret, err) || error_add_context(err, "%s", side->name);
+}
+
+static bool make_folder(Arena *arena, char **ret, Error *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = arena_printf(arena, "%s/homeport-verify-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+    if (!mkdtemp(path))
+        return error_set_errno(err, "make a folder in \"%s\"", tmp && *tmp ? tmp : "/tmp");
+    *ret = path;
+    return true;
+}
+
+bool verify_dump(VerifyDump *dump, Error *err)
+{
+    const VerifyRun *run = dump->run;
+    const VerifyServer *source = &run->sides[VERIFY_SOURCE];
+    const VerifyServer *target = &run->sides[VERIFY_TARGET];
+    int versions[VERIFY_SIDES] = {PQserverVersion(source->conn), PQserverVersion(target->conn)};
+    int newest = versions[0] > versions[1] ? versions[0] : versions[1];
+    Programs programs;
+    char *dir = NULL;
+    Error ignored = ERROR_INIT;
+
+    /* It must read both. */
+    if (!programs_find(dump->arena, run->config, newest, newest, &programs, err) ||
+        !make_folder(dump->arena, &dir, err))
+        return false;
+    bool ok = dump_side(dump->arena, source, &programs, dir, &dump->archives[VERIFY_SOURCE], err) &&
+              dump_side(dump->arena, target, &programs, dir, &dump->archives[VERIFY_TARGET], err);
+    if (!file_remove_tree(dir, &ignored))
+        log_debug("a folder is left behind", kv_str("path", dir),
+                  kv_str("reason", ignored.message));
+    return ok;
+}
+
+void verify_schema(VerifyRun *run, const VerifyDump *dump)
+{
+    auto_arena Arena *scratch = arena_new();
+    SchemaCompare compare = {
+        .config = run->config,
+        .emit = emit_difference,
+        .context = run,
+    };
+
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        compare.majors[side] = PQserverVersion(run->sides[side].conn) / 10000;
+    schema_compare(scratch, &dump->archives[VERIFY_SOURCE], &dump->archives[VERIFY_TARGET],
+                   &compare);
+}
