@@ -38,15 +38,6 @@ typedef struct Session {
 
 /* ---- opening ---- */
 
-/* The folder of homeport.yaml, which lies in the app's. */
-static const char *app_dir(const Invocation *inv)
-{
-    const char *slash = inv->config->file ? strrchr(inv->config->file, '/') : NULL;
-
-    return slash ? arena_strndup(inv->arena, inv->config->file, (size_t)(slash - inv->config->file))
-                 : ".";
-}
-
 static bool session_url(const Invocation *inv, Side side, PgUrl *ret, Error *err)
 {
     const char *name = side == SIDE_SOURCE ? "source" : "target";
@@ -83,7 +74,7 @@ static bool session_open(const Invocation *inv, Session *ret, Error *err)
     const MigrationsCommandOptions *given = inv->options;
 
     /* The folder first: what is wrong with it needs no server. */
-    return migrations_locate(inv->arena, inv->config, app_dir(inv), &ret->place, err) &&
+    return migrations_locate(inv->arena, inv->config, NULL, &ret->place, err) &&
            session_options(inv, ret, err) &&
            migrations_load(inv->arena, ret->place.folder, &ret->folder, err) &&
            session_url(inv, (Side)given->on, &ret->url, err) &&

@@ -265,7 +265,7 @@ const Migration **compare_to_run(Arena *arena, const MigrationsFolder *folder,
                                  const MigrationsStatus *status, bool run_skipped, int last,
                                  int *ret_count)
 {
-    const Migration **list = arena_array(arena, (size_t)folder->count, sizeof *list);
+    const Migration **list = arena_array(arena, (size_t)folder->count, sizeof(const Migration *));
     int count = 0;
 
     for (int m = 0; m <= last; m++) {

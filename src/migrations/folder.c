@@ -3,6 +3,7 @@
  * drizzle-kit reads it: the same files, in the same order, cut at the same
  * places, with the same hash.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ static int character_rank(char c)
 {
     static const char order[] = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
                                 "abcdefghijklmnopqrstuvwxyz";
-    char lower = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    int lower = tolower((unsigned char)c);
     const char *at = lower ? strchr(order, lower) : NULL;
 
     return at ? (int)(at - order) + 1 : 0;

@@ -87,28 +87,32 @@ static bool parse_entry(Arena *arena, const json_t *entry, size_t index, Journal
     return true;
 }
 
+typedef struct TagAt {
+    const char *tag;
+    size_t index;
+} TagAt;
+
 static int compare_tags(const void *a, const void *b)
 {
-    const JournalEntry *const *left = a;
-    const JournalEntry *const *right = b;
+    const TagAt *left = a;
+    const TagAt *right = b;
+    int order = strcmp(left->tag, right->tag);
 
-    return strcmp((*left)->tag, (*right)->tag);
+    return order ? order : (left->index > right->index) - (left->index < right->index);
 }
 
 /* drizzle-kit would run the file twice; only a merge gone wrong writes that. */
 static bool check_tags_differ(Arena *arena, const JournalEntry *entries, size_t count, Error *err)
 {
-    const JournalEntry **sorted = arena_array(arena, count, sizeof *sorted);
+    TagAt *sorted = arena_array(arena, count, sizeof *sorted);
 
     for (size_t i = 0; i < count; i++)
-        sorted[i] = &entries[i];
+        sorted[i] = (TagAt){entries[i].tag, i};
     qsort(sorted, count, sizeof *sorted, compare_tags);
     for (size_t i = 1; i < count; i++)
-        if (strcmp(sorted[i - 1]->tag, sorted[i]->tag) == 0) {
-            const JournalEntry *later = sorted[i] > sorted[i - 1] ? sorted[i] : sorted[i - 1];
-            return fail_entry(err, (size_t)(later - entries), later->tag,
+        if (strcmp(sorted[i - 1].tag, sorted[i].tag) == 0)
+            return fail_entry(err, sorted[i].index, sorted[i].tag,
                               "its tag is in the journal twice");
-        }
     return true;
 }
 

@@ -47,6 +47,14 @@ static const char *join(Arena *arena, const char *dir, const char *path)
     return arena_printf(arena, "%s/%s", dir, path);
 }
 
+/* homeport.yaml lies in the app's folder. */
+static const char *folder_of_config(Arena *arena, const Config *config)
+{
+    const char *slash = config->file ? strrchr(config->file, '/') : NULL;
+
+    return slash ? arena_strndup(arena, config->file, (size_t)(slash - config->file)) : ".";
+}
+
 /* *ret_name is NULL where there is no such file. */
 static bool read_config(Arena *arena, const char *app_dir, DrizzleConfig *ret,
                         const char **ret_name, Error *err)
@@ -154,6 +162,8 @@ bool migrations_locate(Arena *arena, const Config *config, const char *app_dir,
     DrizzleConfig found = {0};
     const char *name = NULL;
 
+    if (!app_dir)
+        app_dir = folder_of_config(arena, config);
     if (!read_config(arena, app_dir, &found, &name, err) ||
         (name && !table_from_config(config, name, &found, &place, err)))
         return false;

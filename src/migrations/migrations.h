@@ -32,7 +32,8 @@ typedef struct MigrationsPlace {
 } MigrationsPlace;
 
 /* The settings where they were given, else what `app_dir`'s drizzle.config says as plain text, else
- * the one usual folder that holds migrations. Never guesses between two. */
+ * the one usual folder that holds migrations. Never guesses between two. `app_dir` is NULL for the
+ * folder of homeport.yaml, which is the current one where there is none. */
 bool migrations_locate(Arena *arena, const Config *config, const char *app_dir,
                        MigrationsPlace *ret, Error *err) MUST_USE;
 

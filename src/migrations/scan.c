@@ -279,14 +279,11 @@ static void scan_quoted(Scanner *s, char mark, bool escapes)
     advance(s, 1);
     while (s->at < s->end) {
         check_marker(s, &found);
-        if (escapes && *s->at == '\\')
-            advance(s, 2);
-        else if (*s->at != mark)
-            advance(s, 1);
-        else if (s->at + 1 < s->end && s->at[1] == mark)
-            advance(s, 2);
-        else
+        bool doubled = *s->at == mark && s->at + 1 < s->end && s->at[1] == mark;
+        bool escaped = escapes && *s->at == '\\';
+        if (*s->at == mark && !doubled)
             break;
+        advance(s, doubled || escaped ? 2 : 1);
     }
     if (mark == '\'')
         note_string(s, start, (size_t)(s->at - start), line);
