@@ -1,7 +1,8 @@
 -- name: target_create_marks
 -- homeport's own schema on the target, dropped when the move is finished: what
 -- is done is marked here in the transaction that does it (MOVE.md 5). A table
--- has a row for each part that it is copied in. Several statements, run by the
+-- has a row for each part that it is copied in. `relaxed` has the server's settings that were
+-- changed, with the value in postgresql.auto.conf before (NULL: it was not there). Several statements, run by the
 -- simple protocol in one transaction.
 -- columns: none
 CREATE SCHEMA IF NOT EXISTS homeport;
@@ -19,5 +20,9 @@ CREATE TABLE IF NOT EXISTS homeport.finished_part (
 );
 CREATE TABLE IF NOT EXISTS homeport.finished_entry (
     entry integer PRIMARY KEY
+);
+CREATE TABLE IF NOT EXISTS homeport.relaxed (
+    name text PRIMARY KEY,
+    previous text
 );
 COMMENT ON SCHEMA homeport IS 'homeport: state of a move in progress; gone when it is finished'

@@ -24,3 +24,28 @@ def test_everything_in_the_zoo_arrives(homeport, pair, pg_bin, source_version, t
     result = move(homeport, source, target, "--pg-bin", pg_bin(tools), "--no-verify")
     assert result.rc == 0, str(result)
     assert zoo.differences(source, target) == []
+
+
+def test_rule_9_relaxed_settings_are_put_back(homeport, servers, pg_bin):
+    source = servers.get(15, "source").create_db()
+    target = servers.new(15).create_db()
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' FROM generate_series(1, 1000) g")
+    target.sql("ALTER SYSTEM SET checkpoint_timeout = '7min'")
+    target.sql("SELECT pg_reload_conf()")
+    result = move(homeport, source, target, "--pg-bin", pg_bin(15), "--relax-durability")
+    assert result.rc == 0, str(result)
+    assert target.contents() == source.contents()
+    settings = target.server.data_dir / "postgresql.auto.conf"
+    lines = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    assert lines == ["checkpoint_timeout = '7min'"]
+
+
+def test_rule_9_relaxed_settings_need_the_right(homeport, servers, pg_bin):
+    source = servers.get(15, "source").create_db()
+    target = servers.get(15, "target").create_db()
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY)")
+    url = target.role("plain_owner")
+    target.sql(f'ALTER DATABASE "{target.name}" OWNER TO plain_owner')
+    result = move(homeport, source, url, "--pg-bin", pg_bin(15), "--relax-durability", "--map-role", "postgres=plain_owner")
+    assert result.rc == 1, str(result)
+    assert "--relax-durability" in result.err and result.json["error"]["sqlstate"] == "42501"
