@@ -4,6 +4,7 @@
 
 extern const Command cmd_check;
 extern const Command cmd_config;
+extern const Command cmd_demo;
 extern const Command cmd_help;
 extern const Command cmd_migrations;
 extern const Command cmd_move;
@@ -13,6 +14,7 @@ extern const Command cmd_version;
 
 const Command *const commands[] = {
     /* the move, in the order in which one meets them */
+    &cmd_demo,
     &cmd_check,
     &cmd_move,
     &cmd_status,

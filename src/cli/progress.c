@@ -93,6 +93,16 @@ static void end_step(ProgressView *view, bool ok)
     view->step = NULL;
 }
 
+void progress_step(ProgressView *view, const char *text)
+{
+    end_step(view, true);
+    view->step = text;
+    view->step_started = clock_seconds();
+    view->last_line = clock_seconds();
+    if (!view->quiet)
+        term_progress(text);
+}
+
 static void on_step(void *context, const char *step)
 {
     ProgressView *view = context;
@@ -104,12 +114,7 @@ static void on_step(void *context, const char *step)
             (void)fprintf(stderr, "  %s\n", step);
         return;
     }
-    end_step(view, true);
-    view->step = text;
-    view->step_started = clock_seconds();
-    view->last_line = clock_seconds();
-    if (!view->quiet)
-        term_progress(text);
+    progress_step(view, text);
 }
 
 MoveWatch progress_watch(ProgressView *view)

@@ -17,6 +17,8 @@ typedef struct ProgressView {
 
 /* Valid as long as `view` is. */
 MoveWatch progress_watch(ProgressView *view);
+/* A step of the command's own; the next one, or progress_end(), ends it. */
+void progress_step(ProgressView *view, const char *text);
 /* Takes the line away, and ends the running step with a check mark or a cross. */
 void progress_end(ProgressView *view, bool ok);
 
