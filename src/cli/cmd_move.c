@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
@@ -59,6 +60,11 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
     json_kv_double(&json, "verify", report->verify.seconds, 3);
     json_kv_double(&json, "all", report->seconds, 3);
     json_end(&json);
+    json_key(&json, "drift");
+    json_array(&json);
+    for (int i = 0; i < report->drift_count; i++)
+        json_string(&json, report->drift[i]);
+    json_end(&json);
     json_kv_int(&json, "blockers", report->assessment.blockers);
     json_kv_int(&json, "warnings", report->assessment.warnings);
     json_end(&json);
@@ -87,6 +93,15 @@ static void report_text(Arena *arena, Text *out, const MoveReport *report)
     if (report->assessment.warnings > 0)
         text_addf(out, "%d warning%s: `homeport check --once` tells.\n",
                   report->assessment.warnings, report->assessment.warnings == 1 ? "" : "s");
+}
+
+/* On standard error in both forms of output: it is about the way, not the result. */
+static void print_drift(const MoveReport *report)
+{
+    if (report->drift_count > 0)
+        (void)fprintf(stderr, "The source differs from the journal:\n");
+    for (int i = 0; i < report->drift_count; i++)
+        (void)fprintf(stderr, "  %s\n", report->drift[i]);
 }
 
 static bool dry_run(const Invocation *inv, Error *err)
@@ -132,6 +147,7 @@ static bool move_run(const Invocation *inv, Error *err)
         return false;
     if (report.assessment.blockers > 0)
         progress_print_findings(&report.assessment);
+    print_drift(&report);
     if (inv->json)
         report_json(&out, &report, ok);
     else if (ok)

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "migrations/migrations.h"
 #include "move/schema.h"
+#include "move/verify.h"
 
 enum {
     CONNECT_S = 15
@@ -43,20 +44,70 @@ static bool apply_journal(Arena *arena, const Config *config, PGconn *conn, Erro
            error_add_context(err, "apply the journal to a scratch database");
 }
 
+typedef struct DriftList {
+    Arena *arena;
+    Drift drift;
+    int cap;
+} DriftList;
+
+static void note_drift(void *context, const char *object, const char *detail)
+{
+    DriftList *list = context;
+    Drift *drift = &list->drift;
+
+    if (drift->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        const char **larger = arena_array(list->arena, (size_t)list->cap, sizeof *larger);
+        if (drift->count > 0)
+            memcpy(larger, drift->lines, (size_t)drift->count * sizeof *larger);
+        drift->lines = larger;
+    }
+    drift->lines[drift->count++] = arena_printf(list->arena, "%s: %s", object, detail);
+}
+
+/* Which side is the target decides how "only on the target" reads: here it is the journal. */
+static Drift find_drift(Arena *arena, const DrizzleRequest *request, const PGconn *scratch,
+                        const Archive *journal)
+{
+    DriftList list = {.arena = arena};
+    SchemaCompare compare = {
+        .config = request->config,
+        .emit = note_drift,
+        .context = &list,
+        .definitions_only = true,
+        .majors = {request->source_major, PQserverVersion(scratch) / 10000},
+    };
+
+    schema_compare(arena, request->source, journal, &compare);
+    return list.drift;
+}
+
+static bool judge_drift(const Drift *drift, const Config *config, Error *err)
+{
+    if (drift->count == 0 || config->accept_drift)
+        return true;
+    (void)error_set(err, ERR_FOUND, "the source differs from the journal in %d object%s: %s%s",
+                    drift->count, drift->count == 1 ? "" : "s", drift->lines[0],
+                    drift->count > 1 ? ", ..." : "");
+    return error_hint(err, "Add a migration that makes what is missing, or take the journal's word "
+                           "with --accept-drift, or the source's with --schema dump.");
+}
+
 bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch *ret_scratch,
-                    Archive *ret, Error *err)
+                    Drift *ret_drift, Archive *ret, Error *err)
 {
     DrizzleScratch *scratch = ret_scratch;
 
     (void)snprintf(scratch->name, sizeof scratch->name, "homeport_scratch_%s", request->move_id);
     PgUrl url = url_with_database(arena, request->target, scratch->name);
+    DumpRequest dump = {.programs = request->programs, .url = &url, .path = request->archive_path};
     if (!pg_connect_retry(request->target, "scratch", CONNECT_S, &scratch->server, err) ||
         !create_scratch(scratch, err) || !pg_connect(&url, "scratch", &scratch->conn, err) ||
-        !apply_journal(arena, request->config, scratch->conn, err))
+        !apply_journal(arena, request->config, scratch->conn, err) ||
+        !schema_dump(arena, &dump, ret, err))
         return false;
-
-    DumpRequest dump = {.programs = request->programs, .url = &url, .path = request->archive_path};
-    return schema_dump(arena, &dump, ret, err);
+    *ret_drift = find_drift(arena, request, scratch->conn, ret);
+    return judge_drift(ret_drift, request->config, err);
 }
 
 void drizzle_close(DrizzleScratch *scratch)

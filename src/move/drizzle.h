@@ -21,6 +21,7 @@ typedef struct DrizzleRequest {
     const char *move_id;
     const char *archive_path;
     const Archive *source; /* the live source's, to compare with */
+    int source_major;      /* version of its server */
 } DrizzleRequest;
 
 /* The scratch database, kept for questions about its catalogue until closed. */
@@ -30,9 +31,15 @@ typedef struct DrizzleScratch {
     char name[64];
 } DrizzleScratch;
 
-/* Drift that is not accepted is ERR_FOUND, with the objects in the message. */
+/* How source and journal differ, in the definitions of objects; lines for people. */
+typedef struct Drift {
+    const char **lines;
+    int count;
+} Drift;
+
+/* Drift that is not accepted is ERR_FOUND; ret_drift is filled then, too. */
 bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch *ret_scratch,
-                    Archive *ret, Error *err) MUST_USE;
+                    Drift *ret_drift, Archive *ret, Error *err) MUST_USE;
 
 /* Drops the scratch database. Fine where none was made. */
 void drizzle_close(DrizzleScratch *scratch);

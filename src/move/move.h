@@ -103,7 +103,9 @@ typedef struct SequenceValue {
 } SequenceValue;
 
 typedef struct VerifyOptions {
-    const char *snapshot; /* of the source, exported by somebody who keeps it; NULL: its own */
+    const char *schema_dump; /* an archive of pg_dump that the target's schema is to be like; NULL:
+                                the source's schema as it is now */
+    const char *snapshot;    /* of the source, exported by somebody who keeps it; NULL: its own */
     const SequenceValue *sequences; /* compare the target's with these rather than with the
                                        source's, which writers move on; NULL: with the source's */
     int sequence_count;
@@ -163,8 +165,10 @@ typedef struct MoveReport {
     double seconds_copy; /* rows, indexes and keys, which overlap */
     double seconds_finish;
     double seconds;
-    bool already_done; /* by an earlier run; nothing was done now */
-    bool resumed;      /* an earlier run was killed: its schema was kept, rows started again */
+    bool already_done;  /* by an earlier run; nothing was done now */
+    bool resumed;       /* an earlier run was killed: its schema was kept, rows started again */
+    const char **drift; /* what the source has otherwise than the journal, a line each */
+    int drift_count;
     bool verify_done;
     VerifyReport verify;
     Assessment assessment;

@@ -48,6 +48,7 @@ typedef struct Once {
     State state;
     PGconn *target; /* the main thread's */
     int jobs;
+    int streams; /* of COPY that the machine bears at once */
     int64_t memory_bytes;
     bool relaxed; /* settings of the target are changed and not yet put back */
 } Once;
@@ -91,14 +92,16 @@ static bool target_facts(Once *once, Error *err)
     int parallel = (int)pg_cell_i64(res, 0, 2);
     bool local = pg_cell_bool(res, 0, 3);
 
-    /* On this machine its processors can be counted. Elsewhere the server's own idea of how many
-     * processes may work at once is the best that SQL tells; half of them, as each of ours keeps a
-     * process of the source busy too. */
+    /* On this machine its processors can be counted: one worker more than there are, since a COPY
+     * waits for the other side now and then (docs/benchmarks.md). Elsewhere the server's own idea
+     * of how many processes may work at once is the best that SQL tells; half of them, as each of
+     * ours keeps a process of the source busy too. */
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int jobs = local && cpus > 0 ? (int)cpus : parallel / 2;
-    if (jobs < 2)
-        jobs = 2;
-    once->jobs = once->config->jobs > 0 ? once->config->jobs : jobs > JOBS_MAX ? JOBS_MAX : jobs;
+    int jobs = local && cpus > 0 ? (int)cpus + 1 : parallel / 2;
+    if (jobs > JOBS_MAX)
+        jobs = JOBS_MAX;
+    once->jobs = once->config->jobs > 0 ? once->config->jobs : jobs > 2 ? jobs : 2;
+    once->streams = once->config->jobs == 0 && local ? once->jobs - 1 : once->jobs;
 
     /* shared_buffers is about a quarter of a server's memory: half as much again for all of our
      * sorts together leaves the rest to its cache. */
@@ -176,8 +179,14 @@ static bool obtain_archive(Once *once, Attempt *attempt, Error *err)
         .move_id = once->state.move.id,
         .archive_path = in_dir(once, "drizzle.dump"),
         .source = &source,
+        .source_major = PQserverVersion(attempt->keeper.conn) / 10000,
     };
-    return drizzle_schema(once->arena, &request, &attempt->scratch, &attempt->archive, err);
+    Drift drift = {0};
+    bool ok =
+        drizzle_schema(once->arena, &request, &attempt->scratch, &drift, &attempt->archive, err);
+    once->report->drift = drift.lines;
+    once->report->drift_count = drift.count;
+    return ok;
 }
 
 static bool create_schema(Once *once, const Attempt *attempt, Error *err)
@@ -388,7 +397,7 @@ static bool copy_all(Once *once, Attempt *attempt, Error *err)
         .schema = attempt->scratch.conn ? attempt->scratch.conn : attempt->keeper.conn,
         .source = attempt->keeper.conn,
         .target = once->target,
-        .jobs = once->jobs,
+        .streams = once->streams,
     };
     Tick tick = {once, attempt};
 
@@ -466,6 +475,8 @@ static bool verify(Once *once, const Attempt *attempt, Error *err)
         .sequences = attempt->sequences,
         .sequence_count = attempt->sequence_count,
         .rows_only = attempt->archive.count == 0,
+        /* What the journal makes is what was meant; drift was reported before. */
+        .schema_dump = once->config->schema == SCHEMA_DRIZZLE ? in_dir(once, "schema.dump") : NULL,
         .watch = once->watch,
     };
 

@@ -34,6 +34,7 @@ enum {
     COL_REF_TABLE,
     COL_REF_RELKIND,
     COL_PLAIN,
+    COL_COLLATED,
 };
 
 /* What the tasks of one table are, in the order of its life. */
@@ -107,6 +108,15 @@ static TableTasks *find_table(const Planner *planner, const char *schema, const 
         return NULL;
     HASH_FIND_STR(planner->tables, table_key(scratch, schema, name), node);
     return node ? &node->tasks : NULL;
+}
+
+/* Of a table's indexes those that compare texts take longest, up to three times as long as others
+ * (docs/benchmarks.md): first, or they are what the others wait for in the end. */
+static double index_cost(const Planner *planner, int fact, const Table *table)
+{
+    bool collated = fact >= 0 && pg_cell_bool(planner->facts, fact, COL_COLLATED);
+
+    return (double)table->bytes * (collated ? 1.5 : 1);
 }
 
 /* The row of sql/move/indexes.sql for an entry; -1: none. */
@@ -184,7 +194,7 @@ static bool is_binary(const Table *table, const Versions *versions)
 static int parts_of(const Planner *planner, const Table *table)
 {
     const Config *config = planner->request->config;
-    int jobs = planner->request->jobs;
+    int streams = planner->request->streams;
 
     if (!table->heap || table->condition || table->root)
         return 1;
@@ -195,11 +205,11 @@ static int parts_of(const Planner *planner, const Table *table)
     /* One stream with FREEZE keeps about two cores busy, one on each side; splitting gives FREEZE
      * up, so it has to win more than that: only where a table would be the last one copying while
      * the other workers have nothing left to do. */
-    int64_t fair_share = planner->total_bytes / jobs;
-    if (jobs <= 2 || table->bytes < SMALLEST_SPLIT || table->bytes <= fair_share)
+    int64_t fair_share = planner->total_bytes / streams;
+    if (streams <= 2 || table->bytes < SMALLEST_SPLIT || table->bytes <= fair_share)
         return 1;
-    int64_t parts = fair_share > 0 ? (table->bytes + fair_share - 1) / fair_share : jobs;
-    return parts > jobs ? jobs : (int)parts;
+    int64_t parts = (table->bytes + fair_share - 1) / fair_share;
+    return parts > streams ? streams : (int)parts;
 }
 
 typedef struct CopySql {
@@ -364,7 +374,7 @@ static PoolTask *plan_key(Planner *planner, const ArchiveEntry *entry, int fact,
     PoolGraph *graph = &planner->plan->graph;
     Arena *arena = planner->arena;
     const PGresult *facts = planner->facts;
-    double cost = (double)table->table->bytes;
+    double cost = index_cost(planner, fact, table->table);
     const char *name = pg_cell(facts, fact, COL_INDEX_NAME);
     const char *definition = pg_cell(facts, fact, COL_INDEX_DEFINITION);
     /* pg_dump may add CLUSTER ON or REPLICA IDENTITY behind the constraint itself. */
@@ -394,11 +404,12 @@ static PoolTask *plan_key(Planner *planner, const ArchiveEntry *entry, int fact,
 
 /* An index, or an entry that locks its table as a key does. One of a partitioned
  * table takes no time and comes first: the partitions' depend on it. */
-static PoolTask *plan_plain(Planner *planner, const ArchiveEntry *entry, TableTasks *table)
+static PoolTask *plan_plain(Planner *planner, const ArchiveEntry *entry, int fact,
+                            TableTasks *table)
 {
     PoolGraph *graph = &planner->plan->graph;
     bool index = strcmp(entry->desc, "INDEX") == 0;
-    PoolTask *task = add_task(planner, table ? (double)table->table->bytes : FIRST,
+    PoolTask *task = add_task(planner, table ? index_cost(planner, fact, table->table) : FIRST,
                               (Task){.kind = index ? TASK_INDEX : TASK_ENTRY,
                                      .table = table ? table->table : NULL,
                                      .entry = entry});
@@ -458,7 +469,7 @@ static PoolTask *plan_entry(Planner *planner, const ArchiveEntry *entry, int fac
         planner->plan->indexes++;
         return plan_key(planner, entry, fact, table);
     }
-    return plan_plain(planner, entry, table);
+    return plan_plain(planner, entry, fact, table);
 }
 
 static void order_entry(Planner *planner, const ArchiveEntry *entry, PoolTask *task)

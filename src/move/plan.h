@@ -51,7 +51,7 @@ typedef struct PlanRequest {
     PGconn *schema;         /* the database that the archive was made of */
     PGconn *source;         /* for extension versions; both may be the same */
     PGconn *target;
-    int jobs;
+    int streams; /* of COPY at once: how many parts of a table could help */
 } PlanRequest;
 
 typedef struct Plan {

@@ -162,7 +162,10 @@ const char *verify_key_match_sql(Arena *arena, const VerifyTable *table,
                                  const char *const *values) RETURNS_NONNULL;
 /* The type by whose order a key column can be cut into ranges, "" where there is none. */
 const char *verify_range_type(const VerifyTable *table, const VerifyColumn *column) RETURNS_NONNULL;
-/* Fills kind, bucket and bucket_count. */
+/* Its value in that type. */
+const char *verify_range_sql(Arena *arena, const VerifyTable *table,
+                             const VerifyColumn *column) RETURNS_NONNULL;
+/* Fills bucket by kind, and bucket_count where that is not given with the bounds. */
 void verify_bucket_sql(Arena *arena, VerifyTable *table);
 /* A condition: rows of these buckets, which rise. */
 const char *verify_buckets_match_sql(Arena *arena, const VerifyTable *table, const int *buckets,
@@ -204,6 +207,7 @@ typedef struct SchemaCompare {
     const Config *config;
     void (*emit)(void *context, const char *object, const char *detail);
     void *context;
+    bool definitions_only;    /* leave owners and privileges out */
     int majors[VERIFY_SIDES]; /* of the servers: some deparse expressions otherwise than others */
 } SchemaCompare;
 void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);

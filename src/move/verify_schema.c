@@ -141,7 +141,8 @@ static int compare_items(const void *a, const void *b)
     return order ? order : strcmp(left->defn, right->defn);
 }
 
-static Item *make_items(Arena *arena, const Config *config, const Archive *archive, int *ret_count)
+static Item *make_items(Arena *arena, const Config *config, bool definitions_only,
+                        const Archive *archive, int *ret_count)
 {
     Item *items = arena_array(arena, (size_t)archive->count, sizeof *items);
     int count = 0;
@@ -150,9 +151,12 @@ static Item *make_items(Arena *arena, const Config *config, const Archive *archi
         const ArchiveEntry *entry = &archive->entries[i];
         EntryStage stage = entry_stage(entry);
 
-        if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT)
+        if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT ||
+            (definitions_only && stage == STAGE_PRIVILEGES))
             continue;
         Item item = make_item(arena, config, entry);
+        if (definitions_only)
+            item.owner = NULL;
         /* Privileges of roles that are not moved leave nothing. */
         if (*item.defn || !*entry->defn)
             items[count++] = item;
@@ -244,8 +248,9 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
     static const Config no_map = {0};
     int source_count = 0;
     int target_count = 0;
-    Item *source = make_items(arena, compare->config, a, &source_count);
-    Item *target = make_items(arena, &no_map, b, &target_count);
+    bool only = compare->definitions_only;
+    Item *source = make_items(arena, compare->config, only, a, &source_count);
+    Item *target = make_items(arena, &no_map, only, b, &target_count);
 
     for (int i = 0, k = 0; i < source_count || k < target_count;) {
         int order = i == source_count   ? 1
@@ -309,7 +314,10 @@ bool verify_dump(VerifyDump *dump, Error *err)
     if (!programs_find(dump->arena, run->config, newest, newest, &programs, err) ||
         !make_folder(dump->arena, &dir, err))
         return false;
-    bool ok = dump_side(dump->arena, source, &programs, dir, &dump->archives[VERIFY_SOURCE], err) &&
+    const char *wanted = run->options->schema_dump;
+    Archive *archive = &dump->archives[VERIFY_SOURCE];
+    bool ok = (wanted ? archive_read(dump->arena, wanted, archive, err)
+                      : dump_side(dump->arena, source, &programs, dir, archive, err)) &&
               dump_side(dump->arena, target, &programs, dir, &dump->archives[VERIFY_TARGET], err);
     if (!file_remove_tree(dir, &ignored))
         log_debug("a folder is left behind", kv_str("path", dir),

@@ -1,8 +1,12 @@
 """move --once: everything that pg_dump carries arrives, of one moment, whatever breaks on the way."""
 
+import pathlib
+
 import pytest
 
 import zoo
+
+GITGUD = pathlib.Path(__file__).resolve().parents[2] / "examples/gitgud/src/lib/db/migrations"
 
 # 17's pg_dump reads 14 and 16, which come without one; a target of 16 takes what 15's writes.
 MATRIX = [(14, 15, 15), (14, 17, 17), (15, 15, 15), (15, 16, 15), (15, 17, 17), (16, 17, 17), (17, 17, 17), (17, 18, 17)]
@@ -49,3 +53,43 @@ def test_rule_9_relaxed_settings_need_the_right(homeport, servers, pg_bin):
     result = move(homeport, source, url, "--pg-bin", pg_bin(15), "--relax-durability", "--map-role", "postgres=plain_owner")
     assert result.rc == 1, str(result)
     assert "--relax-durability" in result.err and result.json["error"]["sqlstate"] == "42501"
+
+
+def gitgud(homeport, source):
+    """GitGud's schema as its journal makes it, and some rows."""
+    homeport.ok("migrations", "apply", "--migrations", GITGUD, target=source)
+    source.sql("INSERT INTO users SELECT 'user_' || g, 'u' || g || '@example.com' FROM generate_series(1, 50) g")
+    source.sql("INSERT INTO problems (user_id, title, difficulty, tags)"
+               " SELECT clerk_id, 'Two Sum', 'easy', '{array,hash table}' FROM users")
+    source.sql("INSERT INTO attempts (problem_id, user_id, status) SELECT id, user_id, 'solved' FROM problems")
+
+
+def test_rule_24_schema_of_the_journal(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    result = move(homeport, source, target, "--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15))
+    assert result.rc == 0, str(result)
+    assert result.json["verified"] and result.json["drift"] == []
+    assert target.contents() == source.contents()
+    assert zoo.differences(source, target) == []
+    # The journal's rows came from the source: nothing is pending at home.
+    status = homeport.ok("migrations", "status", "--json", "--migrations", GITGUD, target=target)
+    assert status.json["pending"] == 0
+    assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+
+
+def test_rule_24_drift_stops_the_move_unless_accepted(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    source.sql("CREATE INDEX by_hand ON attempts (user_id)")
+    args = ("--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15))
+    result = move(homeport, source, target, *args)
+    assert result.rc == 3, str(result)
+    assert result.json["drift"] == ["INDEX public.by_hand: only on the source"]
+    assert "--accept-drift" in result.err
+    assert target.tables() == []
+    result = move(homeport, source, target, *args, "--accept-drift")
+    assert result.rc == 0, str(result)
+    assert target.contents() == source.contents()
+    assert target.value("SELECT to_regclass('by_hand')") is None
+    assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
