@@ -236,7 +236,14 @@ static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_done, Error *er
     }
     say_step(once, "the source's schema has changed since the run before; starting from empty");
     *ret_done = false;
-    if (old.count > 0 && !schema_drop_all(once->target, &old, err))
+    if (old.count == 0)
+        return error_set(err, ERR_WRONG_STATE,
+                         "the archive of the target's schema is gone from \"%s\"",
+                         once->config->dir) ||
+               error_hint(err,
+                          "Empty the target by hand (drop and create the database), remove the "
+                          "work folder, and begin again.");
+    if (!schema_drop_all(once->target, &old, err))
         return error_hint(err,
                           "Empty the target by hand (drop and create the database), remove the "
                           "work folder, and begin again.");
@@ -497,7 +504,8 @@ static bool verify(Once *once, const Attempt *attempt, Error *err)
  * order, so all that was committed before is durable with it. */
 static bool conclude(Once *once, Error *err)
 {
-    return pg_exec(once->target, "SET synchronous_commit = on", err) &&
+    return state_conclude(&once->state, true, err) &&
+           pg_exec(once->target, "SET synchronous_commit = on", err) &&
            pg_exec(once->target, sql_target_drop_marks, err) &&
            state_event(&once->state, EVENT_DONE, err);
 }
@@ -602,17 +610,14 @@ static bool was_concluded(Once *once, bool *ret, Error *err)
     Marks marks;
 
     *ret = false;
-    if (once->state.move.phase != PHASE_COPYING)
+    if (!once->state.move.concluding)
         return true;
     if (!connect_target(once, err) || !marks_read(once->target, once->arena, &marks, err))
         return false;
-    if (marks.there)
-        return true;
-    auto_result PGresult *res = NULL;
-    if (!pg_query(once->target, sql_target_is_empty, 0, NULL, &res, err))
-        return false;
-    *ret = !pg_cell_bool(res, 0, 0);
-    return !*ret || state_event(&once->state, EVENT_DONE, err);
+    if (marks.there) /* they did not go: rows may have changed since, so all is done again */
+        return state_conclude(&once->state, false, err);
+    *ret = true;
+    return state_event(&once->state, EVENT_DONE, err);
 }
 
 static bool run(Once *once, Error *err)

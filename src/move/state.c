@@ -49,6 +49,7 @@ enum {
     COL_ROWS_DONE,
     COL_BYTES_DONE,
     COL_RUNS,
+    COL_CONCLUDING,
     COL_LAST_ERROR,
 };
 
@@ -75,7 +76,8 @@ static bool phase_parse(const char *name, Phase *ret, Error *err)
             *ret = (Phase)i;
             return true;
         }
-    return error_set(err, ERR_WRONG_STATE, "the state names a phase that is not known: \"%s\"", name);
+    return error_set(err, ERR_WRONG_STATE, "the state names a phase that is not known: \"%s\"",
+                     name);
 }
 
 static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
@@ -102,6 +104,7 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .rows_done = store_cell_i64(&rows, 0, COL_ROWS_DONE),
         .bytes_done = store_cell_i64(&rows, 0, COL_BYTES_DONE),
         .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
+        .concluding = store_cell_i64(&rows, 0, COL_CONCLUDING) != 0,
         .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.phase, err))
@@ -206,6 +209,15 @@ bool state_count_run(State *state, Error *err)
     if (!store_run(state->store, sql_store_count_run, NULL, 0, err))
         return false;
     state->move.runs++;
+    return true;
+}
+
+bool state_conclude(State *state, bool concluding, Error *err)
+{
+    if (!store_run(state->store, sql_store_set_concluding, STORE_VALUES(STORE_INT(concluding)),
+                   err))
+        return false;
+    state->move.concluding = concluding;
     return true;
 }
 

@@ -50,6 +50,7 @@ typedef struct MoveRecord {
     int64_t rows_done;
     int64_t bytes_done;
     int runs;
+    bool concluding;
     const char *last_error;
 } MoveRecord;
 
@@ -74,6 +75,9 @@ bool state_begin(State *state, Arena *arena, const char *source, const char *tar
                  Error *err) MUST_USE;
 bool state_event(State *state, PhaseEvent event, Error *err) MUST_USE;
 bool state_count_run(State *state, Error *err) MUST_USE;
+/* Everything is done and verified: what is left is to drop the marks on the target. Without this
+ * record, marks that are gone would mean that the target is another one now. */
+bool state_conclude(State *state, bool concluding, Error *err) MUST_USE;
 bool state_progress(State *state, Error *err) MUST_USE; /* the numbers in state->move */
 /* Best effort: the error that is being reported matters more than failing to note it. */
 void state_note_error(State *state, const Error *error);
