@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/term.h"
 #include "migrations/migrations.h"
+#include "move/move.h"
 
 enum {
     MAX_OUTPUT = 128 << 20, /* a dry run prints whole files */
@@ -69,13 +70,29 @@ static bool session_options(const Invocation *inv, Session *session, Error *err)
            migrations_reasons_parse(inv->arena, given->allow, &session->options.allow, err);
 }
 
+/* While a move copies or follows, another schema on either side breaks it (rule 23). */
+static bool ask_the_move(const Invocation *inv, MigrationsOptions *options, Error *err)
+{
+    MoveStatus move;
+
+    if (!move_status(inv->arena, inv->config, &move, err))
+        return false;
+    if (!move.exists || move.complete || strcmp(move.phase, "planned") == 0)
+        return true;
+    options->blocked = arena_printf(inv->arena, "a move is under way in \"%s\" (%s)",
+                                    inv->config->dir, move.phase);
+    options->blocked_fix = "Migrations wait until it is finished: see `homeport status`. A move of "
+                           "other databases has another --dir.";
+    return true;
+}
+
 static bool session_open(const Invocation *inv, Session *ret, Error *err)
 {
     const MigrationsCommandOptions *given = inv->options;
 
     /* The folder first: what is wrong with it needs no server. */
     return migrations_locate(inv->arena, inv->config, NULL, &ret->place, err) &&
-           session_options(inv, ret, err) &&
+           session_options(inv, ret, err) && ask_the_move(inv, &ret->options, err) &&
            migrations_load(inv->arena, ret->place.folder, &ret->folder, err) &&
            session_url(inv, (Side)given->on, &ret->url, err) &&
            pg_connect(&ret->url, "migrations", &ret->conn, err);
