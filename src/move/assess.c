@@ -264,7 +264,7 @@ static bool run_rules(AssessRun *run, Error *err)
     return assess_space_rules(run, err);
 }
 
-static Assessment make_assessment(AssessRun *run)
+Assessment assess_result(AssessRun *run)
 {
     Assessment assessment = {
         .scope = run->scope,
@@ -297,7 +297,7 @@ bool assess_run(Arena *arena, const Config *config, Scope scope, Assessment *ret
     pg_close(run.sides[SIDE_SOURCE].conn);
     pg_close(run.sides[SIDE_TARGET].conn);
     if (done)
-        *ret = make_assessment(&run);
+        *ret = assess_result(&run);
     return done;
 }
 

@@ -135,9 +135,13 @@ void finding_add(AssessRun *run, const FindingText *text, const FindingParts *pa
  * False where the connection is lost or a stop was asked for. */
 bool rule_unanswered(AssessRun *run, const char *id, AssessSide side, Error *err);
 
+/* Findings sorted and counted, as the caller gets them. */
+Assessment assess_result(AssessRun *run);
+
 /* Connects one side and reads what it is. */
 bool assess_server_open(AssessRun *run, AssessSide side, Error *err) MUST_USE;
-/* The rules that are not rows. */
+/* The rules that are not rows. Those on versions need no connection. */
+void assess_version_rules(AssessRun *run);
 bool assess_server_rules(AssessRun *run, Error *err) MUST_USE;
 bool assess_space_rules(AssessRun *run, Error *err) MUST_USE;
 

@@ -139,7 +139,7 @@ static int major(const AssessServer *server)
     return server->seen.version_num / VERSION_NUM_PER_MAJOR;
 }
 
-static void judge_versions(AssessRun *run)
+void assess_version_rules(AssessRun *run)
 {
     const AssessServer *source = &run->sides[SIDE_SOURCE];
     const AssessServer *target = &run->sides[SIDE_TARGET];
@@ -403,7 +403,7 @@ static void judge_target_may_rest(AssessRun *run)
 
 bool assess_server_rules(AssessRun *run, Error *err)
 {
-    judge_versions(run);
+    assess_version_rules(run);
     judge_source_standby(run);
     judge_target_read_only(run);
     judge_same_database(run);

@@ -1,9 +1,11 @@
 """homeport check: every finding is made true on real servers, and untrue again by its own fix."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -213,6 +215,12 @@ CASES = [
          source="CREATE ROLE cloud_admin; CREATE ROLE neon_superuser; CREATE TABLE t (a int PRIMARY KEY);"
                 "ALTER TABLE t OWNER TO cloud_admin; GRANT ALL ON t TO neon_superuser;"
                 "ALTER DEFAULT PRIVILEGES FOR ROLE cloud_admin GRANT SELECT ON TABLES TO neon_superuser", fix_on=""),
+    Case("neon-extension", "note", "both", ["neon"], "Nothing to do.",
+         source="CREATE EXTENSION citext; UPDATE pg_extension SET extname = 'neon' WHERE extname = 'citext'", fix_on=""),
+    Case("security-label", "warning", "both", ["anon (1 labels)"],
+         "-- on the target:\n-- load the library of anon (shared_preload_libraries), or drop the labels on the source",
+         source="CREATE TABLE t (id int PRIMARY KEY); INSERT INTO pg_seclabel"
+                " VALUES ('t'::regclass, 'pg_class'::regclass, 1, 'anon', 'MASKED WITH VALUE NULL')", fix_on=""),
     Case("neon-auth", "warning", "both", ["neon_auth.users_sync"], None,
          source="CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY)", fix_on=""),
     Case("target-table-missing", "blocker", "both", ["public.gone", "public.t.b"], None,
@@ -762,7 +770,20 @@ def small_disk():
     folder.rmdir()
 
 
-def test_target_on_a_disk_that_is_too_small(servers, pair, check, small_disk):
+def as_nobody(homeport, source, target):
+    """The finding about space for a user who cannot look into the server's folder: df tells it, on the server."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(homeport.binary, folder)
+        done = subprocess.run(
+            [program, "check", "--json"], env=homeport.environment(source, target), capture_output=True, check=False,
+            cwd=folder, user="nobody", group="nogroup", extra_groups=[])
+    found = [f for f in json.loads(done.stdout)["findings"] if f["id"].startswith("target-space")]
+    assert len(found) == 1, done.stdout
+    return found[0]
+
+
+def test_target_on_a_disk_that_is_too_small(servers, pair, check, homeport, small_disk):
     source, other = pair(15, 15)
     source.sql("CREATE TABLE t (id int PRIMARY KEY)")
     server = servers.new(15)
@@ -777,6 +798,9 @@ def test_target_on_a_disk_that_is_too_small(servers, pair, check, small_disk):
         assert (report.rc, finding["severity"]) == (3, "blocker")
         assert finding["objects"][0].startswith(f"{server.data_dir}: ")
         assert re.search(r"\d MB free, 1\.\d GB wanted$", finding["objects"][0])
+        by_df = as_nobody(homeport, source.url, target.url)
+        assert by_df["id"] == "target-space"
+        assert by_df["objects"][0].startswith(f"{small_disk}: ") and by_df["objects"][0].endswith(" GB wanted")
         server.sql("ALTER SYSTEM SET max_wal_size = '32MB'")
         server.sql("SELECT pg_reload_conf()")
         wait.until(lambda: server.value("SHOW max_wal_size") == "32MB", 10, "setting in force")
@@ -784,3 +808,208 @@ def test_target_on_a_disk_that_is_too_small(servers, pair, check, small_disk):
         assert not check(source, other).has("target-space")
     finally:
         server.stop()
+
+
+# -- every version, all at once
+
+EVERYTHING = """
+    CREATE ROLE shop_owner; CREATE ROLE reader;
+    CREATE TABLE log (line text);
+    CREATE UNLOGGED TABLE cache (id int PRIMARY KEY);
+    CREATE TABLE orders (id serial PRIMARY KEY, name text COLLATE "de-x-icu", twice int GENERATED ALWAYS AS (2) STORED);
+    SELECT setval('orders_id_seq', 2000000000);
+    ALTER TABLE orders OWNER TO shop_owner; GRANT SELECT ON orders TO reader;
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+    CREATE TRIGGER audit AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f();
+    ALTER TABLE orders ENABLE ALWAYS TRIGGER audit;
+    CREATE FUNCTION g() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION g();
+    CREATE MATERIALIZED VIEW totals AS SELECT 1 AS n;
+    CREATE STATISTICS s ON id, name FROM orders;
+    ALTER TABLE orders ADD CONSTRAINT positive CHECK (id > 0) NOT VALID;
+    CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE remote (a int) SERVER far;
+    SELECT lo_create(4711);
+    ALTER DATABASE :db SET search_path = public, "Odd schema";
+    ALTER DATABASE :db SET timezone = 'Europe/Vienna';
+    CREATE SCHEMA neon; CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY);
+    BEGIN; INSERT INTO cache VALUES (1); PREPARE TRANSACTION 'open';
+"""
+
+
+@pytest.mark.parametrize("version", (14, 15, 16, 17, 18))
+def test_every_version_answers_every_rule(pair, check, version):
+    source, target = pair(version, version)
+    source.script(EVERYTHING.replace(":db", source.name))
+    target.script("CREATE TABLE old (a int)")
+    with contextlib.suppress(AssertionError):
+        # Fails on a duplicate where the constraint is checked before the index is called invalid.
+        source.script("CREATE TABLE d (a int); INSERT INTO d VALUES (1), (1); ALTER TABLE d ADD PRIMARY KEY (a)")
+    with contextlib.suppress(AssertionError):
+        source.script("CREATE UNIQUE INDEX CONCURRENTLY broken ON d (a)")
+    source.script("ALTER TABLE d REPLICA IDENTITY FULL")
+    report = check(source, target)
+    assert report.ids() - {"pg-dump-missing"} == {
+        "table-no-identity", "table-identity-full", "table-unlogged", "sequence-near-end", "owner-missing",
+        "grantee-missing", "trigger-fires", "event-trigger", "materialized-view", "statistics-object",
+        "constraint-not-valid", "foreign-table", "large-objects", "database-setting", "setting-different",
+        "neon-schema", "neon-auth", "prepared-transaction", "target-not-empty", "generated-column", "index-invalid"}
+    assert report.get("index-invalid", "both")["severity"] == "warning"
+    assert report.get("index-invalid")["objects"] == ["public.broken"]
+    assert report.get("index-invalid")["fix"] == (
+        "-- on the source:\nREINDEX INDEX CONCURRENTLY public.broken; -- or: DROP INDEX CONCURRENTLY public.broken;")
+    assert report.get("table-no-identity")["objects"] == ["public.log"]
+    assert report.json["source"]["version_num"] // 10000 == version
+    # As an ordinary role, and for a schema that is there: other rules, other answers.
+    url = target.role("app")
+    assert not check(source, url, "--schema", "existing").has("target-not-empty")
+    assert check(source.role("app"), url).has("table-unreadable")
+
+
+def test_invalid_index_is_mended(pair, check):
+    source, target = pair(15, 15)
+    source.script("CREATE TABLE d (a int, b int PRIMARY KEY); INSERT INTO d VALUES (1, 1), (1, 2)")
+    with pytest.raises(AssertionError, match="could not create unique index"):
+        source.script("CREATE UNIQUE INDEX CONCURRENTLY broken ON d (a)")
+    assert check(source, target).ids() == {"index-invalid"}
+    source.sql("DELETE FROM d WHERE b = 2")
+    source.script(statements(check(source, target).get("index-invalid")["fix"]))
+    assert check(source, target).ids() == set()
+
+
+def test_move_that_was_begun_is_not_in_its_own_way(pair, check):
+    source, target = pair(15, 15)
+    target.script("CREATE TABLE t (a int); CREATE SCHEMA homeport")
+    assert check(source, target).ids() == {"target-not-empty"}
+    target.sql("CREATE TABLE homeport.move (a int)")
+    assert check(source, target).ids() == set()
+    source.sql("CREATE SCHEMA homeport; CREATE TABLE homeport.t (line text)")
+    assert check(source, target).ids() == set()
+
+
+def test_names_that_need_quoting(pair, check):
+    source, target = pair(15, 15)
+    odd = 'O\'dd "name" %s; -- x'
+    quoted = '"' + odd.replace('"', '""') + '"'
+    source.sql(f"CREATE SCHEMA {quoted}")
+    source.server.sql(f"CREATE ROLE {quoted}")
+    source.sql(f"CREATE TABLE {quoted}.{quoted} (line text); ALTER TABLE {quoted}.{quoted} OWNER TO {quoted}")
+    report = check(source, target)
+    assert report.get("table-no-identity")["objects"] == [f"{quoted}.{quoted}"]
+    source.script(statements(report.get("table-no-identity")["fix"]))
+    target.script(statements(report.get("owner-missing")["fix"]).split(" -- or give")[0])
+    assert check(source, target).ids() == {"table-identity-full"}
+
+
+# -- what cannot be asked
+
+
+def test_locked_table_does_not_make_it_wait(pair, check):
+    source, target = pair(15, 15)
+    source.script("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE); CREATE VIEW v AS SELECT * FROM t")
+    holder = source.connect(autocommit=False)
+    holder.cursor().execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+    assert check(source, target, timeout=20).ids() == set()
+
+
+def test_rule_that_a_server_refuses_is_told_and_the_rest_goes_on(pair, homeport):
+    source, target = pair(15, 15)
+    url = source.role("app")
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    target.server.sql("CREATE ROLE app")
+    source.sql("REVOKE SELECT ON pg_catalog.pg_user_mappings FROM PUBLIC")
+    report = Report(homeport("check", "--once", "--json", source=url, target=target))
+    unanswered = [f for f in report.findings if f["id"] == "rule-unanswered"]
+    assert {f["objects"][0] for f in unanswered} == {
+        "owner-missing", "grantee-missing", "owner-privilege", "foreign-table"}
+    for finding in unanswered:
+        assert (finding["severity"], finding["scope"]) == ("warning", "both")
+        assert "permission denied for view pg_user_mappings" in finding["summary"]
+        assert f"docs/checks.md, {finding['objects'][0]}" in finding["fix"]
+    assert report.has("table-unreadable"), "the other rules are judged"
+
+
+@pytest.mark.parametrize("side", ("source", "target"))
+def test_side_that_cannot_be_reached(pair, homeport, side):
+    source, target = pair(15, 15)
+    sides = {"source": source.url, "target": target.url}
+    for url, message, hint in (
+        (source.url_as(password="wrong"), "password authentication failed", "percent-encoded"),
+        ("postgresql://postgres@127.0.0.1:1/app", "Connection refused", "host and port"),
+        (source.server.url("not_there"), 'database "not_there" does not exist', "Create it first"),
+        (source.url + "?sslmode=require", "does not support SSL", "no TLS"),
+    ):
+        result = homeport("check", "--json", **{**sides, side: url})
+        assert result.rc == 1, str(result)
+        assert result.json["error"]["code"] == "connect"
+        assert result.json["error"]["message"].startswith(side + ": ")
+        assert message in result.json["error"]["message"]
+        assert hint in result.json["error"]["hint"]
+    result = homeport("check", "--json", **{**sides, side: None})
+    assert result.rc == 2
+    assert f"no {side} given" in result.json["error"]["message"]
+
+
+def test_connection_that_breaks_is_an_error_not_a_finding(pair, homeport, proxy):
+    source, target = pair(15, 15)
+    relay = proxy(source.server)
+    relay.cut_after(6000)
+    result = homeport("check", "--json", source=relay.url(source), target=target)
+    assert result.rc == 1, str(result)
+    assert result.json["error"]["code"] == "connect"
+
+
+def test_nothing_is_changed_on_either_side(pair, check):
+    source, target = pair(15, 15)
+    source.script(EVERYTHING.replace(":db", source.name))
+    count = """SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_authid),
+                      (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_publication)"""
+    before = [db.sql(count) for db in (source, target)], source.value("SELECT pg_current_wal_insert_lsn()")
+    check(source, target)
+    after = [db.sql(count) for db in (source, target)], source.value("SELECT pg_current_wal_insert_lsn()")
+    assert before[0] == after[0]
+
+
+# -- what people see
+
+
+def test_text_names_what_matters(pair, homeport):
+    source, target = pair(15, 15)
+    source.script("".join(f"CREATE TABLE t{n:02} (line text);" for n in range(20)))
+    result = homeport("check", source=source, target=target)
+    assert result.rc == 3
+    assert "\x1b" not in result.out
+    lines = result.out.splitlines()
+    assert lines[0].startswith(f"source   PostgreSQL 15.") and source.name in lines[0]
+    at = lines.index("BLOCKER  table-no-identity (live move)")
+    text = "\n".join(lines[at:])
+    assert "public.t00, public.t01, public.t02, public.t03, public.t04, public.t05 and 14 more" in text
+    assert "         fix: -- on the source:" in text
+    assert "              ALTER TABLE public.t00 REPLICA IDENTITY FULL;" in text
+    assert "lines more: homeport check --json has them all" in text
+    assert lines[-2] == "1 blocker, 2 warnings, no notes"
+    assert lines[-1] == ("Only the live move is blocked: mend its blockers and check again, or move once:"
+                         " homeport move --once")
+    assert "1 blocker found" in result.err
+    once = homeport("check", "--once", source=source, target=target)
+    assert once.rc == 0
+    assert once.out.splitlines()[-1] == "The move can begin: homeport move --once"
+    assert "table-no-identity" not in once.out
+    both = homeport("check", "--once", "--live", "--json", source=source, target=target)
+    assert both.json["scope"] == "both"
+
+
+def declared_ids():
+    """Every id that the program can say."""
+    text = "".join((ROOT / f"src/move/{name}.c").read_text(encoding="utf-8")
+                   for name in ("assess", "assess_rules", "assess_server", "assess_space"))
+    return set(re.findall(r'\.id = "([a-z-]+)"', text))
+
+
+def test_every_finding_is_documented_and_tested():
+    ids = declared_ids()
+    assert len(ids) > 60
+    documented = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs/checks.md").read_text(encoding="utf-8"), re.M))
+    assert ids == documented
+    tests = pathlib.Path(__file__).read_text(encoding="utf-8") + (
+        ROOT / "tests/unit/move/test_assess.c").read_text(encoding="utf-8")
+    assert {name for name in ids if f'"{name}"' not in tests} == set()
