@@ -103,6 +103,7 @@ const Command cmd_help = {
     .options_size = sizeof(HelpOptions),
     .examples =
         (const Example[]){
+                          {"homeport demo", "See a whole move on two throwaway servers."},
                           {"homeport help move", "What a command does and takes, with examples."},
                           {"homeport help --man | man -l -", "Read the man page."},
                           {"source <(homeport help --completion bash)", "Complete commands and options in bash."},
