@@ -384,7 +384,8 @@ static PoolTask *plan_key(Planner *planner, const ArchiveEntry *entry, int fact,
                                (Task){.kind = TASK_INDEX,
                                       .table = table->table,
                                       .entry = entry,
-                                      .sql = arena_strdup(arena, definition)});
+                                      .sql = arena_strdup(arena, definition),
+                                      .index_name = arena_strdup(arena, name)});
     const char *sql = arena_printf(
         arena, "ALTER TABLE ONLY %s ADD CONSTRAINT %s %s USING INDEX %s%s%s;%s",
         table->table->qualified, pg_ident(arena, name),

@@ -35,6 +35,7 @@ typedef struct Task {
     const Table *table;        /* NULL: it concerns none that has rows */
     const ArchiveEntry *entry; /* NULL: TASK_COPY, TASK_ANALYZE */
     const char *sql;           /* in place of the entry's; NULL: the entry as it is */
+    const char *index_name;    /* TASK_INDEX with sql: what it makes */
     const char *copy_out;      /* TASK_COPY */
     const char *copy_in;
     int part;

@@ -99,11 +99,14 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
     } else {
         argv[argc++] = "--schema-only";
     }
+    if (request->quote_all)
+        argv[argc++] = "--quote-all-identifiers";
     argv[argc++] = "--dbname";
     argv[argc++] = url_for_program(arena, request->url);
     argv[argc] = NULL;
 
-    const char *env[] = {url_password_env(arena, request->url), NULL};
+    /* Defaults that are moments in time are written in the session's zone. */
+    const char *env[] = {"PGTZ=UTC", url_password_env(arena, request->url), NULL};
     ProcessOptions options = {.argv = argv, .env = env, .stdout_path = partial};
     if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err))
         return error_add_context(err, "dump the schema");
@@ -287,6 +290,21 @@ static bool drop_entry(PGconn *target, const ArchiveEntry *entry, Error *err)
     return pg_exec(target, "ROLLBACK TO one; RELEASE one", err);
 }
 
+/* The index of a key is built before its key, and only the key is marked. */
+static bool drop_stray_indexes(PGconn *target, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(target, sql_target_stray_indexes, 0, NULL, &res, err))
+        return false;
+    for (int i = 0; i < PQntuples(res); i++)
+        if (!pg_execf(target, err, "DROP INDEX %s",
+                      pg_qualified(scratch, pg_cell(res, i, 0), pg_cell(res, i, 1))))
+            return false;
+    return true;
+}
+
 bool schema_drop_marked(PGconn *target, const Archive *archive, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
@@ -303,7 +321,7 @@ bool schema_drop_marked(PGconn *target, const Archive *archive, Error *err)
             !drop_entry(target, entry, err))
             return error_add_context(err, "go back to the bare schema");
     }
-    return pg_exec(target, sql_target_forget_entries, err) &&
+    return drop_stray_indexes(target, err) && pg_exec(target, sql_target_forget_entries, err) &&
            pg_exec(target, sql_target_forget_parts, err) && pg_exec(target, "COMMIT", err);
 }
 

@@ -34,6 +34,7 @@ typedef struct DumpRequest {
     const PgUrl *url;
     const char *snapshot; /* NULL: pg_dump's own */
     bool large_objects;   /* with their data */
+    bool quote_all;       /* every name, needed or not: for comparing */
     const char *path;     /* replaced only by a whole archive */
 } DumpRequest;
 

@@ -16,7 +16,7 @@
  * verify_rows.c    rows that differ, of tables with a key
  * verify_values.c  what differs within them
  * verify_bags.c    tables without a key
- * verify_schema.c  objects; verify_sequences.c
+ * verify_schema.c  objects; verify_states.c, verify_sequences.c: what they hold
  */
 #pragma once
 
@@ -196,6 +196,8 @@ bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow 
                    Error *err) MUST_USE;
 
 bool verify_sequences(VerifyRun *run, Error *err) MUST_USE;
+/* Materialised views' content, large objects' owners and privileges. */
+bool verify_states(VerifyRun *run, Error *err) MUST_USE;
 
 /* Dumps both schemas by one pg_dump. */
 bool verify_dump(VerifyDump *dump, Error *err) MUST_USE;

@@ -23,7 +23,10 @@
 enum {
     MAX_ACL = 16 << 20,
     LINE_SHOWN = 160,
+    LINES_SHOWN = 4,
 };
+
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 /* One entry, made comparable. */
 typedef struct Item {
@@ -31,6 +34,7 @@ typedef struct Item {
     const char *owner;  /* NULL: not compared */
     const char *defn;
     bool deparsed; /* the server wrote parts of it */
+    bool secret;   /* may hold a password */
 } Item;
 
 static bool is_one_of(const char *name, const char *const *names, size_t count)
@@ -111,6 +115,13 @@ static bool is_deparsed(const ArchiveEntry *entry)
     return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
 }
 
+static bool may_hold_password(const ArchiveEntry *entry)
+{
+    static const char *const kinds[] = {"USER MAPPING", "SERVER", "SUBSCRIPTION"};
+
+    return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
+}
+
 static Item make_item(Arena *arena, const Config *config, const ArchiveEntry *entry)
 {
     bool acl = strcmp(entry->desc, "ACL") == 0 || strcmp(entry->desc, "DEFAULT ACL") == 0;
@@ -129,6 +140,7 @@ static Item make_item(Arena *arena, const Config *config, const ArchiveEntry *en
         .owner = owner,
         .defn = acl ? sorted_statements(arena, defn) : defn,
         .deparsed = is_deparsed(entry),
+        .secret = may_hold_password(entry),
     };
 }
 
@@ -212,32 +224,106 @@ static bool same_defn(const Item *a, const Item *b, const SchemaCompare *compare
     return a->deparsed && old_source != old_target && same_deparsed(a->defn, b->defn);
 }
 
-static const char *line_shown(Arena *arena, const char *line)
+/* A line less its indent and trailing comma, and quotes only where they are needed: both sides are
+ * dumped with every name quoted, which people do not write. */
+static const char *line_shown(Arena *arena, const char *line, size_t len)
 {
-    size_t blank = strspn(line, " \t");
-    const char *text = arena_strndup(arena, line + blank, strcspn(line + blank, "\n"));
+    Text out = text_init(arena, MAX_ACL);
+    size_t at = strspn(line, " \t");
 
-    return *text ? verify_shown(arena, text, LINE_SHOWN) : "(nothing)";
+    while (len > at && (line[len - 1] == ',' || line[len - 1] == ' '))
+        len--;
+    while (at < len) {
+        size_t name = line[at] == '"' ? strspn(line + at + 1, NAME_LETTERS) : 0;
+
+        if (name > 0 && line[at + 1 + name] == '"' && at + name + 1 < len &&
+            strncmp(line + at, "\"char\"", 6) != 0) {
+            text_add_n(&out, line + at + 1, name);
+            at += name + 2;
+        } else {
+            text_add_char(&out, line[at++]);
+        }
+    }
+    return text_str(&out);
 }
 
-/* The first line in which they differ. */
-static const char *defn_detail(Arena *arena, const char *a, const char *b)
-{
-    for (;;) {
-        size_t len = strcspn(a, "\n");
+typedef struct Lines {
+    const char **items;
+    int count;
+} Lines;
 
-        if (len != strcspn(b, "\n") || strncmp(a, b, len) != 0 || !a[len] || !b[len])
-            break;
-        a += len + 1;
-        b += len + 1;
+static Lines split_lines(Arena *arena, const char *text)
+{
+    int cap = 1;
+
+    for (const char *p = text; *p; p++)
+        cap += *p == '\n';
+    Lines lines = {.items = arena_array(arena, (size_t)cap, sizeof *lines.items)};
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        const char *line = line_shown(arena, text, len);
+
+        if (*line)
+            lines.items[lines.count++] = line;
+        text += len + (text[len] == '\n');
     }
-    return arena_printf(arena, "%s -> %s", line_shown(arena, a), line_shown(arena, b));
+    return lines;
+}
+
+/* The lines of `of` that `other` lacks, at most some of them. */
+static const char *lines_without(Arena *arena, const Lines *of, const Lines *other, int *ret_count)
+{
+    Text out = text_init(arena, MAX_ACL);
+
+    *ret_count = 0;
+    for (int i = 0; i < of->count; i++) {
+        int k = 0;
+        while (k < other->count && strcmp(of->items[i], other->items[k]) != 0)
+            k++;
+        if (k < other->count)
+            continue;
+        if ((*ret_count)++ < LINES_SHOWN)
+            text_addf(&out, "%s%s", out.len ? "; " : "",
+                      verify_shown(arena, of->items[i], LINE_SHOWN));
+    }
+    if (*ret_count > LINES_SHOWN)
+        text_addf(&out, "; and %d more", *ret_count - LINES_SHOWN);
+    return text_str(&out);
+}
+
+static const char *defn_detail(Arena *arena, const Item *a, const Item *b)
+{
+    Lines source = split_lines(arena, a->defn);
+    Lines target = split_lines(arena, b->defn);
+    int lost = 0;
+    int added = 0;
+    const char *here = lines_without(arena, &source, &target, &lost);
+    const char *there = lines_without(arena, &target, &source, &added);
+
+    if (a->secret)
+        return "defined otherwise; not shown, as it may hold a password";
+    if (lost > 0 && added > 0)
+        return arena_printf(arena, "%s -> %s", here, there);
+    if (lost > 0)
+        return arena_printf(arena, "without %s", here);
+    if (added > 0)
+        return arena_printf(arena, "with %s", there);
+    return "the same lines, in another order or otherwise quoted";
+}
+
+static const char *one_sided_detail(Arena *arena, const Item *item, const char *where)
+{
+    Lines lines = split_lines(arena, item->defn);
+
+    if (lines.count == 0 || item->secret)
+        return where;
+    return arena_printf(arena, "%s: %s", where, verify_shown(arena, lines.items[0], LINE_SHOWN));
 }
 
 static void compare_pair(Arena *arena, const Item *a, const Item *b, const SchemaCompare *compare)
 {
     if (!same_defn(a, b, compare))
-        compare->emit(compare->context, a->object, defn_detail(arena, a->defn, b->defn));
+        compare->emit(compare->context, a->object, defn_detail(arena, a, b));
     else if (a->owner && b->owner && strcmp(a->owner, b->owner) != 0)
         compare->emit(compare->context, a->object,
                       arena_printf(arena, "owner: %s -> %s", a->owner, b->owner));
@@ -259,9 +345,12 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
 
         if (order == 0)
             compare_pair(arena, &source[i], &target[k], compare);
+        else if (order < 0)
+            compare->emit(compare->context, source[i].object,
+                          one_sided_detail(arena, &source[i], "only on the source"));
         else
-            compare->emit(compare->context, order < 0 ? source[i].object : target[k].object,
-                          order < 0 ? "only on the source" : "only on the target");
+            compare->emit(compare->context, target[k].object,
+                          one_sided_detail(arena, &target[k], "only on the target"));
         i += order <= 0;
         k += order >= 0;
     }
@@ -282,6 +371,7 @@ static bool dump_side(Arena *arena, const VerifyServer *side, const Programs *pr
         .programs = programs,
         .url = &side->url,
         .snapshot = side->snapshot,
+        .quote_all = true, /* settings and versions differ in what they quote */
         .path = arena_printf(arena, "%s/%s.dump", dir, side->name),
     };
 

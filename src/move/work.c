@@ -178,8 +178,7 @@ static bool is_built(Worker *worker, const Task *task, bool *ret, Error *err)
     if (*ret || task->kind != TASK_INDEX || !task->sql)
         return true;
     /* The index of a key: there under the key's name, or not. */
-    const char *space = strrchr(task->entry->tag, ' ');
-    const char *params[] = {task->table->schema, space ? space + 1 : task->entry->tag};
+    const char *params[] = {task->table->schema, task->index_name};
     if (!pg_query(worker->target, sql_target_index_exists, COUNT_OF(params), params, &res, err))
         return false;
     *ret = PQntuples(res) > 0;
