@@ -298,7 +298,8 @@ static bool name_rows(VerifyRun *run, Error *err)
 static bool compare(VerifyRun *run, DumpThread *dump, Error *err)
 {
     if (!open_sides(run, err) || !dump_start(run, dump, err) || !verify_plan(run, err) ||
-        !verify_scan(run, err) || !name_rows(run, err) || !verify_sequences(run, err))
+        !verify_scan(run, err) || !name_rows(run, err) || !verify_sequences(run, err) ||
+        (!run->options->rows_only && !verify_states(run, err)))
         return false;
     run->report->tables = run->table_count;
     return finish_schema(run, dump, err);

@@ -99,9 +99,14 @@ static int64_t rows_estimate(const Table *table)
     return table->rows_estimate >= 0 ? table->rows_estimate : table->bytes / BYTES_A_ROW;
 }
 
-/* Asks the source for values that cut this key column into ranges. */
+/* Values that cut a key column into ranges. */
+typedef struct Bounds {
+    const char *list; /* array literal; NULL: none */
+    int count;
+} Bounds;
+
 static bool sample_bounds(VerifyRun *run, const VerifyTable *table, int column, int ranges,
-                          char **ret, int *ret_count, Error *err)
+                          Bounds *ret, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
     auto_result PGresult *res = NULL;
@@ -109,26 +114,23 @@ static bool sample_bounds(VerifyRun *run, const VerifyTable *table, int column, 
     double share = 100.0 * SAMPLE_A_RANGE * ranges / (double)(rows_estimate(source) + 1);
     const char *rows = table->rows[VERIFY_SOURCE];
 
-    if (share < 100 && !source->condition)
+    if (share < 100 && source->heap && !source->condition)
         rows = arena_printf(scratch, "%s TABLESAMPLE SYSTEM (%.6f) REPEATABLE (0)", rows, share);
-    const char *type = verify_range_type(table, &table->columns[column]);
-    const char *value =
-        arena_printf(scratch, "%s::pg_catalog.%s", table->columns[column].sql, type);
-    if (strcmp(type, "name") == 0)
-        value = arena_printf(scratch, "(%s::pg_catalog.text COLLATE \"C\")::pg_catalog.name",
-                             table->columns[column].sql);
     const SqlPart parts[] = {
-        {"value",  value               },
-        {"ranges", arena_printf(scratch, "%d", ranges)},
-        {"rows", rows                    },
-        {"type",    type   },
-        {NULL, NULL                 },
+        {"value",                   verify_range_sql(scratch, table, &table->columns[column])},
+        {"ranges", arena_printf(scratch,                         "%d", ranges)},
+        {"rows",     rows},
+        {"type",                         verify_range_type(table,                                            &table->columns[column])},
+        {NULL,                         NULL                                           },
     };
     if (!pg_query(run->sides[VERIFY_SOURCE].conn, verify_fill(scratch, sql_verify_bounds, parts), 0,
                   NULL, &res, err))
         return error_add_context(err, "sample the keys of %s", table->name);
-    *ret_count = (int)pg_cell_i64(res, 0, 1);
-    *ret = *ret_count > 0 ? arena_strdup(run->arena, pg_cell(res, 0, 0)) : NULL;
+    const char *list = pg_cell(res, 0, 0);
+    *ret = (Bounds){
+        .list = list ? arena_strdup(run->arena, list) : NULL,
+        .count = (int)pg_cell_i64(res, 0, 1),
+    };
     return true;
 }
 
@@ -141,20 +143,19 @@ static bool choose_ranges(VerifyRun *run, VerifyTable *table, int ranges, Error 
     for (int i = 0; i < table->key_count && best < ranges / 2; i++) {
         int column = table->key[i];
         const char *type = verify_range_type(table, &table->columns[column]);
-        char *bounds = NULL;
-        int count = 0;
+        Bounds bounds = {0};
 
         if (!*type)
             continue;
-        if (!sample_bounds(run, table, column, ranges, &bounds, &count, err))
+        if (!sample_bounds(run, table, column, ranges, &bounds, err))
             return false;
-        if (count <= best)
+        if (bounds.count <= best)
             continue;
-        best = count;
+        best = bounds.count;
         table->kind = strcmp(type, "name") == 0 ? BUCKET_NAME : BUCKET_KEY;
-        table->bounds = bounds;
+        table->bounds = bounds.list;
         table->bucket_column = column;
-        table->bucket_count = count + 1;
+        table->bucket_count = bounds.count + 1;
     }
     return true;
 }

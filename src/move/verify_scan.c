@@ -270,7 +270,7 @@ bool verify_scan(VerifyRun *run, Error *err)
     (void)pthread_mutex_init(&scan.lock, NULL);
     (void)pthread_cond_init(&scan.ended, NULL);
     for (int side = 0; side < VERIFY_SIDES; side++)
-        plan_tasks(&scan, side);
+        plan_tasks(&scan, (VerifySide)side);
     bool ok = start_workers(&scan, workers, &count, err);
     wait_for_workers(&scan);
     for (int i = 0; i < count; i++)

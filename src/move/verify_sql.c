@@ -344,12 +344,11 @@ const char *verify_range_type(const VerifyTable *table, const VerifyColumn *colu
     return text && !table->recode ? "name" : "";
 }
 
-static const char *range_value_sql(Arena *arena, const VerifyTable *table)
+const char *verify_range_sql(Arena *arena, const VerifyTable *table, const VerifyColumn *column)
 {
-    const VerifyColumn *column = &table->columns[table->bucket_column];
     const char *value = value_sql(arena, column);
 
-    if (table->kind == BUCKET_NAME)
+    if (strcmp(verify_range_type(table, column), "name") == 0)
         return arena_printf(arena, "(%s COLLATE \"C\")::pg_catalog.name", value);
     return value;
 }
@@ -365,7 +364,7 @@ void verify_bucket_sql(Arena *arena, VerifyTable *table)
     case BUCKET_NAME:
         table->bucket =
             arena_printf(arena, "pg_catalog.width_bucket(%s, $1::pg_catalog.%s[])",
-                         range_value_sql(arena, table),
+                         verify_range_sql(arena, table, &table->columns[table->bucket_column]),
                          verify_range_type(table, &table->columns[table->bucket_column]));
         break;
     case BUCKET_HASH: {
@@ -411,8 +410,9 @@ const char *verify_buckets_match_sql(Arena *arena, const VerifyTable *table, con
         return text_str(&sql);
 
     /* The same by the key's own order, for an index on it. */
-    const char *value = range_value_sql(arena, table);
-    const char *type = verify_range_type(table, &table->columns[table->bucket_column]);
+    const VerifyColumn *column = &table->columns[table->bucket_column];
+    const char *value = verify_range_sql(arena, table, column);
+    const char *type = verify_range_type(table, column);
     if (buckets[0] > 0)
         text_addf(&sql, " AND %s >= ($1::pg_catalog.%s[])[%d]", value, type, buckets[0]);
     if (buckets[count - 1] < table->bucket_count - 1)

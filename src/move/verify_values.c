@@ -18,6 +18,12 @@ enum {
     VALUE_TEXT,
 };
 
+typedef struct Rows {
+    const VerifyTable *table;
+    const DifferentRow *rows;
+    int count;
+} Rows;
+
 /* What one side holds in one column of one row. */
 typedef struct Value {
     bool there;
@@ -39,31 +45,31 @@ static const char *values_list(Arena *arena, const VerifyTable *table)
     return text_str(&sql);
 }
 
-static bool fetch_values(const VerifyRun *run, VerifySide side, const VerifyTable *table,
-                         const DifferentRow *rows, int count, PGresult **ret, Error *err)
+static bool fetch_values(const VerifyServer *side, VerifySide number, const Rows *rows,
+                         PGresult **ret, Error *err)
 {
+    const VerifyTable *table = rows->table;
     auto_arena Arena *scratch = arena_new();
-    Text number = text_init(scratch, MAX_SQL);
+    Text row = text_init(scratch, MAX_SQL);
     Text match = text_init(scratch, MAX_SQL);
 
-    text_add(&number, "CASE");
-    for (int i = 0; i < count; i++) {
-        const char *condition = verify_key_match_sql(scratch, table, rows[i].keys);
+    text_add(&row, "CASE");
+    for (int i = 0; i < rows->count; i++) {
+        const char *condition = verify_key_match_sql(scratch, table, rows->rows[i].keys);
 
-        text_addf(&number, " WHEN %s THEN %d", condition, i);
+        text_addf(&row, " WHEN %s THEN %d", condition, i);
         text_addf(&match, "%s(%s)", i ? " OR " : "", condition);
     }
-    text_add(&number, " END");
+    text_add(&row, " END");
     const SqlPart parts[] = {
-        {"row",    text_str(&number)  },
-        {"values", values_list(scratch, table)},
-        {"shown",        arena_printf(scratch,                     "%d", VERIFY_SHOWN)},
-        {"rows",    table->rows[side]},
-        {"match",   text_str(&match) },
-        {NULL,  NULL  },
+        {"row",    text_str(&row)      },
+        {"values", values_list(scratch,  table)},
+        {"shown",        arena_printf(scratch,                      "%d", VERIFY_SHOWN)},
+        {"rows",    table->rows[number]},
+        {"match",   text_str(&match)},
+        {NULL,  NULL   },
     };
-    return pg_query(run->sides[side].conn, verify_fill(scratch, sql_verify_values, parts), 0, NULL,
-                    ret, err);
+    return pg_query(side->conn, verify_fill(scratch, sql_verify_values, parts), 0, NULL, ret, err);
 }
 
 static void read_values(Arena *arena, const PGresult *res, const VerifyTable *table, Value *values)
@@ -156,12 +162,13 @@ bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow 
 {
     auto_arena Arena *scratch = arena_new();
     size_t cells = (size_t)count * (size_t)table->column_count;
+    Rows all = {.table = table, .rows = rows, .count = count};
     Value *values[VERIFY_SIDES];
 
     for (int side = 0; side < VERIFY_SIDES; side++) {
         auto_result PGresult *res = NULL;
 
-        if (!fetch_values(run, (VerifySide)side, table, rows, count, &res, err))
+        if (!fetch_values(&run->sides[side], (VerifySide)side, &all, &res, err))
             return error_add_context(err, "read rows of %s that differ", table->name);
         values[side] = arena_array(scratch, cells, sizeof(Value));
         read_values(scratch, res, table, values[side]);

@@ -1,0 +1,11 @@
+-- name: verify_matviews
+-- Whether each materialised view has content, which its definition does not tell.
+-- columns: object, state
+SELECT pg_catalog.format('MATERIALIZED VIEW %I.%I', n.nspname, c.relname),
+       CASE WHEN c.relispopulated THEN 'populated' ELSE 'not populated' END
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'm'
+   AND n.nspname !~ '^pg_'
+   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+ ORDER BY pg_catalog.format('MATERIALIZED VIEW %I.%I', n.nspname, c.relname) COLLATE "C"
