@@ -99,10 +99,12 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
     DrizzleScratch *scratch = ret_scratch;
 
     (void)snprintf(scratch->name, sizeof scratch->name, "homeport_scratch_%s", request->move_id);
-    PgUrl url = url_with_database(arena, request->target, scratch->name);
-    DumpRequest dump = {.programs = request->programs, .url = &url, .path = request->archive_path};
+    scratch->url = url_with_database(arena, request->target, scratch->name);
+    DumpRequest dump = {
+        .programs = request->programs, .url = &scratch->url, .path = request->archive_path};
     if (!pg_connect_retry(request->target, "scratch", CONNECT_S, &scratch->server, err) ||
-        !create_scratch(scratch, err) || !pg_connect(&url, "scratch", &scratch->conn, err) ||
+        !create_scratch(scratch, err) ||
+        !pg_connect(&scratch->url, "scratch", &scratch->conn, err) ||
         !apply_journal(arena, request->config, scratch->conn, err) ||
         !schema_dump(arena, &dump, ret, err))
         return false;

@@ -29,6 +29,7 @@ typedef struct DrizzleScratch {
     PGconn *conn;
     PGconn *server; /* another database of the same server, to drop it from */
     char name[64];
+    PgUrl url;
 } DrizzleScratch;
 
 /* How source and journal differ, in the definitions of objects; lines for people. */

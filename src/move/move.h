@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "pg/url.h"
 
 /* ---- assess: can this move work? Nothing is changed on either side. ---- */
 
@@ -103,8 +104,8 @@ typedef struct SequenceValue {
 } SequenceValue;
 
 typedef struct VerifyOptions {
-    const char *schema_dump; /* an archive of pg_dump that the target's schema is to be like; NULL:
-                                the source's schema as it is now */
+    const PgUrl *schema_of; /* a database whose schema the target's is to be like, on the target's
+                               server; NULL: the source's */
     const char *snapshot;    /* of the source, exported by somebody who keeps it; NULL: its own */
     const SequenceValue *sequences; /* compare the target's with these rather than with the
                                        source's, which writers move on; NULL: with the source's */

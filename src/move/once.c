@@ -483,7 +483,7 @@ static bool verify(Once *once, const Attempt *attempt, Error *err)
         .sequence_count = attempt->sequence_count,
         .rows_only = attempt->archive.count == 0,
         /* What the journal makes is what was meant; drift was reported before. */
-        .schema_dump = once->config->schema == SCHEMA_DRIZZLE ? in_dir(once, "schema.dump") : NULL,
+        .schema_of = attempt->scratch.conn ? &attempt->scratch.url : NULL,
         .watch = once->watch,
     };
 

@@ -404,10 +404,10 @@ bool verify_dump(VerifyDump *dump, Error *err)
     if (!programs_find(dump->arena, run->config, newest, newest, &programs, err) ||
         !make_folder(dump->arena, &dir, err))
         return false;
-    const char *wanted = run->options->schema_dump;
-    Archive *archive = &dump->archives[VERIFY_SOURCE];
-    bool ok = (wanted ? archive_read(dump->arena, wanted, archive, err)
-                      : dump_side(dump->arena, source, &programs, dir, archive, err)) &&
+    const PgUrl *wanted = run->options->schema_of;
+    const VerifyServer elsewhere = {.name = "wanted schema", .url = wanted ? *wanted : source->url};
+    bool ok = dump_side(dump->arena, wanted ? &elsewhere : source, &programs, dir,
+                        &dump->archives[VERIFY_SOURCE], err) &&
               dump_side(dump->arena, target, &programs, dir, &dump->archives[VERIFY_TARGET], err);
     if (!file_remove_tree(dir, &ignored))
         log_debug("a folder is left behind", kv_str("path", dir),
