@@ -9,11 +9,7 @@
 SELECT concat(r.object, ' (', quote_ident(r.role),
               CASE WHEN m.value IS NOT NULL THEN concat(', mapped to ', quote_ident(m.value)) END,
               ')') AS object,
-       CASE WHEN m.value IS NULL
-            THEN format('CREATE ROLE %I; -- or give a role that is there: --map-role %s=%s', r.role,
-                        r.role, current_user)
-            ELSE format('CREATE ROLE %I;', m.value)
-       END AS fix
+       format('CREATE ROLE %I;', coalesce(m.value, r.role)) AS fix
   FROM jsonb_to_recordset($1::jsonb) AS r (role text, use text, object text)
        LEFT JOIN jsonb_each_text($2::jsonb) AS m ON m.key = r.role
  WHERE r.use = $3::text

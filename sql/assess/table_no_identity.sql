@@ -10,7 +10,7 @@ SELECT format('%I.%I', n.nspname, c.relname) AS object,
             WHEN k.unique_index IS NOT NULL
             THEN format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I;',
                         n.nspname, c.relname, k.unique_index)
-            ELSE format('ALTER TABLE %I.%I REPLICA IDENTITY FULL; -- better: ADD PRIMARY KEY (...)',
+            ELSE format('ALTER TABLE %I.%I REPLICA IDENTITY FULL;',
                         n.nspname, c.relname)
        END AS fix
   FROM pg_catalog.pg_class AS c

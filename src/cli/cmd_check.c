@@ -29,16 +29,21 @@ static void add_server(Text *out, const char *side, const AssessedServer *server
               text_bytes(out->arena, (uint64_t)server->size_bytes));
 }
 
-static const char *next_step(const Assessment *assessment)
+static const char *next_step(Arena *arena, const Assessment *assessment)
 {
-    bool once = findings_blockers(assessment, SCOPE_ONCE) > 0;
+    int once = findings_blockers(assessment, SCOPE_ONCE);
 
     if (assessment->blockers == 0)
         return assessment->scope == SCOPE_LIVE ? "The live move can begin: homeport move"
                                                : "The move can begin: homeport move --once";
-    if (assessment->scope == SCOPE_BOTH && !once)
+    if (assessment->scope == SCOPE_BOTH && once == 0)
         return "Only the live move is blocked: mend its blockers and check again, or move once: "
                "homeport move --once";
+    if (assessment->scope == SCOPE_BOTH && once < assessment->blockers)
+        return arena_printf(arena,
+                            "Mend the blockers (%d of the %d also stand%s in the way of move "
+                            "--once), then check again: homeport check",
+                            once, assessment->blockers, once == 1 ? "s" : "");
     return "Mend the blockers, then check again: homeport check";
 }
 
@@ -53,7 +58,7 @@ static bool print_text(const Invocation *inv, const Assessment *assessment, Erro
     findings_format(&out, assessment, &layout);
     text_addf(&out, "%s%s%s\n%s\n", term_style(stdout, TERM_BOLD),
               findings_count(inv->arena, assessment), term_style(stdout, TERM_PLAIN),
-              next_step(assessment));
+              next_step(inv->arena, assessment));
     return cli_print(&out, err);
 }
 

@@ -33,9 +33,11 @@ static int columns(const char *text, size_t len)
     return width;
 }
 
-/* Words of `text` behind `at` columns of the line, further lines indented. */
-static void add_wrapped(Text *out, const char *text, int at, int indent, int width)
+/* Words of `text` behind `at` columns of the line; further lines are indented, and begin with
+ * `mark`. */
+static void add_wrapped_behind(Text *out, const char *mark, const char *text, int indent, int width)
 {
+    int at = indent;
     bool first = true;
 
     while (*text) {
@@ -43,8 +45,8 @@ static void add_wrapped(Text *out, const char *text, int at, int indent, int wid
         int word = columns(text, len);
 
         if (!first && at + 1 + word > width) {
-            text_addf(out, "\n%*s", indent, "");
-            at = indent;
+            text_addf(out, "\n%*s%s", indent, "", mark);
+            at = indent + columns(mark, strlen(mark));
         } else if (!first) {
             text_add_char(out, ' ');
             at++;
@@ -56,6 +58,11 @@ static void add_wrapped(Text *out, const char *text, int at, int indent, int wid
         first = false;
     }
     text_add_char(out, '\n');
+}
+
+static void add_wrapped(Text *out, const char *text, int indent, int width)
+{
+    add_wrapped_behind(out, "", text, indent, width);
 }
 
 static void add_objects(Text *out, const Finding *finding, const FindingsLayout *layout)
@@ -74,18 +81,21 @@ static void add_objects(Text *out, const Finding *finding, const FindingsLayout 
     if (shown < finding->object_count)
         text_addf(&list, " and %s more", text_count(scratch, finding->object_count - shown));
     text_addf(out, "%*s%s", INDENT, "", term_style(stdout, TERM_CYAN));
-    add_wrapped(out, text_str(&list), INDENT, INDENT, layout->width);
+    add_wrapped(out, text_str(&list), INDENT, layout->width);
     text_add(out, term_style(stdout, TERM_PLAIN));
 }
 
-/* Statements stay whole, so that they can be copied; sentences are wrapped. */
+/* Statements stay whole, so that they can be copied; sentences and comments are wrapped. */
 static void add_fix_line(Text *out, const char *line, size_t len, const FindingsLayout *layout)
 {
     auto_arena Arena *scratch = arena_new();
 
     text_addf(out, "%*s", FIX_INDENT, "");
-    if (len > 0 && line[len - 1] == '.')
-        add_wrapped(out, arena_strndup(scratch, line, len), FIX_INDENT, FIX_INDENT, layout->width);
+    if (len > 2 && strncmp(line, "--", 2) == 0)
+        add_wrapped_behind(out, "-- ", arena_strndup(scratch, line, len), FIX_INDENT,
+                           layout->width);
+    else if (len > 0 && line[len - 1] == '.')
+        add_wrapped(out, arena_strndup(scratch, line, len), FIX_INDENT, layout->width);
     else
         text_addf(out, "%.*s\n", (int)len, line);
 }
@@ -148,7 +158,7 @@ static void add_finding(Text *out, const Finding *finding, const FindingsLayout 
               INDENT, words[finding->severity], plain, term_style(stdout, TERM_BOLD), finding->id,
               plain, scopes[finding->scope]);
     text_addf(out, "%*s", INDENT, "");
-    add_wrapped(out, finding->summary, INDENT, INDENT, layout->width);
+    add_wrapped(out, finding->summary, INDENT, layout->width);
     add_objects(out, finding, layout);
     add_fix(out, finding, layout);
     text_add_char(out, '\n');

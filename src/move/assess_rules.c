@@ -94,12 +94,14 @@ const Rule assess_rules[] = {
          .side = SIDE_TARGET, .sql = sql_assess_role_missing,
          .inputs = {INPUT_ROLES, INPUT_ROLE_MAP, INPUT_ARGUMENT}, .argument = "owner",
          .condition = WHEN_SCHEMA_IS_MADE,
-         .summary = "objects are owned by roles that the target lacks"),
+         .summary = "objects are owned by roles that the target lacks",
+         .advice = "or give roles that are there in their place: --map-role OLD=NEW"),
     RULE(.id = "grantee-missing", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
          .side = SIDE_TARGET, .sql = sql_assess_role_missing,
          .inputs = {INPUT_ROLES, INPUT_ROLE_MAP, INPUT_ARGUMENT}, .argument = "grant",
          .condition = WHEN_SCHEMA_IS_MADE,
-         .summary = "privileges, policies and user mappings name roles that the target lacks"),
+         .summary = "privileges, policies and user mappings name roles that the target lacks",
+         .advice = "or give roles that are there in their place: --map-role OLD=NEW"),
     RULE(.id = "owner-privilege", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
          .side = SIDE_TARGET, .sql = sql_assess_owner_privilege,
          .inputs = {INPUT_ROLES, INPUT_ROLE_MAP}, .condition = WHEN_SCHEMA_IS_MADE,
@@ -254,7 +256,8 @@ const Rule assess_rules[] = {
          .side = SIDE_SOURCE, .sql = sql_assess_table_no_identity, .inputs = {INPUT_LEFT_OUT},
          .summary =
              "tables without a replica identity: once they are published, UPDATE and DELETE on "
-             "them fail in the live app"),
+             "them fail in the live app",
+         .advice = "better than FULL is a primary key: ALTER TABLE ... ADD PRIMARY KEY (...)"),
     RULE(.id = "table-identity-full", .severity = SEVERITY_WARNING, .scope = SCOPE_LIVE,
          .side = SIDE_SOURCE, .sql = sql_assess_table_identity_full, .inputs = {INPUT_LEFT_OUT},
          .summary =

@@ -2,10 +2,9 @@
  * Is there room on the target?
  *
  * Need: the source's database as it is (its bloat is not copied, which leaves
- * a margin), twice its largest index for the sorting behind two indexes at a
- * time, and max_wal_size of WAL, beyond which the server recycles. What a
- * replication slot or a failing archive_command on the target keeps on top
- * cannot be known before.
+ * a margin) less what the target's already is, twice its largest index for the sorting behind two
+ * indexes at a time, and max_wal_size of WAL, beyond which the server recycles. What a replication
+ * slot or a failing archive_command on the target keeps on top cannot be known before.
  *
  * PostgreSQL has no function for free space. Asked for, in this order: the
  * file system itself, where the server's folder is on this machine and proven
@@ -28,6 +27,12 @@
 enum {
     SORTS_AT_ONCE = 2,
     MAX_PID_FILE = 4096
+};
+
+/* Column order of sql/assess/space_source.sql. */
+enum {
+    COL_DATABASE,
+    COL_LARGEST
 };
 
 /* Column order of sql/assess/space_target.sql. */
@@ -219,7 +224,10 @@ bool assess_space_rules(AssessRun *run, Error *err)
         return rule_unanswered(run, "target-space", SIDE_TARGET, err);
 
     const char *folder = pg_cell(target, 0, COL_DATA_DIRECTORY);
-    SpaceNeed need = space_need(pg_cell_i64(source, 0, 0), pg_cell_i64(source, 0, 1),
+    /* What an earlier run has brought need not find room again. */
+    int64_t to_come =
+        pg_cell_i64(source, 0, COL_DATABASE) - run->sides[SIDE_TARGET].seen.size_bytes;
+    SpaceNeed need = space_need(to_come > 0 ? to_come : 0, pg_cell_i64(source, 0, COL_LARGEST),
                                 pg_cell_i64(target, 0, COL_MAX_WAL));
     SpaceFree free;
     if (ask_this_machine(run->arena, conn, target, &free) ||

@@ -101,8 +101,8 @@ static void consider_packages(Arena *arena, Candidates *candidates)
     }
 }
 
-/* Last, because Debian's pg_dump in PATH is a wrapper that picks a version by
- * the clusters of this machine, which have nothing to do with the move. */
+/* Only where the packages have none that fits: Debian's pg_dump in PATH is a wrapper that picks a
+ * version by the clusters of this machine, which have nothing to do with the move. */
 static void consider_path(Arena *arena, Candidates *candidates)
 {
     char *path = NULL;
@@ -129,32 +129,39 @@ static bool fail_none(const Config *config, const Candidates *candidates, int ne
                       needed, needed);
 }
 
+static int choose(const Candidates *candidates, int needed, int target_version_num)
+{
+    int majors[MAX_FOLDERS];
+
+    for (int i = 0; i < candidates->count; i++)
+        majors[i] = candidates->found[i].major;
+    return programs_choose(majors, candidates->count, needed,
+                           target_version_num / VERSION_NUM_PER_MAJOR);
+}
+
 bool programs_find(Arena *arena, const Config *config, int source_version_num,
                    int target_version_num, Programs *ret, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
     Candidates *candidates = arena_alloc(scratch, sizeof *candidates);
-    int majors[MAX_FOLDERS];
     int needed = source_version_num / VERSION_NUM_PER_MAJOR;
 
     candidates->seen = text_init(scratch, 4096);
-    if (config->pg_bin) {
+    if (config->pg_bin)
         consider(scratch, candidates, config->pg_bin);
-    } else {
+    else
         consider_packages(scratch, candidates);
+    int chosen = choose(candidates, needed, target_version_num);
+    if (chosen < 0 && !config->pg_bin) {
         consider_path(scratch, candidates);
+        chosen = choose(candidates, needed, target_version_num);
     }
-    for (int i = 0; i < candidates->count; i++)
-        majors[i] = candidates->found[i].major;
-
-    int chosen = programs_choose(majors, candidates->count, needed,
-                                 target_version_num / VERSION_NUM_PER_MAJOR);
     if (chosen < 0)
         return fail_none(config, candidates, needed, err);
     *ret = (Programs){
         .pg_dump = arena_strdup(arena, candidates->found[chosen].pg_dump),
         .pg_restore = arena_strdup(arena, candidates->found[chosen].pg_restore),
-        .major = majors[chosen],
+        .major = candidates->found[chosen].major,
     };
     return true;
 }

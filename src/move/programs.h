@@ -24,7 +24,7 @@ typedef struct Programs {
 
 /*
  * Looks in --pg-bin alone where it is given; else in the version folders of
- * Debian's and Red Hat's packages, then in PATH. Versions are
+ * Debian's and Red Hat's packages, and where none of these fits, in PATH. Versions are
  * server_version_num; the target's may be 0: unknown. Where there is none new
  * enough the error is ERR_PROGRAM, says which were found, and its hint what to
  * install.

@@ -73,19 +73,22 @@ class Case(typing.NamedTuple):
     also: set = frozenset()  # other findings that come with it
 
 
+NO_IDENTITY = "-- on the source: better than FULL is a primary key: ALTER TABLE ... ADD PRIMARY KEY (...)\n"
+NO_ROLE = "-- on the target: or give roles that are there in their place: --map-role OLD=NEW\n"
+
 CASES = [
     Case("table-no-identity", "blocker", "live", ["public.log"],
-         "-- on the source:\nALTER TABLE public.log REPLICA IDENTITY FULL; -- better: ADD PRIMARY KEY (...)",
+         NO_IDENTITY + "ALTER TABLE public.log REPLICA IDENTITY FULL;",
          source="CREATE TABLE log (line text); CREATE TABLE keyed (id int PRIMARY KEY);"
                 "CREATE TABLE parted (id int) PARTITION BY RANGE (id)",
          also={"table-identity-full"}),
     Case("table-no-identity", "blocker", "live", ['public."Odd table"', "public.off"],
-         '-- on the source:\nALTER TABLE public."Odd table" REPLICA IDENTITY USING INDEX "Odd table_a_key";\n'
+         NO_IDENTITY + 'ALTER TABLE public."Odd table" REPLICA IDENTITY USING INDEX "Odd table_a_key";\n'
          "ALTER TABLE public.off REPLICA IDENTITY DEFAULT;",
          source='CREATE TABLE "Odd table" (a int NOT NULL UNIQUE);'
                 "CREATE TABLE off (a int PRIMARY KEY); ALTER TABLE off REPLICA IDENTITY NOTHING"),
     Case("table-no-identity", "blocker", "live", ["public.part1"],
-         "-- on the source:\nALTER TABLE public.part1 REPLICA IDENTITY USING INDEX part1_id_idx;",
+         NO_IDENTITY + "ALTER TABLE public.part1 REPLICA IDENTITY USING INDEX part1_id_idx;",
          source="CREATE TABLE parent (id int NOT NULL) PARTITION BY RANGE (id);"
                 "CREATE TABLE part1 PARTITION OF parent FOR VALUES FROM (0) TO (9);"
                 "CREATE UNIQUE INDEX ON part1 (id)"),
@@ -158,22 +161,22 @@ CASES = [
          source="CREATE EXTENSION citext; CREATE FUNCTION pad(text) RETURNS text LANGUAGE c STRICT AS '$libdir/citext', 'citext_hash'",
          fix_on=""),
     Case("owner-missing", "blocker", "both", ["function public.f() (shop_owner)", "public.t (shop_owner)"],
-         "-- on the target:\nCREATE ROLE shop_owner; -- or give a role that is there: --map-role shop_owner=postgres",
+         NO_ROLE + "CREATE ROLE shop_owner;",
          source="CREATE ROLE shop_owner; CREATE TABLE t (a int PRIMARY KEY); ALTER TABLE t OWNER TO shop_owner;"
                 "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO shop_owner",
          fix_on="target"),
     Case("owner-missing", "blocker", "both", ["public.t (shop_owner, mapped to home_owner)"],
-         "-- on the target:\nCREATE ROLE home_owner;",
+         NO_ROLE + "CREATE ROLE home_owner;",
          source="CREATE ROLE shop_owner; CREATE TABLE t (a int PRIMARY KEY); ALTER TABLE t OWNER TO shop_owner",
          fix_on="target", args=("--map-role", "shop_owner=home_owner")),
     Case("grantee-missing", "blocker", "both",
          ["public.t.a (column_reader)", "default acl for role definer on tables (definer)",
           "policy p on public.t (member)", "public.t (reader)"],
-         "-- on the target:\n"
-         "CREATE ROLE column_reader; -- or give a role that is there: --map-role column_reader=postgres\n"
-         "CREATE ROLE definer; -- or give a role that is there: --map-role definer=postgres\n"
-         "CREATE ROLE member; -- or give a role that is there: --map-role member=postgres\n"
-         "CREATE ROLE reader; -- or give a role that is there: --map-role reader=postgres",
+         NO_ROLE +
+         "CREATE ROLE column_reader;\n"
+         "CREATE ROLE definer;\n"
+         "CREATE ROLE member;\n"
+         "CREATE ROLE reader;",
          source="CREATE ROLE reader; CREATE ROLE member; CREATE ROLE column_reader; CREATE ROLE definer;"
                 "CREATE TABLE t (a int PRIMARY KEY); GRANT SELECT ON t TO reader, PUBLIC;"
                 "GRANT SELECT (a) ON t TO column_reader; CREATE POLICY p ON t TO member;"
@@ -896,7 +899,7 @@ def test_names_that_need_quoting(pair, check):
     report = check(source, target)
     assert report.get("table-no-identity")["objects"] == [f"{quoted}.{quoted}"]
     source.script(statements(report.get("table-no-identity")["fix"]))
-    target.script(statements(report.get("owner-missing")["fix"]).split(" -- or give")[0])
+    target.script(statements(report.get("owner-missing")["fix"]))
     assert check(source, target).ids() == {"table-identity-full"}
 
 
