@@ -13,6 +13,7 @@ SELECT pg_catalog.set_config(s.name, s.value, false)
                ('extra_float_digits', '3'),
                ('bytea_output', 'hex'),
                ('xmloption', 'content'),
+               ('quote_all_identifiers', 'off'),
                ('lc_monetary', 'C'),
                ('lc_numeric', 'C'),
                ('standard_conforming_strings', 'on'),
@@ -25,8 +26,13 @@ SELECT pg_catalog.set_config(s.name, s.value, false)
                ('transaction_timeout', '0'),
                ('client_min_messages', 'warning'),
                ('vacuum_cost_delay', '0'),
+               ('client_connection_check_interval', '1000'),
+               ('tcp_keepalives_idle', '30'),
+               ('tcp_keepalives_interval', '10'),
+               ('tcp_keepalives_count', '3'),
                ('default_transaction_read_only', 'off'),
                ('default_transaction_isolation', 'read committed'),
                ('default_transaction_deferrable', 'off'),
                ('synchronize_seqscans', 'off')) AS s (name, value)
  WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL
+   AND (s.name <> 'client_connection_check_interval' OR pg_catalog.version() ~ 'linux')

@@ -18,6 +18,5 @@ CREATE TABLE IF NOT EXISTS move (
     rows_done integer NOT NULL DEFAULT 0,
     bytes_done integer NOT NULL DEFAULT 0,
     runs integer NOT NULL DEFAULT 0,
-    concluding integer NOT NULL DEFAULT 0, -- all is done and verified; only the marks are to go
     last_error text
 )

@@ -2,8 +2,8 @@
 -- homeport's own schema on the target, dropped when the move is finished: what
 -- is done is marked here in the transaction that does it (MOVE.md 5). A table
 -- has a row for each part that it is copied in. `relaxed` has the server's settings that were
--- changed, with the value in postgresql.auto.conf before (NULL: it was not there). Several statements, run by the
--- simple protocol in one transaction.
+-- changed, with the value in postgresql.auto.conf before (NULL: it was not there). `no_crash` has a
+-- row until the server crashes. Several statements, run by the simple protocol in one transaction.
 -- columns: none
 CREATE SCHEMA IF NOT EXISTS homeport;
 CREATE TABLE IF NOT EXISTS homeport.move (
@@ -24,5 +24,8 @@ CREATE TABLE IF NOT EXISTS homeport.finished_entry (
 CREATE TABLE IF NOT EXISTS homeport.relaxed (
     name text PRIMARY KEY,
     previous text
+);
+CREATE UNLOGGED TABLE IF NOT EXISTS homeport.no_crash (
+    since boolean PRIMARY KEY
 );
 COMMENT ON SCHEMA homeport IS 'homeport: state of a move in progress; gone when it is finished'

@@ -69,7 +69,7 @@ static bool lock_batch(Keeper *keeper, const char *sql, double deadline, Error *
             !pg_execf(keeper->conn, err, "SET LOCAL lock_timeout = %d", (int)LOCK_TIMEOUT_MS))
             return snapshot_lost(err, "lock the source's tables");
         if (pg_exec(keeper->conn, sql, err))
-            return pg_exec(keeper->conn, "RELEASE lock_tables", err) ||
+            return pg_exec(keeper->conn, "RELEASE lock_tables; SET LOCAL lock_timeout = 0", err) ||
                    snapshot_lost(err, "lock the source's tables");
         if (strcmp(err->sqlstate, "55P03") != 0 || clock_seconds() > deadline)
             return snapshot_lost(err, "lock the source's tables");
@@ -97,9 +97,10 @@ static bool check_storage(Keeper *keeper, const Table *tables, int count, Error 
     if (!pg_query(keeper->conn, sql_move_filenode, 1, params, &res, err))
         return snapshot_lost(err, "compare the storage of the source's tables");
     if (PQntuples(res) > 0)
-        return error_set(
-            err, ERR_SNAPSHOT, "%d table%s of the source %s truncated or rewritten just now",
-            PQntuples(res), PQntuples(res) == 1 ? "" : "s", PQntuples(res) == 1 ? "was" : "were");
+        return error_set(err, ERR_SNAPSHOT,
+                         "%d table%s of the source %s truncated, rewritten or renamed just now",
+                         PQntuples(res), PQntuples(res) == 1 ? "" : "s",
+                         PQntuples(res) == 1 ? "was" : "were");
     return true;
 }
 

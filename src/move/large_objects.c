@@ -51,7 +51,7 @@ static bool set_owners(const LargeObjectRequest *request, const ArchiveEntry *en
     return true;
 }
 
-static bool remove_all(PGconn *target, Error *err)
+bool large_objects_remove(PGconn *target, Error *err)
 {
     int64_t removed = 1;
 
@@ -81,7 +81,7 @@ bool large_objects_restore(Arena *arena, const LargeObjectRequest *request, int 
     bool any = false;
     int count = 0;
 
-    if (!remove_all(request->target, err) || !write_list(arena, request, &any, err))
+    if (!large_objects_remove(request->target, err) || !write_list(arena, request, &any, err))
         return false;
     *ret_count = 0;
     if (!any)
@@ -97,7 +97,8 @@ bool large_objects_restore(Arena *arena, const LargeObjectRequest *request, int 
                                 url_for_program(arena, request->target_url),
                                 request->path,
                                 NULL};
-    const char *env[] = {url_password_env(arena, request->target_url), NULL};
+    const char *env[] = {"PGAPPNAME=homeport restore", url_password_env(arena, request->target_url),
+                         NULL};
     ProcessOptions options = {.argv = argv, .env = env};
     if (!process_check(arena, &options, NULL, err))
         return error_add_context(err, "restore the large objects");

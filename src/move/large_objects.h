@@ -20,6 +20,9 @@ typedef struct LargeObjectRequest {
 bool large_objects_restore(Arena *arena, const LargeObjectRequest *request, int *ret_count,
                            Error *err) MUST_USE;
 
+/* All that there are, when they can only be an earlier run's. */
+bool large_objects_remove(PGconn *target, Error *err) MUST_USE;
+
 /* SQL of a privilege entry that stands for several large objects at once
  * (archives of pg_dump 17 and later): written out for each. Others unchanged. */
 const char *large_objects_expand(Arena *arena, const Archive *archive, const ArchiveEntry *entry,

@@ -3,6 +3,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "core/cancel.h"
+#include "core/clock.h"
+
+enum {
+    SESSIONS_END_S = 60,
+    SESSIONS_PAUSE_MS = 50
+};
+
 bool marks_read(PGconn *target, Arena *arena, Marks *ret, Error *err)
 {
     auto_result PGresult *there = NULL;
@@ -28,15 +36,82 @@ bool marks_read(PGconn *target, Arena *arena, Marks *ret, Error *err)
     return true;
 }
 
+/* DDL on event triggers fires none. */
+static bool set_event_triggers(PGconn *target, const PGresult *triggers, bool enable, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    for (int i = 0; i < PQntuples(triggers); i++)
+        if (!pg_execf(target, err, "ALTER EVENT TRIGGER %s %s",
+                      pg_ident(scratch, pg_cell(triggers, i, 0)),
+                      enable ? pg_cell(triggers, i, 1) : "DISABLE"))
+            return false;
+    return true;
+}
+
+static bool begin_quietly(PGconn *target, PGresult **ret_triggers, Error *err)
+{
+    return pg_exec(target, "BEGIN", err) &&
+           pg_query(target, sql_target_event_triggers, 0, NULL, ret_triggers, err) &&
+           set_event_triggers(target, *ret_triggers, false, err);
+}
+
 bool marks_begin(PGconn *target, const char *id, Error *err)
 {
+    auto_result PGresult *triggers = NULL;
     auto_result PGresult *res = NULL;
     const char *params[] = {id};
 
-    return (pg_exec(target, "BEGIN", err) && pg_exec(target, sql_target_create_marks, err) &&
+    return (begin_quietly(target, &triggers, err) &&
+            pg_exec(target, sql_target_create_marks, err) &&
             pg_query(target, sql_target_begin_move, 1, params, &res, err) &&
-            pg_exec(target, "COMMIT", err)) ||
+            set_event_triggers(target, triggers, true, err) && pg_exec(target, "COMMIT", err)) ||
            error_add_context(err, "make homeport's schema on the target");
+}
+
+bool marks_drop(PGconn *target, Error *err)
+{
+    auto_result PGresult *triggers = NULL;
+
+    return (begin_quietly(target, &triggers, err) && pg_exec(target, sql_target_drop_marks, err) &&
+            set_event_triggers(target, triggers, true, err) && pg_exec(target, "COMMIT", err)) ||
+           error_add_context(err, "drop homeport's schema on the target");
+}
+
+bool marks_end_sessions(PGconn *target, Error *err)
+{
+    double deadline = clock_seconds() + SESSIONS_END_S;
+    int64_t ended = 0;
+
+    for (;;) {
+        if (!pg_query_i64(target, sql_target_end_sessions, &ended, err))
+            return error_add_context(err, "end sessions of an earlier run");
+        if (ended == 0)
+            return true;
+        if (clock_seconds() > deadline) {
+            (void)error_set(err, ERR_WRONG_STATE,
+                            "sessions of an earlier run do not end on the target");
+            return error_hint(err, "See pg_stat_activity for application_name \"homeport ...\".");
+        }
+        if (!cancel_sleep_ms(SESSIONS_PAUSE_MS, err))
+            return false;
+    }
+}
+
+bool marks_arm(PGconn *target, Error *err)
+{
+    return pg_exec(target, sql_target_arm, err);
+}
+
+bool marks_check_crash(PGconn *target, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(target, sql_target_has_not_crashed, 0, NULL, &res, err))
+        return error_add_context(err, "ask whether the target has crashed");
+    return pg_cell_bool(res, 0, 0) ||
+           error_set(err, ERR_SNAPSHOT,
+                     "the target's server has crashed: its last commits are lost");
 }
 
 bool marks_schema_done(PGconn *target, Error *err)

@@ -21,8 +21,19 @@ typedef struct Marks {
 
 bool marks_read(PGconn *target, Arena *arena, Marks *ret, Error *err) MUST_USE;
 
-/* Its own transaction: before anything else is made on the target. */
+/* Their own transactions: before anything else is made on the target, and after all. Event
+ * triggers, which may refuse both or keep a record of them, are set aside meanwhile. */
 bool marks_begin(PGconn *target, const char *id, Error *err) MUST_USE;
+bool marks_drop(PGconn *target, Error *err) MUST_USE;
+
+/* Ends sessions of an earlier run of ours, whose process is gone, and waits until they are. */
+bool marks_end_sessions(PGconn *target, Error *err) MUST_USE;
+
+/* Workers' commits do not wait for the disk, and a table may be unlogged: when the target crashes
+ * and comes back, rows are missing that were done. Armed before the rows; a new connection asks
+ * whether that happened since (then ERR_SNAPSHOT: the rows start again). */
+bool marks_arm(PGconn *target, Error *err) MUST_USE;
+bool marks_check_crash(PGconn *target, Error *err) MUST_USE;
 
 /* In the caller's transaction. */
 bool marks_schema_done(PGconn *target, Error *err) MUST_USE;

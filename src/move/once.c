@@ -4,11 +4,14 @@
  * planned    assess; nothing is touched
  * schema     homeport's marks on the target, then pre-data in one transaction
  * copying    rows, indexes, keys; then what comes after; then verification
- * finished   the marks are dropped, in the one synchronous commit of the move
+ * finishing  all is there and on the target's disk: the marks are dropped
+ * finished
  *
  * Killed at any point, the marks on the target tell the next run what is there.
  * Its snapshot is another one, so the rows start again (rule 6); the schema
- * stays unless the source's has changed meanwhile.
+ * stays unless the source's has changed meanwhile. Within a run a connection
+ * that broke is made again, unless what hung on it is lost: the keeper's
+ * snapshot, or the last commits of a target that crashed.
  */
 #include <string.h>
 #include <unistd.h>
@@ -32,7 +35,9 @@
 
 enum {
     SNAPSHOT_TRIES = 3,
-    CONNECT_S = 15,
+    FINISH_TRIES = 5,
+    CONNECT_S = 15,   /* at first: who waits for a wrong address wants to know it */
+    RECONNECT_S = 60, /* a server that was there is coming back */
     JOBS_MAX = 8,
     MEMORY_LEAST = 64 << 20,
     SAVE_EVERY_MS = 1000,
@@ -51,11 +56,13 @@ typedef struct Once {
     int streams; /* of COPY that the machine bears at once */
     int64_t memory_bytes;
     bool relaxed; /* settings of the target are changed and not yet put back */
+    bool reached; /* the target was there */
 } Once;
 
 /* What belongs to one snapshot. */
 typedef struct Attempt {
     Keeper keeper;
+    bool opened; /* both sides were reached */
     Table *tables;
     int table_count;
     Programs programs;
@@ -109,6 +116,32 @@ static bool target_facts(Once *once, Error *err)
     if (once->memory_bytes < MEMORY_LEAST)
         once->memory_bytes = MEMORY_LEAST;
     return true;
+}
+
+/* Few commits are the main thread's: each waits for the disk, and those of the workers with it. */
+static bool connect_target(Once *once, Error *err)
+{
+    int seconds = once->reached ? RECONNECT_S : CONNECT_S;
+
+    pg_close(once->target);
+    once->target = NULL;
+    if (!pg_connect_retry(&once->target_url, "move", seconds, &once->target, err))
+        return error_add_context(err, "connect to the target");
+    once->reached = true;
+    return pg_exec(once->target, "SET synchronous_commit = local", err) && target_facts(once, err);
+}
+
+static bool reconnect_target(Once *once, Error *err)
+{
+    return connect_target(once, err) && marks_check_crash(once->target, err);
+}
+
+/* After a time in which only the workers' connections were used. */
+static bool revive_target(Once *once, Error *err)
+{
+    if (pg_exec(once->target, "SELECT 1", err))
+        return true;
+    return err->code == ERR_CONNECT && reconnect_target(once, err);
 }
 
 static bool check_same_move(const Once *once, Error *err)
@@ -196,15 +229,27 @@ static bool create_schema(Once *once, const Attempt *attempt, Error *err)
     return schema_create(once->target, once->config, &attempt->archive, err);
 }
 
-/* The archive that the schema on the target was made of, kept since. */
+/* Objects belong to whom --map-role said when they were made. */
+static const char *role_map_text(const Once *once)
+{
+    Text text = text_init(once->arena, 1 << 20);
+
+    for (int i = 0; i < once->config->role_map_count; i++)
+        text_addf(&text, "%s\n%s\n", once->config->role_map[i].from, once->config->role_map[i].to);
+    return text_str(&text);
+}
+
+/* Whether the schema on the target was made of this archive, by the files kept since. Those of
+ * another `schema:` are as good as none. */
 static bool schema_unchanged(Once *once, const Attempt *attempt, Archive *ret_old)
 {
     Error ignored = ERROR_INIT;
+    char *roles = NULL;
 
-    if (attempt->archive.count == 0)
-        return true;
-    return archive_read(once->arena, in_dir(once, "schema.dump"), ret_old, &ignored) &&
-           archive_equal(ret_old, &attempt->archive);
+    if (!archive_read(once->arena, in_dir(once, "schema.dump"), ret_old, &ignored))
+        return attempt->archive.count == 0;
+    return file_read(once->arena, in_dir(once, "schema.roles"), 1 << 20, &roles, NULL, &ignored) &&
+           strcmp(roles, role_map_text(once)) == 0 && archive_equal(ret_old, &attempt->archive);
 }
 
 static bool keep_archive(Once *once, const Attempt *attempt, Error *err)
@@ -212,45 +257,50 @@ static bool keep_archive(Once *once, const Attempt *attempt, Error *err)
     const char *to = in_dir(once, "schema.dump");
     const char *from = once->config->schema == SCHEMA_DRIZZLE ? in_dir(once, "drizzle.dump")
                                                               : attempt->archive_path;
+    const char *roles = role_map_text(once);
 
-    if (attempt->archive.count > 0 && rename(from, to) < 0)
+    if (attempt->archive.count == 0)
+        return true;
+    if (rename(from, to) < 0)
         return error_set_errno(err, "keep \"%s\"", to);
-    attempt = NULL;
-    return true;
+    return file_replace(in_dir(once, "schema.roles"), roles, strlen(roles), err);
+}
+
+/* Back to an empty target, recorded before it is begun. */
+static bool drop_schema(Once *once, const Attempt *attempt, const Archive *old, Error *err)
+{
+    if (!state_event(&once->state, EVENT_SCHEMA_CHANGED, err) || !relax_end(once->target, err))
+        return false;
+    if (old->count == 0 || attempt->archive.count == 0)
+        (void)error_set(err, ERR_WRONG_STATE,
+                        "the schema on the target was made by an earlier run in another way");
+    else if (schema_drop_all(once->target, old, err))
+        return marks_begin(once->target, once->state.move.id, err);
+    if (err->code == ERR_CONNECT)
+        return false;
+    return error_hint(err,
+                      "Empty the target by hand (drop and create the database), remove the work "
+                      "folder \"%s\", and begin again.",
+                      once->config->dir);
 }
 
 /* An earlier run left a whole schema: either it still is the source's, and only
  * what came after it goes, or all of it goes. */
-static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_done, Error *err)
+static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_kept, Error *err)
 {
     Archive old = {0};
 
-    if (schema_unchanged(once, attempt, &old)) {
-        say_step(once, "schema kept from the run before; rows start again");
-        *ret_done = true;
-        if (once->state.move.phase == PHASE_SCHEMA &&
-            !state_event(&once->state, EVENT_SCHEMA_DONE, err))
-            return false;
-        return state_event(&once->state, EVENT_ROWS_RESTARTED, err) &&
-               schema_drop_marked(once->target, &attempt->archive, err);
+    *ret_kept = schema_unchanged(once, attempt, &old);
+    if (!*ret_kept) {
+        say_step(once, "the schema has changed since the run before; starting from empty");
+        return drop_schema(once, attempt, &old, err);
     }
-    say_step(once, "the source's schema has changed since the run before; starting from empty");
-    *ret_done = false;
-    if (old.count == 0)
-        return error_set(err, ERR_WRONG_STATE,
-                         "the archive of the target's schema is gone from \"%s\"",
-                         once->config->dir) ||
-               error_hint(err,
-                          "Empty the target by hand (drop and create the database), remove the "
-                          "work folder, and begin again.");
-    if (!schema_drop_all(once->target, &old, err))
-        return error_hint(err,
-                          "Empty the target by hand (drop and create the database), remove the "
-                          "work folder, and begin again.");
-    if (once->state.move.phase == PHASE_COPYING &&
-        !state_event(&once->state, EVENT_SCHEMA_CHANGED, err))
+    say_step(once, "schema kept from the run before; rows start again");
+    if (once->state.move.phase == PHASE_SCHEMA &&
+        !state_event(&once->state, EVENT_SCHEMA_DONE, err))
         return false;
-    return marks_begin(once->target, once->state.move.id, err);
+    return state_event(&once->state, EVENT_ROWS_RESTARTED, err) &&
+           schema_drop_marked(once->target, &attempt->archive, err);
 }
 
 static bool other_move(const Marks *marks, Error *err)
@@ -262,35 +312,49 @@ static bool other_move(const Marks *marks, Error *err)
                       "create the database.");
 }
 
+/* Ours or nobody's. What an earlier run left at work there might still commit: it is ended first.
+ */
+static bool claim_target(Once *once, Marks *ret, Error *err)
+{
+    if (!marks_read(once->target, once->arena, ret, err))
+        return false;
+    if (ret->there && strcmp(ret->id, once->state.move.id) != 0)
+        return other_move(ret, err);
+    return once->state.move.phase == PHASE_PLANNED ||
+           (marks_end_sessions(once->target, err) &&
+            marks_read(once->target, once->arena, ret, err));
+}
+
+/* A schema that is not marked as done was rolled back whole. */
+static bool begin_schema(Once *once, const Marks *marks, Error *err)
+{
+    Phase phase = once->state.move.phase;
+
+    if (phase != PHASE_PLANNED && phase != PHASE_SCHEMA) {
+        say_step(once, "the target is empty again; starting from the beginning");
+        if (!state_event(&once->state, EVENT_TARGET_EMPTY, err))
+            return false;
+    }
+    return state_event(&once->state, EVENT_SCHEMA_STARTED, err) &&
+           (marks->there || marks_begin(once->target, once->state.move.id, err));
+}
+
 /* An archive is kept before the target is touched: a later run must know what
- * was made there. A schema that is not marked as done was rolled back whole. */
+ * was made there. */
 static bool ensure_schema(Once *once, Attempt *attempt, Error *err)
 {
     Marks marks;
-    bool done = false;
+    bool kept = false;
 
-    if (!marks_read(once->target, once->arena, &marks, err))
+    if (!claim_target(once, &marks, err))
         return false;
-    if (marks.there && strcmp(marks.id, once->state.move.id) != 0)
-        return other_move(&marks, err);
     once->report->resumed |= marks.there;
-    if (marks.there && marks.schema_done) {
-        if (!reuse_schema(once, attempt, &done, err))
-            return false;
-    } else if (once->state.move.phase == PHASE_COPYING) {
-        return error_set(err, ERR_WRONG_STATE, "the marks of this move are gone from the target") ||
-               error_hint(err,
-                          "Was the database replaced? Remove the work folder \"%s\" and begin "
-                          "again.",
-                          once->config->dir);
-    } else if (!state_event(&once->state, EVENT_SCHEMA_STARTED, err) ||
-               (!marks.there && !marks_begin(once->target, once->state.move.id, err))) {
+    bool ok = marks.there && marks.schema_done ? reuse_schema(once, attempt, &kept, err)
+                                               : begin_schema(once, &marks, err);
+    if (!ok || !keep_archive(once, attempt, err))
         return false;
-    }
-    if (done)
-        return keep_archive(once, attempt, err);
-    return keep_archive(once, attempt, err) && create_schema(once, attempt, err) &&
-           state_event(&once->state, EVENT_SCHEMA_DONE, err);
+    return kept ||
+           (create_schema(once, attempt, err) && state_event(&once->state, EVENT_SCHEMA_DONE, err));
 }
 
 /* ---- rows ---- */
@@ -433,7 +497,10 @@ static bool copy_all(Once *once, Attempt *attempt, Error *err)
     if (!ready)
         return false;
     once->relaxed = once->config->relax_durability;
-    if (!work_run(once->arena, &work, err) || !on_tick(&tick, err) || !relax_end(once->target, err))
+    /* Rows under a snapshot that was lost meanwhile may be none at all (rule 3). */
+    if (!marks_arm(once->target, err) || !work_run(once->arena, &work, err) ||
+        !on_tick(&tick, err) || !keeper_ping(&attempt->keeper, err) || !revive_target(once, err) ||
+        !relax_end(once->target, err))
         return false;
     once->relaxed = false;
     return true;
@@ -457,6 +524,9 @@ static bool finish_schema(Once *once, Attempt *attempt, Error *err)
         };
         if (!large_objects_restore(once->arena, &request, &once->report->large_objects, err))
             return false;
+    } else if (once->report->resumed && once->config->schema == SCHEMA_DUMP &&
+               !large_objects_remove(once->target, err)) {
+        return false;
     }
     for (size_t i = 0; i < COUNT_OF(stages); i++)
         if (!schema_run_stage(once->target, once->config, &attempt->archive, stages[i], err))
@@ -495,19 +565,61 @@ static bool verify(Once *once, const Attempt *attempt, Error *err)
     once->report->verify_done = true;
     if (once->report->verify.verified)
         return true;
+    const VerifyReport *found = &once->report->verify;
+    if (found->differences == 0 && !found->schema_compared) {
+        (void)error_set(err, ERR_FOUND,
+                        "all rows are equal, but the schema could not be compared: %s",
+                        found->schema_skipped ? found->schema_skipped : "no reason");
+        return error_hint(err, "%s", found->schema_hint ? found->schema_hint : "");
+    }
     (void)error_set(err, ERR_FOUND, "the target differs from the source");
     return error_hint(err, "The move is not finished: run it again, and if the difference stays, "
                            "report it with the work folder's contents.");
 }
 
-/* The marks go in the one commit that waits for the disk: WAL is flushed in
- * order, so all that was committed before is durable with it. */
+/* The phase says that all is on the target's disk: one commit waits for that, and WAL is flushed in
+ * order. From then on only the marks have to go. */
 static bool conclude(Once *once, Error *err)
 {
-    return state_conclude(&once->state, true, err) &&
-           pg_exec(once->target, "SET synchronous_commit = on", err) &&
-           pg_exec(once->target, sql_target_drop_marks, err) &&
+    return pg_exec(once->target, "SET synchronous_commit = on", err) &&
+           marks_schema_done(once->target, err) &&
+           state_event(&once->state, EVENT_ALL_THERE, err) && marks_drop(once->target, err) &&
            state_event(&once->state, EVENT_DONE, err);
+}
+
+/* Stopped between the last two steps of conclude(): marks that are not there were dropped. */
+static bool conclude_again(Once *once, Error *err)
+{
+    Marks marks;
+
+    if (!connect_target(once, err) || !marks_read(once->target, once->arena, &marks, err))
+        return false;
+    if (marks.there && strcmp(marks.id, once->state.move.id) != 0)
+        return other_move(&marks, err);
+    return (!marks.there || marks_drop(once->target, err)) &&
+           state_event(&once->state, EVENT_DONE, err);
+}
+
+static bool complete_once(Once *once, Attempt *attempt, Error *err)
+{
+    if (once->state.move.phase == PHASE_FINISHING)
+        return conclude_again(once, err);
+    return finish(once, attempt, err) && verify(once, attempt, err) && conclude(once, err);
+}
+
+/* Each step can be done twice: a broken connection does not cost the rows. */
+static bool complete(Once *once, Attempt *attempt, Error *err)
+{
+    for (int tries = 1; !complete_once(once, attempt, err); tries++) {
+        if (err->code != ERR_CONNECT || tries == FINISH_TRIES)
+            return false;
+        log_warn("connection lost, doing it again under the same snapshot",
+                 kv_str("reason", err->message), kv_i64("try", tries));
+        if (once->state.move.phase != PHASE_FINISHING &&
+            (!keeper_ping(&attempt->keeper, err) || !reconnect_target(once, err)))
+            return false;
+    }
+    return true;
 }
 
 /* ---- one snapshot after the other ---- */
@@ -531,6 +643,7 @@ static bool open_attempt(Once *once, Attempt *attempt, Error *err)
         !pg_query(attempt->keeper.conn, sql_move_has_large_objects, 0, NULL, &res, err))
         return false;
     attempt->large_objects = once->config->schema == SCHEMA_DUMP && pg_cell_bool(res, 0, 0);
+    attempt->opened = true;
     return true;
 }
 
@@ -556,19 +669,15 @@ static bool run_attempt(Once *once, Attempt *attempt, Error *err)
     report->indexes = attempt->plan.indexes;
     report->constraints = attempt->plan.constraints;
     say_step(once, "finish");
-    if (!finish(once, attempt, err))
-        return false;
-    report->seconds_finish = clock_seconds() - copied;
-    return verify(once, attempt, err) && conclude(once, err);
+    bool ok = complete(once, attempt, err);
+    report->seconds_finish = clock_seconds() - copied - report->verify.seconds;
+    return ok;
 }
 
-static bool connect_target(Once *once, Error *err)
+/* What was done can be done again: connections that were there are worth another try. */
+static bool is_worth_a_try(const Attempt *attempt, const Error *err)
 {
-    pg_close(once->target);
-    once->target = NULL;
-    if (!pg_connect_retry(&once->target_url, "move", CONNECT_S, &once->target, err))
-        return error_add_context(err, "connect to the target");
-    return work_setup_target(once->target, err) && target_facts(once, err);
+    return err->code == ERR_SNAPSHOT || (err->code == ERR_CONNECT && attempt->opened);
 }
 
 static bool run_attempts(Once *once, Error *err)
@@ -578,24 +687,23 @@ static bool run_attempts(Once *once, Error *err)
 
         bool ok = connect_target(once, err) && run_attempt(once, &attempt, err);
         attempt_close(&attempt);
-        if (ok || err->code != ERR_SNAPSHOT || tries == SNAPSHOT_TRIES)
+        if (ok || !is_worth_a_try(&attempt, err) || tries == SNAPSHOT_TRIES)
             return ok;
-        log_warn("the snapshot is lost: rows start again under a new one",
-                 kv_str("reason", err->message), kv_i64("try", tries));
+        log_warn("starting again", kv_str("reason", err->message), kv_i64("try", tries));
         say_step(once, "the snapshot is lost; rows start again under a new one");
     }
 }
 
+static bool open_work(Once *once, Error *err)
+{
+    return url_parse(once->arena, once->config->source, "source", &once->source_url, err) &&
+           url_parse(once->arena, once->config->target, "target", &once->target_url, err) &&
+           state_open(once->arena, once->config->dir, &once->state, err) &&
+           (!once->state.move.exists || check_same_move(once, err));
+}
+
 static bool prepare(Once *once, Error *err)
 {
-    if (!url_parse(once->arena, once->config->source, "source", &once->source_url, err) ||
-        !url_parse(once->arena, once->config->target, "target", &once->target_url, err) ||
-        !state_open(once->arena, once->config->dir, &once->state, err))
-        return false;
-    if (once->state.move.exists && !check_same_move(once, err))
-        return false;
-    if (once->state.move.exists && once->state.move.phase == PHASE_FINISHED)
-        return true;
     say_step(once, "check");
     if (!assess(once, err))
         return false;
@@ -604,36 +712,19 @@ static bool prepare(Once *once, Error *err)
                        once->target_url.redacted, err);
 }
 
-/* Killed between the last commit on the target and its record here. */
-static bool was_concluded(Once *once, bool *ret, Error *err)
-{
-    Marks marks;
-
-    *ret = false;
-    if (!once->state.move.concluding)
-        return true;
-    if (!connect_target(once, err) || !marks_read(once->target, once->arena, &marks, err))
-        return false;
-    if (marks.there) /* they did not go: rows may have changed since, so all is done again */
-        return state_conclude(&once->state, false, err);
-    *ret = true;
-    return state_event(&once->state, EVENT_DONE, err);
-}
-
 static bool run(Once *once, Error *err)
 {
-    bool concluded = false;
+    MoveReport *report = once->report;
 
-    if (!prepare(once, err))
+    if (!open_work(once, err))
+        return false;
+    if (once->state.move.phase == PHASE_FINISHING && !conclude_again(once, err))
         return false;
     if (once->state.move.phase == PHASE_FINISHED) {
-        once->report->already_done = true;
+        report->already_done = true;
         return true;
     }
-    if (!state_count_run(&once->state, err) || !was_concluded(once, &concluded, err))
-        return false;
-    once->report->already_done = concluded;
-    return concluded || run_attempts(once, err);
+    return prepare(once, err) && state_count_run(&once->state, err) && run_attempts(once, err);
 }
 
 /* After a failure: put the target's settings back if it can still be reached. */

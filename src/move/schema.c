@@ -305,36 +305,74 @@ static bool drop_stray_indexes(PGconn *target, Error *err)
     return true;
 }
 
+/* Event triggers would fire on what is dropped after them: they go first. */
+static bool drop_entries(PGconn *target, const Archive *archive,
+                         bool (*is_chosen)(const ArchiveEntry *, const void *), const void *context,
+                         Error *err)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = archive->count - 1; i >= 0; i--) {
+            const ArchiveEntry *entry = &archive->entries[i];
+
+            if ((entry_stage(entry) == STAGE_LAST) == (pass == 0) && is_chosen(entry, context) &&
+                !drop_entry(target, entry, err))
+                return false;
+        }
+    return true;
+}
+
+typedef struct MarkedEntries {
+    int *ids;
+    int count;
+} MarkedEntries;
+
+/* Privileges, comments and what is done twice without harm stay. */
+static bool is_marked(const ArchiveEntry *entry, const void *context)
+{
+    const MarkedEntries *marked = context;
+
+    return entry->section == SECTION_POST_DATA &&
+           marks_has_entry(marked->ids, marked->count, entry->id);
+}
+
 bool schema_drop_marked(PGconn *target, const Archive *archive, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    int *done = NULL;
-    int done_count = 0;
+    MarkedEntries marked;
 
-    if (!marks_entries(target, scratch, &done, &done_count, err) || !pg_exec(target, "BEGIN", err))
+    return (marks_entries(target, scratch, &marked.ids, &marked.count, err) &&
+            pg_exec(target, "BEGIN", err) &&
+            drop_entries(target, archive, is_marked, &marked, err) &&
+            drop_stray_indexes(target, err) && pg_exec(target, sql_target_forget_entries, err) &&
+            pg_exec(target, sql_target_forget_parts, err) && pg_exec(target, "COMMIT", err)) ||
+           error_add_context(err, "go back to the bare schema");
+}
+
+static bool is_made(const ArchiveEntry *entry, const void *context)
+{
+    EntryStage stage = entry_stage(entry);
+
+    (void)context;
+    return stage != STAGE_NONE && stage != STAGE_LARGE_OBJECT && entry->section != SECTION_NONE;
+}
+
+/* An archive has no statement that takes default privileges back. */
+static bool reset_default_privileges(PGconn *target, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(target, sql_target_default_privileges, 0, NULL, &res, err))
         return false;
-    for (int i = archive->count - 1; i >= 0; i--) {
-        const ArchiveEntry *entry = &archive->entries[i];
-
-        /* Privileges, comments and what is done twice without harm stay. */
-        if (marks_has_entry(done, done_count, entry->id) && entry->section == SECTION_POST_DATA &&
-            !drop_entry(target, entry, err))
-            return error_add_context(err, "go back to the bare schema");
-    }
-    return drop_stray_indexes(target, err) && pg_exec(target, sql_target_forget_entries, err) &&
-           pg_exec(target, sql_target_forget_parts, err) && pg_exec(target, "COMMIT", err);
+    for (int i = 0; i < PQntuples(res); i++)
+        if (!pg_exec(target, pg_cell(res, i, 0), err))
+            return false;
+    return true;
 }
 
 bool schema_drop_all(PGconn *target, const Archive *archive, Error *err)
 {
-    if (!pg_exec(target, "BEGIN", err))
-        return false;
-    for (int i = archive->count - 1; i >= 0; i--) {
-        const ArchiveEntry *entry = &archive->entries[i];
-
-        if (entry_stage(entry) != STAGE_NONE && entry->section != SECTION_NONE &&
-            entry_stage(entry) != STAGE_LARGE_OBJECT && !drop_entry(target, entry, err))
-            return error_add_context(err, "empty the target");
-    }
-    return pg_exec(target, sql_target_drop_marks, err) && pg_exec(target, "COMMIT", err);
+    return (pg_exec(target, "BEGIN", err) && drop_entries(target, archive, is_made, NULL, err) &&
+            reset_default_privileges(target, err) && pg_exec(target, sql_target_drop_marks, err) &&
+            pg_exec(target, "COMMIT", err)) ||
+           error_add_context(err, "empty the target");
 }

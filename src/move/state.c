@@ -13,10 +13,8 @@
 #include "sql.gen.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
-    [PHASE_PLANNED] = "planned",
-    [PHASE_SCHEMA] = "schema",
-    [PHASE_COPYING] = "copying",
-    [PHASE_FINISHED] = "finished",
+    [PHASE_PLANNED] = "planned",     [PHASE_SCHEMA] = "schema",     [PHASE_COPYING] = "copying",
+    [PHASE_FINISHING] = "finishing", [PHASE_FINISHED] = "finished",
 };
 
 /* What is not here cannot happen. */
@@ -25,12 +23,15 @@ static const struct {
     PhaseEvent event;
     Phase to;
 } transitions[] = {
-    {PHASE_PLANNED, EVENT_SCHEMA_STARTED, PHASE_SCHEMA  },
-    {PHASE_SCHEMA,  EVENT_SCHEMA_STARTED, PHASE_SCHEMA  },
-    {PHASE_SCHEMA,  EVENT_SCHEMA_DONE,    PHASE_COPYING },
-    {PHASE_COPYING, EVENT_SCHEMA_CHANGED, PHASE_SCHEMA  },
-    {PHASE_COPYING, EVENT_ROWS_RESTARTED, PHASE_COPYING },
-    {PHASE_COPYING, EVENT_DONE,           PHASE_FINISHED},
+    {PHASE_PLANNED,   EVENT_SCHEMA_STARTED, PHASE_SCHEMA   },
+    {PHASE_SCHEMA,    EVENT_SCHEMA_STARTED, PHASE_SCHEMA   },
+    {PHASE_SCHEMA,    EVENT_SCHEMA_DONE,    PHASE_COPYING  },
+    {PHASE_SCHEMA,    EVENT_SCHEMA_CHANGED, PHASE_SCHEMA   },
+    {PHASE_COPYING,   EVENT_SCHEMA_CHANGED, PHASE_SCHEMA   },
+    {PHASE_COPYING,   EVENT_TARGET_EMPTY,   PHASE_SCHEMA   },
+    {PHASE_COPYING,   EVENT_ROWS_RESTARTED, PHASE_COPYING  },
+    {PHASE_COPYING,   EVENT_ALL_THERE,      PHASE_FINISHING},
+    {PHASE_FINISHING, EVENT_DONE,           PHASE_FINISHED },
 };
 
 /* Column order of sql/store/read_move.sql. */
@@ -49,7 +50,6 @@ enum {
     COL_ROWS_DONE,
     COL_BYTES_DONE,
     COL_RUNS,
-    COL_CONCLUDING,
     COL_LAST_ERROR,
 };
 
@@ -104,7 +104,6 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .rows_done = store_cell_i64(&rows, 0, COL_ROWS_DONE),
         .bytes_done = store_cell_i64(&rows, 0, COL_BYTES_DONE),
         .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
-        .concluding = store_cell_i64(&rows, 0, COL_CONCLUDING) != 0,
         .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.phase, err))
@@ -209,15 +208,6 @@ bool state_count_run(State *state, Error *err)
     if (!store_run(state->store, sql_store_count_run, NULL, 0, err))
         return false;
     state->move.runs++;
-    return true;
-}
-
-bool state_conclude(State *state, bool concluding, Error *err)
-{
-    if (!store_run(state->store, sql_store_set_concluding, STORE_VALUES(STORE_INT(concluding)),
-                   err))
-        return false;
-    state->move.concluding = concluding;
     return true;
 }
 

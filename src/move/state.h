@@ -18,6 +18,7 @@ typedef enum Phase {
     PHASE_PLANNED,
     PHASE_SCHEMA,
     PHASE_COPYING,
+    PHASE_FINISHING, /* all is there, verified and on the target's disk; only the marks must go */
     PHASE_FINISHED,
     PHASE_COUNT
 } Phase;
@@ -26,7 +27,9 @@ typedef enum PhaseEvent {
     EVENT_SCHEMA_STARTED, /* the target may have objects of ours from now on */
     EVENT_SCHEMA_DONE,
     EVENT_SCHEMA_CHANGED, /* the source's schema is another one: start from an empty target */
+    EVENT_TARGET_EMPTY,   /* and without our marks: it was replaced */
     EVENT_ROWS_RESTARTED, /* the snapshot is gone; the schema stays */
+    EVENT_ALL_THERE,
     EVENT_DONE,
     EVENT_COUNT,
 } PhaseEvent;
@@ -50,7 +53,6 @@ typedef struct MoveRecord {
     int64_t rows_done;
     int64_t bytes_done;
     int runs;
-    bool concluding;
     const char *last_error;
 } MoveRecord;
 
@@ -75,9 +77,6 @@ bool state_begin(State *state, Arena *arena, const char *source, const char *tar
                  Error *err) MUST_USE;
 bool state_event(State *state, PhaseEvent event, Error *err) MUST_USE;
 bool state_count_run(State *state, Error *err) MUST_USE;
-/* Everything is done and verified: what is left is to drop the marks on the target. Without this
- * record, marks that are gone would mean that the target is another one now. */
-bool state_conclude(State *state, bool concluding, Error *err) MUST_USE;
 bool state_progress(State *state, Error *err) MUST_USE; /* the numbers in state->move */
 /* Best effort: the error that is being reported matters more than failing to note it. */
 void state_note_error(State *state, const Error *error);

@@ -10,6 +10,8 @@ static const char *next_step(const MoveRecord *move, bool running)
         return "Compare again at any time with `homeport verify`.";
     if (running)
         return "Wait: the move is at work.";
+    if (move->phase == PHASE_FINISHING)
+        return "Everything is there. Run `homeport move --once` again: it removes its own traces.";
     return "The target is incomplete. Run `homeport move --once` again: the schema is kept, rows "
            "start "
            "again.";

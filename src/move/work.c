@@ -30,11 +30,12 @@ typedef struct Worker {
 
 /* ---- connections ---- */
 
-bool work_setup_target(PGconn *target, Error *err)
+/* Nobody relies on this database yet. One synchronous commit at the end makes all of it durable,
+ * since WAL is flushed in order. Should the target crash before, commits are lost that were taken
+ * for done: a connection made after that must not go on. */
+static bool setup_target(PGconn *target, Error *err)
 {
-    /* Nobody relies on this database yet. One synchronous commit at the end makes all of it
-     * durable, since WAL is flushed in order. */
-    return pg_exec(target, "SET synchronous_commit = off", err);
+    return pg_exec(target, "SET synchronous_commit = off", err) && marks_check_crash(target, err);
 }
 
 /* Where the schema exists already its triggers and foreign keys would fire on every row. */
@@ -60,7 +61,7 @@ static bool worker_connect(Worker *worker, Error *err)
         return true;
     if (!pg_connect_retry(request->target, role, RECONNECT_S, &worker->target, err))
         return error_add_context(err, "connect to the target");
-    return work_setup_target(worker->target, err) &&
+    return setup_target(worker->target, err) &&
            (request->archive || silence_triggers(worker->target, err));
 }
 

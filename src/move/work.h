@@ -46,6 +46,3 @@ typedef struct WorkRequest {
 } WorkRequest;
 
 bool work_run(Arena *arena, const WorkRequest *request, Error *err) MUST_USE;
-
-/* Settings of a session that builds on the target. */
-bool work_setup_target(PGconn *target, Error *err) MUST_USE;

@@ -1,12 +1,15 @@
 /*
  * Connections and their register.
  *
- * libpq blocks. To stop promptly on a signal, the main thread must be able to
- * end what other threads wait for: pg_interrupt_all() asks the servers to
- * cancel and then shuts the sockets down, upon which every libpq call returns.
- * The register holds a PGcancel for each connection, since PQgetCancel may not
- * be called while another thread uses the connection.
+ * libpq blocks, deaf to signals. To stop promptly, somebody else must be able
+ * to end what a thread waits for: pg_interrupt_all() shuts all sockets down,
+ * upon which every libpq call returns. A watcher does so on a signal, since the
+ * main thread may be the one that waits. The servers notice by themselves that
+ * nobody is there any more, and end the statement (sql/pg/session.sql):
+ * PQcancel would have to connect first, and a server that hangs, or a network
+ * that is gone, would hold us up then.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +30,6 @@ enum {
 typedef struct Registered {
     struct Registered *next;
     PGconn *conn;
-    PGcancel *cancel;
 } Registered;
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,7 +42,6 @@ static void register_conn(PGconn *conn)
     if (!entry)
         abort();
     entry->conn = conn;
-    entry->cancel = PQgetCancel(conn);
     (void)pthread_mutex_lock(&register_lock);
     entry->next = registered;
     registered = entry;
@@ -59,24 +60,36 @@ static void unregister_conn(const PGconn *conn)
             break;
         }
     (void)pthread_mutex_unlock(&register_lock);
-    if (found) {
-        PQfreeCancel(found->cancel);
-        free(found);
-    }
+    free(found);
 }
 
 void pg_interrupt_all(void)
 {
-    char ignored[256];
-
     (void)pthread_mutex_lock(&register_lock);
-    for (Registered *at = registered; at; at = at->next)
-        if (at->cancel)
-            (void)PQcancel(at->cancel, ignored, sizeof ignored);
     for (Registered *at = registered; at; at = at->next)
         if (PQsocket(at->conn) >= 0)
             (void)shutdown(PQsocket(at->conn), SHUT_RDWR);
     (void)pthread_mutex_unlock(&register_lock);
+}
+
+/* The request stays readable, and a connection that is made after it is closed at once. */
+static void *watch_main(void *arg)
+{
+    struct pollfd wait = {.fd = cancel_fd(), .events = POLLIN};
+
+    (void)arg;
+    while (!cancel_requested())
+        (void)poll(&wait, 1, -1);
+    pg_interrupt_all();
+    return NULL;
+}
+
+static void watch_start(void)
+{
+    pthread_t thread;
+
+    if (cancel_fd() >= 0 && pthread_create(&thread, NULL, watch_main, NULL) == 0)
+        (void)pthread_detach(thread);
 }
 
 void pg_close(PGconn *conn)
@@ -198,7 +211,9 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     const char *keywords[MAX_PARAMS + 1];
     const char *values[MAX_PARAMS + 1];
     char application[64];
+    static pthread_once_t watched = PTHREAD_ONCE_INIT;
 
+    (void)pthread_once(&watched, watch_start);
     (void)snprintf(application, sizeof application, "homeport %s", role);
     connect_params(url, application, keywords, values);
 

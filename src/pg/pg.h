@@ -2,8 +2,8 @@
  * PostgreSQL through libpq: connect, query, quote.
  *
  * A PGconn belongs to one thread. Every connection made here is registered, so
- * that pg_interrupt_all() can end what blocks in libpq when the owner presses
- * Ctrl-C: always close with pg_close(), never PQfinish().
+ * that what blocks in libpq ends when the owner presses Ctrl-C: always close
+ * with pg_close(), never PQfinish().
  *
  * Sessions are set up alike on every server, so that text output means the
  * same on both sides: see sql/pg/session.sql.
@@ -29,8 +29,9 @@ void pg_close(PGconn *conn); /* accepts NULL */
 bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret,
                       Error *err) MUST_USE;
 
-/* Cancels running statements and breaks every connection that there is, so that threads which
- * block in libpq return. Once a stop was asked for (core/cancel.h) no new one is made either. */
+/* Breaks every connection that there is, so that threads which block in libpq return; their
+ * servers end what they were doing within a second or two. Happens by itself when a stop is asked
+ * for (core/cancel.h): then no new connection is made either. */
 void pg_interrupt_all(void);
 
 /* One statement with text parameters ($1...), text results. */
