@@ -50,8 +50,57 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* The privileges of a table, as bits; 0: something else stands there. */
+static unsigned privilege_bit(const SqlToken *token)
+{
+    static const char *const names[] = {"SELECT",   "INSERT",  "UPDATE",     "DELETE",
+                                        "TRUNCATE", "TRIGGER", "REFERENCES", "MAINTAIN"};
+
+    for (unsigned i = 0; i < COUNT_OF(names); i++)
+        if (sql_is_word(token, names[i]))
+            return 1U << i;
+    return 0;
+}
+
+/* Version 17 has one privilege more, MAINTAIN, which an owner and who had ALL get on the way there.
+ * Without it a list reads the same on both; NULL where that was all there is. */
+static const char *without_maintain(Arena *arena, const char *statement)
+{
+    enum {
+        MAINTAIN = 1 << 7,
+        ALL_OTHERS = MAINTAIN - 1
+    };
+    SqlWalker walker = {.at = statement};
+    SqlToken verb = sql_next(&walker);
+    SqlToken token = sql_next(&walker);
+    const char *list = token.ptr;
+    unsigned privileges = 0;
+
+    while (privilege_bit(&token) || sql_is_symbol(&token, ',')) {
+        privileges |= privilege_bit(&token);
+        token = sql_next(&walker);
+    }
+    if (privileges == 0 || !sql_is_word(&token, "ON"))
+        return statement;
+    privileges &= ALL_OTHERS;
+    if (privileges == 0)
+        return NULL;
+    const char *rest = token.ptr;
+    if (privileges == ALL_OTHERS)
+        return arena_printf(arena, "%.*s ALL %s", (int)verb.len, verb.ptr, rest);
+    Text out = text_init(arena, MAX_ACL);
+    text_addf(&out, "%.*s ", (int)verb.len, verb.ptr);
+    walker.at = list;
+    for (token = sql_next(&walker); token.ptr < rest; token = sql_next(&walker))
+        if (privilege_bit(&token) & ALL_OTHERS)
+            text_addf(&out, "%.*s,", (int)token.len, token.ptr);
+    text_add(&out, " ");
+    text_add(&out, rest);
+    return text_str(&out);
+}
+
 /* Statements in an order of their own: who granted first does not matter. */
-static const char *sorted_statements(Arena *arena, const char *sql)
+static const char *sorted_statements(Arena *arena, const char *sql, bool maintain)
 {
     Text out = text_init(arena, MAX_ACL);
     size_t count = 0;
@@ -64,8 +113,11 @@ static const char *sorted_statements(Arena *arena, const char *sql)
         size_t len = sql_statement_len(at);
         size_t blank = strspn(at, " \n\t");
 
-        if (len > blank)
-            statements[count++] = arena_strndup(arena, at + blank, len - blank);
+        const char *statement = arena_strndup(arena, at + blank, len > blank ? len - blank : 0);
+        if (*statement && !maintain)
+            statement = without_maintain(arena, statement);
+        if (statement && *statement)
+            statements[count++] = statement;
         at += len;
     }
     qsort(statements, count, sizeof *statements, compare_texts);
@@ -122,8 +174,16 @@ static bool may_hold_password(const ArchiveEntry *entry)
     return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
 }
 
-static Item make_item(Arena *arena, const Config *config, const ArchiveEntry *entry)
+/* How the entries of one side are read. */
+typedef struct Reading {
+    const Config *config; /* maps its roles */
+    bool maintain;        /* both sides know the privilege */
+    bool definitions_only;
+} Reading;
+
+static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *entry)
 {
+    const Config *config = reading->config;
     bool acl = strcmp(entry->desc, "ACL") == 0 || strcmp(entry->desc, "DEFAULT ACL") == 0;
     const char *owner = has_owner(entry) ? role_mapped(config, entry->owner) : NULL;
     const char *defn = roles_rewrite(arena, config, entry);
@@ -138,7 +198,7 @@ static Item make_item(Arena *arena, const Config *config, const ArchiveEntry *en
         .object = arena_printf(arena, "%s %s%s%s%s", entry->desc, entry->schema,
                                *entry->schema ? "." : "", entry->tag, of),
         .owner = owner,
-        .defn = acl ? sorted_statements(arena, defn) : defn,
+        .defn = acl ? sorted_statements(arena, defn, reading->maintain) : defn,
         .deparsed = is_deparsed(entry),
         .secret = may_hold_password(entry),
     };
@@ -153,8 +213,8 @@ static int compare_items(const void *a, const void *b)
     return order ? order : strcmp(left->defn, right->defn);
 }
 
-static Item *make_items(Arena *arena, const Config *config, bool definitions_only,
-                        const Archive *archive, int *ret_count)
+static Item *make_items(Arena *arena, const Reading *reading, const Archive *archive,
+                        int *ret_count)
 {
     Item *items = arena_array(arena, (size_t)archive->count, sizeof *items);
     int count = 0;
@@ -164,10 +224,10 @@ static Item *make_items(Arena *arena, const Config *config, bool definitions_onl
         EntryStage stage = entry_stage(entry);
 
         if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT ||
-            (definitions_only && stage == STAGE_PRIVILEGES))
+            (reading->definitions_only && stage == STAGE_PRIVILEGES))
             continue;
-        Item item = make_item(arena, config, entry);
-        if (definitions_only)
+        Item item = make_item(arena, reading, entry);
+        if (reading->definitions_only)
             item.owner = NULL;
         /* Privileges of roles that are not moved leave nothing. */
         if (*item.defn || !*entry->defn)
@@ -178,12 +238,12 @@ static Item *make_items(Arena *arena, const Config *config, bool definitions_onl
     return items;
 }
 
-/* The next token, less a qualifier before it: of a.b only b. */
-static SqlToken next_unqualified(SqlWalker *walker)
+/* The next token; with `less_qualifiers` of a.b only b. */
+static SqlToken next_token(SqlWalker *walker, bool less_qualifiers)
 {
     SqlToken token = sql_next(walker);
 
-    while (token.kind == SQL_WORD || token.kind == SQL_QUOTED) {
+    while (less_qualifiers && (token.kind == SQL_WORD || token.kind == SQL_QUOTED)) {
         SqlWalker ahead = *walker;
         SqlToken dot = sql_next(&ahead);
 
@@ -195,16 +255,26 @@ static SqlToken next_unqualified(SqlWalker *walker)
     return token;
 }
 
-/* Before 16 a view's columns are always written with their table, since then only where the query
- * has several. With one there is nothing that a name could mean but its column. */
-static bool same_deparsed(const char *a, const char *b)
+/* What a token says: a name that needs no quotes has none. "char" and "bit" are types of their own.
+ */
+static SqlToken token_plain(SqlToken token)
+{
+    bool own = token.len == 6 ? strncmp(token.ptr, "\"char\"", 6) == 0
+                              : token.len == 5 && strncmp(token.ptr, "\"bit\"", 5) == 0;
+
+    if (token.kind != SQL_QUOTED || own || strspn(token.ptr + 1, NAME_LETTERS) != token.len - 2)
+        return token;
+    return (SqlToken){.kind = SQL_WORD, .ptr = token.ptr + 1, .len = token.len - 2};
+}
+
+static bool tokens_equal(const char *a, const char *b, bool less_qualifiers)
 {
     SqlWalker left = {.at = a};
     SqlWalker right = {.at = b};
 
     for (;;) {
-        SqlToken x = next_unqualified(&left);
-        SqlToken y = next_unqualified(&right);
+        SqlToken x = token_plain(next_token(&left, less_qualifiers));
+        SqlToken y = token_plain(next_token(&right, less_qualifiers));
 
         if (x.kind != y.kind || x.len != y.len ||
             (x.kind != SQL_END && memcmp(x.ptr, y.ptr, x.len) != 0))
@@ -214,14 +284,29 @@ static bool same_deparsed(const char *a, const char *b)
     }
 }
 
+static bool straddle(const SchemaCompare *compare, int major)
+{
+    return (compare->majors[VERIFY_SOURCE] < major) != (compare->majors[VERIFY_TARGET] < major);
+}
+
+/* What the servers' versions write otherwise for the same, each seen between real ones: which names
+ * are quoted (json from 17 on), and before 16 a view's columns always with their table, since then
+ * only where the query has several. With one there is nothing that a name could mean but its
+ * column. */
 static bool same_defn(const Item *a, const Item *b, const SchemaCompare *compare)
 {
-    bool old_source = compare->majors[VERIFY_SOURCE] < 16;
-    bool old_target = compare->majors[VERIFY_TARGET] < 16;
-
     if (strcmp(a->defn, b->defn) == 0)
         return true;
-    return a->deparsed && old_source != old_target && same_deparsed(a->defn, b->defn);
+    if (compare->majors[VERIFY_SOURCE] == compare->majors[VERIFY_TARGET])
+        return false;
+    return tokens_equal(a->defn, b->defn, false) ||
+           (a->deparsed && straddle(compare, 16) && tokens_equal(a->defn, b->defn, true));
+}
+
+/* Until 14 the schema public belonged to who made the database. */
+static bool one_side_only_by_version(const Item *item, const SchemaCompare *compare)
+{
+    return straddle(compare, 15) && strcmp(item->object, "SCHEMA public") == 0;
 }
 
 /* A line less its indent and trailing comma, and quotes only where they are needed: both sides are
@@ -231,7 +316,7 @@ static const char *line_shown(Arena *arena, const char *line, size_t len)
     Text out = text_init(arena, MAX_ACL);
     size_t at = strspn(line, " \t");
 
-    while (len > at && (line[len - 1] == ',' || line[len - 1] == ' '))
+    while (len > at && strchr(",; ", line[len - 1]))
         len--;
     while (at < len) {
         size_t name = line[at] == '"' ? strspn(line + at + 1, NAME_LETTERS) : 0;
@@ -311,13 +396,18 @@ static const char *defn_detail(Arena *arena, const Item *a, const Item *b)
     return "the same lines, in another order or otherwise quoted";
 }
 
-static const char *one_sided_detail(Arena *arena, const Item *item, const char *where)
+static void note_one_sided(Arena *arena, const Item *item, const char *where,
+                           const SchemaCompare *compare)
 {
     Lines lines = split_lines(arena, item->defn);
+    const char *detail = where;
 
-    if (lines.count == 0 || item->secret)
-        return where;
-    return arena_printf(arena, "%s: %s", where, verify_shown(arena, lines.items[0], LINE_SHOWN));
+    if (one_side_only_by_version(item, compare))
+        return;
+    if (lines.count > 0 && !item->secret)
+        detail =
+            arena_printf(arena, "%s: %s", where, verify_shown(arena, lines.items[0], LINE_SHOWN));
+    compare->emit(compare->context, item->object, detail);
 }
 
 static void compare_pair(Arena *arena, const Item *a, const Item *b, const SchemaCompare *compare)
@@ -334,9 +424,15 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
     static const Config no_map = {0};
     int source_count = 0;
     int target_count = 0;
-    bool only = compare->definitions_only;
-    Item *source = make_items(arena, compare->config, only, a, &source_count);
-    Item *target = make_items(arena, &no_map, only, b, &target_count);
+    Reading here = {
+        .config = compare->config,
+        .maintain = !straddle(compare, 17),
+        .definitions_only = compare->definitions_only,
+    };
+    Reading there = here;
+    there.config = &no_map;
+    Item *source = make_items(arena, &here, a, &source_count);
+    Item *target = make_items(arena, &there, b, &target_count);
 
     for (int i = 0, k = 0; i < source_count || k < target_count;) {
         int order = i == source_count   ? 1
@@ -345,12 +441,9 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
 
         if (order == 0)
             compare_pair(arena, &source[i], &target[k], compare);
-        else if (order < 0)
-            compare->emit(compare->context, source[i].object,
-                          one_sided_detail(arena, &source[i], "only on the source"));
         else
-            compare->emit(compare->context, target[k].object,
-                          one_sided_detail(arena, &target[k], "only on the target"));
+            note_one_sided(arena, order < 0 ? &source[i] : &target[k],
+                           order < 0 ? "only on the source" : "only on the target", compare);
         i += order <= 0;
         k += order >= 0;
     }
