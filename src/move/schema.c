@@ -265,14 +265,16 @@ bool schema_run_stage(PGconn *target, const Config *config, const Archive *archi
     return pg_exec(target, "COMMIT", err);
 }
 
-/* What is not there any more went with something else. 2BP01: part of a
- * partitioned index, which goes with the parent's. */
+/* What is not there any more went with something else. 2BP01, 42P16: part of a
+ * partitioned index or key, which goes with the parent's. */
 static bool is_gone(const ArchiveEntry *entry, const char *sqlstate)
 {
     static const char *const gone[] = {"42704", "42P01", "42883", "3F000", "42703"};
+    static const char *const attached[] = {"2BP01", "42P16"};
 
     return is_one_of(sqlstate, gone, COUNT_OF(gone)) ||
-           (entry->section == SECTION_POST_DATA && strcmp(sqlstate, "2BP01") == 0);
+           (entry->section == SECTION_POST_DATA &&
+            is_one_of(sqlstate, attached, COUNT_OF(attached)));
 }
 
 static bool drop_entry(PGconn *target, const ArchiveEntry *entry, Error *err)
