@@ -86,6 +86,18 @@ static bool ask_the_move(const Invocation *inv, MigrationsOptions *options, Erro
     return true;
 }
 
+static bool status_run(const Invocation *inv, Error *err);
+
+/* The lock belongs to a session, and behind Neon's pooler the next statement may get another one.
+ */
+static bool check_direct(const Invocation *inv, const PgUrl *url, Error *err)
+{
+    if (inv->command->run == status_run || !url_is_neon_pooler(url))
+        return true;
+    (void)error_set(err, ERR_USAGE, "the URL is that of Neon's pooler");
+    return error_hint(err, "Use the direct host: %s.", url_direct_host(inv->arena, url));
+}
+
 static bool session_open(const Invocation *inv, Session *ret, Error *err)
 {
     const MigrationsCommandOptions *given = inv->options;
@@ -94,7 +106,7 @@ static bool session_open(const Invocation *inv, Session *ret, Error *err)
     return migrations_locate(inv->arena, inv->config, NULL, &ret->place, err) &&
            session_options(inv, ret, err) && ask_the_move(inv, &ret->options, err) &&
            migrations_load(inv->arena, ret->place.folder, &ret->folder, err) &&
-           session_url(inv, (Side)given->on, &ret->url, err) &&
+           session_url(inv, (Side)given->on, &ret->url, err) && check_direct(inv, &ret->url, err) &&
            pg_connect(&ret->url, "migrations", &ret->conn, err);
 }
 

@@ -48,8 +48,8 @@ static void skip_space(ConfigReader *r)
     }
 }
 
-/* A string in any of the three quotes; NULL where it holds an escape or ${}, and then it is not
- * plain. The cursor ends behind it. */
+/* A string in any of the three quotes; NULL where it is empty or not plain: an escape, ${}, a
+ * control character. The cursor ends behind it. */
 static const char *read_string(ConfigReader *r)
 {
     char mark = *r->at++;
@@ -60,7 +60,7 @@ static const char *read_string(ConfigReader *r)
         if (*r->at == '\\' && r->at + 1 < r->end) {
             plain = false;
             r->at++;
-        } else if (mark == '`' && at_text(r, "${")) {
+        } else if (iscntrl((unsigned char)*r->at) || (mark == '`' && at_text(r, "${"))) {
             plain = false;
         }
         r->at++;

@@ -1068,7 +1068,7 @@ def test_on_source_looks_at_the_source(homeport, house, pair, journal):
 def test_rule_23_apply_and_baseline_wait_for_the_move(homeport, house, pair, journal):
     both, project = pair(15, 15), journal(A)
     both.source.script("CREATE TABLE t (i int PRIMARY KEY); INSERT INTO t VALUES (1)")
-    homeport.ok("move", "--once", source=both.source, target=both.target, cwd=project.dir)
+    homeport.ok("move", "--once", "--no-verify", source=both.source, target=both.target, cwd=project.dir)
     with contextlib.closing(sqlite3.connect(project.dir / ".homeport/state.sqlite")) as state:
         for phase in ("schema", "copying"):  # as if it had been killed there
             state.execute("UPDATE move SET phase = ?, finished_ms = NULL", (phase,))
@@ -1084,6 +1084,12 @@ def test_rule_23_apply_and_baseline_wait_for_the_move(homeport, house, pair, jou
         state.execute("UPDATE move SET phase = 'finished', finished_ms = 1")
         state.commit()
     assert house.apply(project, both.target) == ["0000_step"]
+
+
+def test_pooled_url_is_refused_for_changes(house, journal):
+    result = house("apply", journal(A), "postgresql://x:secret@ep-cool-1-pooler.eu.aws.neon.tech/db")
+    assert result.rc == 2
+    assert "ep-cool-1.eu.aws.neon.tech" in result.err
 
 
 def test_usage_errors_are_2(homeport, house, fresh, journal, tmp_path):
