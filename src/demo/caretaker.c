@@ -17,15 +17,15 @@
 enum {
     CONTROL_FD = 3,
     LOOK_EVERY_MS = 100,
-    STOP_WITHIN_S = 10,
+    STOP_WITHIN_S = 7,
     REMOVE_WITHIN_S = 5,
 };
 
-/* What is said on the socket: '0' and '1' start a server, and then: */
+/* What is said on the socket. We say '0' or '1': start that server; the caretaker says the same: it
+ * ended. */
 enum {
+    WORD_FIRST_SERVER = '0',
     WORD_DISMISS = 'd',
-    WORD_STARTED = 's', /* the answer to a start */
-    WORD_LOST = 'l',
 };
 
 /* ---- the process itself ---- */
@@ -111,7 +111,7 @@ static void look_for_lost(pid_t *pids)
     for (int i = 0; i < CARETAKER_SERVERS; i++)
         if (pids[i] > 0 && is_gone(pids[i])) {
             pids[i] = 0;
-            say(WORD_LOST);
+            say((char)(WORD_FIRST_SERVER + i));
         }
 }
 
@@ -131,9 +131,8 @@ static NORETURN void caretaker_run(const CaretakerOrder *order)
                 break;
             if (word == WORD_DISMISS)
                 _exit(0);
-            if (word >= '0' && word < '0' + CARETAKER_SERVERS)
-                pids[word - '0'] = server_start(order, word - '0');
-            say(WORD_STARTED);
+            if (word >= WORD_FIRST_SERVER && word < WORD_FIRST_SERVER + CARETAKER_SERVERS)
+                pids[word - WORD_FIRST_SERVER] = server_start(order, word - WORD_FIRST_SERVER);
         }
         look_for_lost(pids);
     }
@@ -190,21 +189,16 @@ static bool tell(const Caretaker *caretaker, char word, Error *err)
 
 bool caretaker_start_server(const Caretaker *caretaker, int server, Error *err)
 {
-    char answer;
-
-    if (!tell(caretaker, (char)('0' + server), err))
-        return false;
-    if (recv(caretaker->fd, &answer, 1, 0) == 1 && answer == WORD_STARTED)
-        return true;
-    return error_set(err, ERR_PROGRAM, "the server could not be started");
+    return tell(caretaker, (char)(WORD_FIRST_SERVER + server), err);
 }
 
-bool caretaker_lost_server(const Caretaker *caretaker)
+int caretaker_lost_server(const Caretaker *caretaker)
 {
     char word;
-    ssize_t n = recv(caretaker->fd, &word, 1, MSG_DONTWAIT | MSG_PEEK);
 
-    return n == 0 || (n == 1 && word == WORD_LOST);
+    if (recv(caretaker->fd, &word, 1, MSG_DONTWAIT | MSG_PEEK) != 1)
+        return -1;
+    return word - WORD_FIRST_SERVER;
 }
 
 static bool wait_for_end(const Caretaker *caretaker)

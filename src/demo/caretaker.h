@@ -34,8 +34,8 @@ typedef struct Caretaker {
 /* Before any thread is started: the process goes on from a copy of ours. */
 bool caretaker_start(const CaretakerOrder *order, Caretaker *ret, Error *err) MUST_USE;
 bool caretaker_start_server(const Caretaker *caretaker, int server, Error *err) MUST_USE;
-/* Did a server end that nobody told to? */
-bool caretaker_lost_server(const Caretaker *caretaker);
+/* The first one that ended, or could not be started; -1: none. */
+int caretaker_lost_server(const Caretaker *caretaker);
 /* Ends it and leaves all as it is. */
 bool caretaker_dismiss(Caretaker *caretaker, Error *err) MUST_USE;
 /* Stops the servers and removes the folder. False where that did not work. */

@@ -319,16 +319,16 @@ static bool fail_start(const DemoPlace *place, const Side *side, Error *err)
                              fatal ? fatal : log);
 }
 
-static bool wait_for_server(const DemoPlace *place, DemoSide side, const PgUrl *url, PGconn **ret,
-                            Error *err)
+static bool wait_for_server(const DemoPlace *place, const PgUrl *url, PGconn **ret, Error *err)
 {
     double deadline = clock_seconds() + START_WITHIN_S;
 
     while (!pg_connect(url, "demo", ret, err)) {
         if (err->code == ERR_CANCELLED)
             return false;
-        if (caretaker_lost_server(&place->caretaker))
-            return fail_start(place, &place->sides[side], err);
+        int lost = caretaker_lost_server(&place->caretaker);
+        if (lost >= 0)
+            return fail_start(place, &place->sides[lost], err);
         if (clock_seconds() > deadline)
             return error_add_context(err, "wait for PostgreSQL to start");
         if (!cancel_sleep_ms(LOOK_EVERY_MS, err))
@@ -345,7 +345,7 @@ static bool make_database(const DemoPlace *place, DemoSide side, Error *err)
     if (!url_parse(place->arena, place->sides[side].url, side_names[side], &url, err))
         return false;
     url = url_with_database(place->arena, &url, "postgres");
-    return wait_for_server(place, side, &url, &conn, err) &&
+    return wait_for_server(place, &url, &conn, err) &&
            pg_execf(conn, err, "CREATE DATABASE %s", database);
 }
 

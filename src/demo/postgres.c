@@ -59,7 +59,7 @@ bool demo_find_postgres(Arena *arena, const char *folder, const char *packages, 
                         Error *err)
 {
     const char *bin = folder ? folder : newest_below(arena, packages);
-    const char *version;
+    const char *version = NULL;
 
     if (folder && !has_server(arena, bin))
         bin = arena_printf(arena, "%s/bin", folder);
