@@ -36,7 +36,7 @@ static bool apply_journal(Arena *arena, const Config *config, PGconn *conn, Erro
     MigrationsFolder folder;
     MigrationsResult result;
 
-    if (!migrations_locate(arena, config, ".", &place, err) ||
+    if (!migrations_locate(arena, config, NULL, &place, err) ||
         !migrations_load(arena, place.folder, &folder, err))
         return false;
     MigrationsOptions options = {.schema = place.schema, .table = place.table, .scratch = true};
