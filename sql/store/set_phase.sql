@@ -1,4 +1,4 @@
 -- name: store_set_phase
--- $1 phase, $2 when it finished (milliseconds, NULL: it has not)
+-- $1 phase, $2 when it finished (milliseconds, NULL: it has not; then no error matters any more)
 -- columns: none
-UPDATE move SET phase = ?1, finished_ms = ?2
+UPDATE move SET phase = ?1, finished_ms = ?2, last_error = CASE WHEN ?2 IS NULL THEN last_error END

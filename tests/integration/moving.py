@@ -256,3 +256,23 @@ def held_pg_bin(folder, real):
         f'read -r _ <"{folder}/go"\n', encoding="utf-8")
     (folder / "pg_dump").chmod(0o755)
     return folder
+
+
+@contextlib.contextmanager
+def held_in_dump(start, folder, real):
+    bins = held_pg_bin(folder, real)
+    run = start("--pg-bin", bins)
+    run.wait_for((bins / "begun").exists, what="pg_dump begun")
+    yield run
+
+
+def steps(move, pg_bin, tmp_path):
+    """Every step of a move of the shop, in its order: a name, and what holds a run there."""
+    target = move.target
+    yield "dump", lambda: held_in_dump(move.start, tmp_path / "bin", pg_bin(15))
+    yield "schema", lambda: held_in_schema(move.start, target)
+    yield "copy", lambda: held(move.start, target, IN_COPY)
+    yield "indexes", lambda: held(move.start, target, IN_INDEXES)
+    yield "finish", lambda: held(move.start, target, IN_FINISH)
+    yield "verify", lambda: held(move.start, target, IN_FINISH, IN_VERIFY)
+    yield "marks", lambda: held(move.start, target, BEFORE_MARKS_GO)

@@ -11,7 +11,7 @@ import pytest
 
 import moving
 import wait
-from moving import BEFORE_MARKS_GO, IN_COPY, IN_FINISH, IN_INDEXES, IN_VERIFY, Move, held, shop
+from moving import BEFORE_MARKS_GO, IN_COPY, Move, held, shop
 
 ROUNDS = int(os.environ.get("HOMEPORT_TORTURE_ROUNDS", "3"))
 MEASURED = {}  # how long a run takes here and now; asked once, not for each round
@@ -24,30 +24,10 @@ def shops(pair):
     return source, target
 
 
-@contextlib.contextmanager
-def held_in_dump(start, folder, real):
-    bins = moving.held_pg_bin(folder, real)
-    run = start("--pg-bin", bins)
-    run.wait_for((bins / "begun").exists, what="pg_dump begun")
-    yield run
-
-
-def places(move, pg_bin, tmp_path):
-    """Every moment, in its order: a name, and what holds a run there."""
-    target = move.target
-    yield "dump", lambda: held_in_dump(move.start, tmp_path / "bin", pg_bin(15))
-    yield "schema", lambda: moving.held_in_schema(move.start, target)
-    yield "copy", lambda: held(move.start, target, IN_COPY)
-    yield "indexes", lambda: held(move.start, target, IN_INDEXES)
-    yield "finish", lambda: held(move.start, target, IN_FINISH)
-    yield "verify", lambda: held(move.start, target, IN_FINISH, IN_VERIFY)
-    yield "marks", lambda: held(move.start, target, BEFORE_MARKS_GO)
-
-
 def test_rule_6_killed_at_every_step_in_turn_then_exact(homeport, shops, pg_bin, tmp_path):
     """One move, killed at each step: what a run finds is what all the runs before it left."""
     move = Move(homeport, *shops, verify=True)
-    for name, hold in places(move, pg_bin, tmp_path):
+    for name, hold in moving.steps(move, pg_bin, tmp_path):
         with hold() as run:
             run.kill()
         status = move.check_incomplete()
@@ -65,7 +45,7 @@ def test_rule_6_killed_once_then_exact(homeport, shops, pg_bin, tmp_path, step):
     source, target = shops
     move = Move(homeport, source, target)
     verified = Move(homeport, source, target, verify=True)
-    hold = dict(places(verified if step == "verify" else move, pg_bin, tmp_path))[step]
+    hold = dict(moving.steps(verified if step == "verify" else move, pg_bin, tmp_path))[step]
     with hold() as run:
         run.kill()
     move.check_incomplete()
