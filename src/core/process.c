@@ -21,6 +21,7 @@ enum {
     MAX_OUT = 16 << 20,
     ERR_TAIL = 8192,
     CANNOT_START = 127,
+    USER_ENTRY = 16384,
     STOP_GRACE_MS = 3000
 };
 
@@ -243,6 +244,17 @@ static bool open_ends(const ProcessOptions *options, Launch *launch, int *ret_ou
     return true;
 }
 
+/* Not getpwnam(), whose answer other threads overwrite. */
+static bool find_user(Arena *arena, const char *name, struct passwd **ret, Error *err)
+{
+    struct passwd *entry = arena_alloc(arena, sizeof *entry);
+    char *strings = arena_alloc(arena, USER_ENTRY);
+
+    if (getpwnam_r(name, entry, strings, USER_ENTRY, ret) != 0 || !*ret)
+        return error_set(err, ERR_PROGRAM, "there is no user \"%s\"", name);
+    return true;
+}
+
 static bool prepare(Arena *arena, const ProcessOptions *options, Launch *launch, Error *err)
 {
     size_t argc = 0;
@@ -257,9 +269,7 @@ static bool prepare(Arena *arena, const ProcessOptions *options, Launch *launch,
     for (size_t i = 0; i < argc; i++)
         launch->argv[i] = arena_strdup(arena, options->argv[i]);
     launch->env = build_environment(arena, options->env);
-    if (options->user && !(launch->user = getpwnam(options->user)))
-        return error_set(err, ERR_PROGRAM, "there is no user \"%s\"", options->user);
-    return true;
+    return !options->user || find_user(arena, options->user, &launch->user, err);
 }
 
 static void launch_close(Launch *launch)
