@@ -18,16 +18,16 @@
 /* What the caller does about it. Few on purpose: each decides something. */
 typedef enum ErrorCode {
     ERR_NONE,
-    ERR_USAGE,     /* the command line or the configuration is wrong: exit 2 */
-    ERR_FOUND,     /* the work was done and found problems: exit 3 */
-    ERR_IO,        /* a system call failed, see sys_errno */
-    ERR_CONNECT,   /* no connection, or it broke: may be tried again */
-    ERR_SQL,       /* PostgreSQL refused the statement, see sqlstate */
+    ERR_USAGE,       /* the command line or the configuration is wrong: exit 2 */
+    ERR_FOUND,       /* the work was done and found problems: exit 3 */
+    ERR_IO,          /* a system call failed, see sys_errno */
+    ERR_CONNECT,     /* no connection, or it broke: may be tried again */
+    ERR_SQL,         /* PostgreSQL refused the statement, see sqlstate */
     ERR_WRONG_STATE, /* not possible in the state that things are in */
-    ERR_SNAPSHOT,  /* the snapshot is gone: rows start again under a new one */
-    ERR_PROGRAM,   /* another program (pg_dump ...) failed */
-    ERR_FORMAT,    /* bytes from outside do not have the shape they should */
-    ERR_CANCELLED, /* a signal asked us to stop */
+    ERR_SNAPSHOT,    /* the snapshot is gone: rows start again under a new one */
+    ERR_PROGRAM,     /* another program (pg_dump ...) failed */
+    ERR_FORMAT,      /* bytes from outside do not have the shape they should */
+    ERR_CANCELLED,   /* a signal asked us to stop */
 } ErrorCode;
 
 typedef struct Error {

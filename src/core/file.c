@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOCK_TRIES = 5, LOCK_WAIT_MS = 20 };
+enum {
+    LOCK_TRIES = 5,
+    LOCK_WAIT_MS = 20
+};
 
 void file_close(int *fd)
 {

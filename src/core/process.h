@@ -21,7 +21,7 @@ typedef struct ProcessOptions {
                                 "NAME" without '=' removes it */
     const char *dir;         /* working directory, NULL: ours */
     const char *stdout_path; /* NULL: captured */
-    const char *stdin_path;   /* a file as its standard input, NULL: /dev/null */
+    const char *stdin_path;  /* a file as its standard input, NULL: /dev/null */
     int timeout_ms;          /* 0: none */
     const char *user;        /* run as this user (we must be root), NULL: as ourselves */
 } ProcessOptions;

@@ -106,7 +106,7 @@ typedef struct SequenceValue {
 typedef struct VerifyOptions {
     const PgUrl *schema_of; /* a database whose schema the target's is to be like, on the target's
                                server; NULL: the source's */
-    const char *snapshot;    /* of the source, exported by somebody who keeps it; NULL: its own */
+    const char *snapshot;   /* of the source, exported by somebody who keeps it; NULL: its own */
     const SequenceValue *sequences; /* compare the target's with these rather than with the
                                        source's, which writers move on; NULL: with the source's */
     int sequence_count;

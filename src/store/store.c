@@ -119,7 +119,7 @@ int64_t store_cell_i64(const StoreRows *rows, int row, int column)
 static bool prepare_file(Store *store, Error *err)
 {
     auto_arena Arena *arena = arena_new();
-    StoreRows version;
+    StoreRows version = {0};
 
     (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     if (!store_query(store, arena, "PRAGMA journal_mode = WAL", NULL, 0, &version, err) ||
@@ -128,7 +128,8 @@ static bool prepare_file(Store *store, Error *err)
         return false;
     int64_t found = store_cell_i64(&version, 0, 0);
     if (found > SCHEMA_VERSION) {
-        (void)error_set(err, ERR_WRONG_STATE, "the state was written by a later version of homeport");
+        (void)error_set(err, ERR_WRONG_STATE,
+                        "the state was written by a later version of homeport");
         return error_hint(err, "Use that version, or another --dir.");
     }
     if (found == SCHEMA_VERSION)
