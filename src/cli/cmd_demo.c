@@ -229,6 +229,8 @@ static bool move(DemoRun *run, Error *err)
     run->show.inner = progress_watch(&run->show.view);
     bool ok = move_once(run->inv->arena, &config, &watch, &run->report, err);
     run->moved = ok || err->code == ERR_FOUND;
+    if (!ok && run->moved && run->report.assessment.blockers > 0)
+        return error_hint(err, "What to do about it is said above.");
     return ok;
 }
 
@@ -404,13 +406,16 @@ static void report_json(const DemoRun *run, Text *out)
 static bool print_result(const DemoRun *run, bool ok, Error *err)
 {
     Text out = text_init(run->inv->arena, MAX_OUTPUT);
+    bool blocked = run->report.assessment.blockers > 0;
 
-    if (run->report.assessment.blockers > 0)
+    if (blocked)
         progress_print_findings(&run->report.assessment);
     if (run->inv->json) {
         report_json(run, &out);
         return cli_print(&out, err);
     }
+    if (blocked)
+        return true;
     if (ok)
         print_table(run);
     print_summary(run);

@@ -165,6 +165,16 @@ def test_demo_makes_the_same_rows_of_the_same_seed(demo, place):
     place.assert_empty()
 
 
+def test_demo_makes_the_same_rows_on_every_version(homeport, place, pg_bin):
+    def on(version):
+        return kept(lambda *args: homeport.start("demo", *args, env={"TMPDIR": place}),
+                    "--users", "15", "--postgres", pg_bin(version), "--pg-bin", pg_bin(17))
+    oldest = on(14)
+    assert on(15) == oldest
+    assert on(17) == oldest
+    place.assert_empty()
+
+
 def test_demo_applies_the_migrations_of_the_example(demo, place):
     result = demo("--users", "10", "--keep", "--json").wait()
     report = result.json["kept"]
@@ -331,6 +341,15 @@ def test_demo_fails_cleanly_in_the_middle_of_the_move(homeport, place, programs)
     assert result.rc == 1, str(result)
     assert "✗ dump the schema" in result.err
     assert "✓ take everything down again" in result.err
+
+
+def test_demo_says_that_no_dump_can_read_the_servers(homeport, place, pg_bin):
+    result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN)
+    assert result.rc == 3, str(result)
+    assert "blocker" in result.err and "✗ check what could stand in the way" in result.err
+    assert result.out == ""
+    result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN, "--json")
+    assert result.rc == 3 and result.json["verified"] is False and result.json["blockers"] == 1
 
 
 def test_demo_cares_about_nobodys_settings(homeport, place):
