@@ -11,7 +11,6 @@
 #include "move/verify.h"
 
 enum {
-    CONNECT_S = 15,
     MAX_JOBS = 4, /* a side, where --jobs does not say */
 };
 
@@ -131,8 +130,7 @@ static bool open_side(VerifyRun *run, VerifyServer *side, const char *given, Err
 {
     char *snapshot = NULL;
 
-    if (!pg_connect_retry(&side->url, "verify", CONNECT_S, &side->conn, err) ||
-        !begin(side->conn, given, err))
+    if (!pg_connect(&side->url, "verify", &side->conn, err) || !begin(side->conn, given, err))
         return error_add_context(err, "connect to the %s", side->name);
     side->snapshot = given;
     side->encoding = PQparameterStatus(side->conn, "server_encoding");

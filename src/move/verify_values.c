@@ -6,7 +6,7 @@
 enum {
     MAX_SQL = 16 << 20,
     MAX_DETAIL = 4096,
-    AROUND = 40, /* characters shown of a long value, before and from where it differs */
+    AROUND = 40, /* characters shown of a long value, half of them before where it differs */
 };
 
 /* Column order of sql/verify/values.sql. */
@@ -107,10 +107,11 @@ static size_t shown_from(const char *a, const char *b)
 
     while (a[at] && a[at] == b[at])
         at++;
-    if (at <= AROUND)
+    if (at <= 2 * AROUND)
         return 0;
-    at -= AROUND / 2;
-    while (at > 0 && is_continuation(a[at]))
+    while (is_continuation(a[at]))
+        at--;
+    for (int back = 0; back < AROUND / 2; back += !is_continuation(a[at]))
         at--;
     return at;
 }
@@ -134,6 +135,24 @@ static void add_value(Text *out, const Value *value, size_t from)
         text_addf(out, " (%s characters)", text_count(out->arena, value->length));
 }
 
+static void add_difference(Text *out, const Value *source, const Value *target)
+{
+    size_t from = 0;
+
+    if (source->there && target->there && !source->null && !target->null) {
+        if (strcmp(source->text, target->text) == 0 && source->length > VERIFY_SHOWN) {
+            text_addf(out, "%s -> %s characters, of which the first %s are alike",
+                      text_count(out->arena, source->length),
+                      text_count(out->arena, target->length), text_count(out->arena, VERIFY_SHOWN));
+            return;
+        }
+        from = shown_from(source->text, target->text);
+    }
+    add_value(out, source, from);
+    text_add(out, " -> ");
+    add_value(out, target, from);
+}
+
 static const char *row_detail(Arena *arena, const VerifyTable *table, const Value *source,
                               const Value *target)
 {
@@ -142,13 +161,8 @@ static const char *row_detail(Arena *arena, const VerifyTable *table, const Valu
     for (int i = 0; i < table->column_count; i++) {
         if (values_equal(&source[i], &target[i]))
             continue;
-        size_t from = source[i].null || target[i].null || !source[i].there || !target[i].there
-                          ? 0
-                          : shown_from(source[i].text, target[i].text);
         text_addf(&out, "%s%s: ", out.len ? "; " : "", table->columns[i].of[VERIFY_SOURCE]->name);
-        add_value(&out, &source[i], from);
-        text_add(&out, " -> ");
-        add_value(&out, &target[i], from);
+        add_difference(&out, &source[i], &target[i]);
         if (out.overflowed)
             break;
     }
