@@ -40,6 +40,11 @@ void cancel_install(void)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigemptyset(&ignore.sa_mask);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+
+    /* Ignored by who started us, the kernel would throw our children's exit statuses away. */
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    (void)sigemptyset(&usual.sa_mask);
+    (void)sigaction(SIGCHLD, &usual, NULL);
 }
 
 bool cancel_requested(void)

@@ -5,7 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A message that does not fit is cut and says so, rather than ending anywhere. */
+/* A message that does not fit is cut and says so, rather than ending anywhere, and not within a
+ * character. */
+static void mark_cut(char *buf, size_t size)
+{
+    size_t at = size - sizeof "...";
+
+    while (at > 0 && ((unsigned char)buf[at] & 0xC0) == 0x80)
+        at--;
+    memcpy(buf + at, "...", sizeof "...");
+}
+
 PRINTF_LIKE(3, 0)
 static void format_into(char *buf, size_t size, const char *fmt, va_list args)
 {
@@ -14,7 +24,7 @@ static void format_into(char *buf, size_t size, const char *fmt, va_list args)
     if (n < 0)
         buf[0] = '\0';
     else if ((size_t)n >= size)
-        memcpy(buf + size - 4, "...", 4);
+        mark_cut(buf, size);
 }
 
 bool error_set(Error *err, ErrorCode code, const char *fmt, ...)
@@ -53,7 +63,7 @@ bool error_add_context(Error *err, const char *fmt, ...)
     va_end(args);
     int n = snprintf(message, sizeof message, "%s: %s", context, err->message);
     if (n >= (int)sizeof message)
-        memcpy(message + sizeof message - 4, "...", 4);
+        mark_cut(message, sizeof message);
     memcpy(err->message, message, sizeof message);
     return false;
 }

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     LOCK_TRIES = 5,
-    LOCK_WAIT_MS = 20
+    LOCK_WAIT_MS = 20,
+    FIRST_READ = 4096
 };
 
 void file_close(int *fd)
@@ -48,31 +50,83 @@ static ssize_t read_full(int fd, char *buf, size_t size)
     return (ssize_t)got;
 }
 
+/* To the end, however long it proves to be, but not further than one byte past `max`: *ret_len
+ * tells.
+ */
+static bool read_to_end(Arena *arena, int fd, size_t expected, size_t max, char **ret,
+                        size_t *ret_len)
+{
+    size_t room = expected < max ? expected : max;
+    char *data = arena_alloc(arena, room + 1);
+    size_t got = 0;
+
+    for (;;) {
+        ssize_t n = read_full(fd, data + got, room + 1 - got);
+        if (n < 0)
+            return false;
+        got += (size_t)n;
+        if (got <= room || room == max)
+            break;
+        room = room < max / 2 && room * 2 + FIRST_READ < max ? room * 2 + FIRST_READ : max;
+        char *larger = arena_alloc(arena, room + 1);
+        memcpy(larger, data, got);
+        data = larger;
+    }
+    if (got <= max)
+        data[got] = '\0';
+    *ret = data;
+    *ret_len = got;
+    return true;
+}
+
 bool file_read(Arena *arena, const char *path, size_t max_bytes, char **ret, size_t *ret_len,
                Error *err)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    char *data = NULL;
+    size_t len = 0;
+
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return error_set_errno(err, "read \"%s\"", path);
+    if (S_ISDIR(info.st_mode))
+        return error_set(err, ERR_IO, "read \"%s\": it is a folder", path);
+
+    /* A file that says it is empty may be a pipe or live in /proc. */
+    bool too_large = info.st_size > 0 && (size_t)info.st_size > max_bytes;
+    if (!too_large && !read_to_end(arena, fd, (size_t)info.st_size, max_bytes, &data, &len))
+        return error_set_errno(err, "read \"%s\"", path);
+    if (too_large || len > max_bytes)
+        return error_set(err, ERR_FORMAT, "\"%s\" is larger than %zu bytes", path, max_bytes);
+    *ret = data;
+    if (ret_len)
+        *ret_len = len;
+    return true;
+}
+
+bool file_map(const char *path, FileMap *ret, Error *err)
 {
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat info;
 
     if (fd < 0 || fstat(fd, &info) < 0)
         return error_set_errno(err, "read \"%s\"", path);
-    if (S_ISDIR(info.st_mode))
-        return error_set(err, ERR_IO, "read \"%s\": it is a folder", path);
-    if (info.st_size > 0 && (size_t)info.st_size > max_bytes)
-        return error_set(err, ERR_FORMAT, "\"%s\" is larger than %zu bytes", path, max_bytes);
-
-    /* A file that says it is empty may be a pipe or live in /proc. */
-    size_t room = S_ISREG(info.st_mode) && info.st_size > 0 ? (size_t)info.st_size : max_bytes;
-    char *data = arena_alloc(arena, room + 1);
-    ssize_t got = read_full(fd, data, room);
-
-    if (got < 0)
+    if (info.st_size == 0) { /* which mmap() refuses */
+        *ret = (FileMap){.data = ""};
+        return true;
+    }
+    void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
         return error_set_errno(err, "read \"%s\"", path);
-    data[got] = '\0';
-    *ret = data;
-    if (ret_len)
-        *ret_len = (size_t)got;
+    *ret = (FileMap){.data = data, .mapped = data, .len = (size_t)info.st_size};
     return true;
+}
+
+void file_unmap(FileMap *map)
+{
+    if (map->mapped)
+        (void)munmap(map->mapped, map->len);
+    *map = (FileMap){0};
 }
 
 static bool write_full(int fd, const char *data, size_t len)
@@ -104,18 +158,11 @@ static bool sync_parent(const char *path)
     return fd >= 0 && fsync(fd) == 0;
 }
 
-bool file_replace(const char *path, const void *data, size_t len, Error *err)
+static bool write_and_rename(int fd, const char *tmp, const char *path, const void *data,
+                             size_t len, Error *err)
 {
-    char tmp[PATH_MAX];
-    int n = snprintf(tmp, sizeof tmp, "%s.tmp", path);
-
-    if (n < 0 || (size_t)n >= sizeof tmp)
-        return error_set(err, ERR_USAGE, "path is too long: \"%s\"", path);
-
-    auto_close int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_set_errno(err, "create \"%s\"", tmp);
-    if (!write_full(fd, data, len))
+    /* It may be left over from another time, with other permissions. */
+    if (fchmod(fd, 0600) < 0 || !write_full(fd, data, len))
         return error_set_errno(err, "write \"%s\"", tmp);
 
     /* Without this the rename can reach disk before the data, and a power cut
@@ -124,6 +171,24 @@ bool file_replace(const char *path, const void *data, size_t len, Error *err)
         return error_set_errno(err, "sync \"%s\"", tmp);
     if (rename(tmp, path) < 0)
         return error_set_errno(err, "rename \"%s\"", tmp);
+    return true;
+}
+
+bool file_replace(const char *path, const void *data, size_t len, Error *err)
+{
+    char tmp[PATH_MAX];
+    int n = snprintf(tmp, sizeof tmp, "%s.tmp", path);
+
+    if (n < 0 || (size_t)n >= sizeof tmp)
+        return error_set(err, ERR_USAGE, "path is too long: \"%s\"", path);
+
+    auto_close int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, "create \"%s\"", tmp);
+    if (!write_and_rename(fd, tmp, path, data, len, err)) {
+        (void)unlink(tmp);
+        return false;
+    }
     if (!sync_parent(path))
         return error_set_errno(err, "sync the folder of \"%s\"", path);
     return true;
@@ -165,7 +230,10 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
 
 bool file_remove_tree(const char *path, Error *err)
 {
-    if (!file_exists(path))
+    struct stat info;
+
+    /* Of a link that leads nowhere the link itself is there. */
+    if (lstat(path, &info) < 0 && errno == ENOENT)
         return true;
     if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0)
         return error_set_errno(err, "remove \"%s\"", path);
@@ -199,6 +267,15 @@ static bool lock_soon(int fd)
     return true;
 }
 
+/* The caller's from now on: closing it here would give the lock back. */
+static int hand_over(int *fd)
+{
+    int given = *fd;
+
+    *fd = -1;
+    return given;
+}
+
 bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err)
 {
     auto_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -216,7 +293,16 @@ bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err)
     int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
     if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
         return error_set_errno(err, "write the lock \"%s\"", path);
-    *ret_fd = fd;
-    fd = -1; /* the caller's now: closing it would give the lock back */
+    *ret_fd = hand_over(&fd);
     return true;
+}
+
+void file_open_standard(void)
+{
+    int fd = STDIN_FILENO;
+
+    /* Read-only, so that printing to what is not there fails rather than seems to work. */
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY);
+    file_close(&fd);
 }

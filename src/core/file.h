@@ -16,6 +16,17 @@
 bool file_read(Arena *arena, const char *path, size_t max_bytes, char **ret, size_t *ret_len,
                Error *err) MUST_USE;
 
+/* The file's bytes without reading them: what is not looked at takes no memory. Until
+ * file_unmap(); nobody else may cut the file off meanwhile. */
+typedef struct FileMap {
+    const void *data;
+    size_t len;
+    void *mapped; /* private */
+} FileMap;
+bool file_map(const char *path, FileMap *ret, Error *err) MUST_USE;
+void file_unmap(FileMap *map);
+#define auto_map CLEANUP(file_unmap)
+
 /* Writes a temporary file beside it (0600), syncs, renames: readers see the
  * old content or the new one. */
 bool file_replace(const char *path, const void *data, size_t len, Error *err) MUST_USE;
@@ -35,6 +46,10 @@ bool file_lock(const char *path, int *ret_fd, int *ret_holder, Error *err) MUST_
 
 /* Who has that lock: a process id, 0: nobody. Takes nothing away from who wants it. */
 int file_lock_holder(const char *path);
+
+/* Standard input, output and error are open from then on: where we were started without one, the
+ * next file opened would get its number, and what is printed would end up in that file. */
+void file_open_standard(void);
 
 void file_close(int *fd);
 void file_stream_close(FILE **file);

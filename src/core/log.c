@@ -29,22 +29,36 @@ LogLevel log_level(void)
     return (LogLevel)atomic_load(&threshold);
 }
 
-/* Quoted only where a reader would otherwise not know where the value ends. */
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7F;
+}
+
+static void add_quoted(Text *line, char c)
+{
+    if (c == '\n')
+        text_add(line, "\\n");
+    else if (is_control(c))
+        text_addf(line, "\\x%02X", (unsigned char)c);
+    else
+        text_addf(line, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+}
+
+/* Quoted only where a reader would otherwise not know where the value ends. What
+ * a terminal would obey is written out: values come from servers, too. */
 static void add_value(Text *line, const char *value)
 {
-    if (*value && strcspn(value, " \t\r\n\"=") == strlen(value)) {
+    size_t plain = 0;
+
+    while (value[plain] && !strchr(" \"=", value[plain]) && !is_control(value[plain]))
+        plain++;
+    if (plain > 0 && !value[plain]) {
         text_add(line, value);
         return;
     }
     text_add_char(line, '"');
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
-            text_add_char(line, '\\');
-        if (*value == '\n')
-            text_add(line, "\\n");
-        else
-            text_add_char(line, *value);
-    }
+    for (; *value; value++)
+        add_quoted(line, *value);
     text_add_char(line, '"');
 }
 

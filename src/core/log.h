@@ -4,7 +4,8 @@
  *   log_info("table copied", kv_str("table", name), kv_i64("rows", rows));
  *
  * Library layers log at debug only. Safe from several threads. A progress line
- * that is shown on the terminal (core/term.h) is taken away first and put back.
+ * that is shown on the terminal (core/term.h) is taken away first; its next
+ * refresh shows it again.
  */
 #pragma once
 

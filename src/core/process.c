@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,10 +23,18 @@ enum {
     ERR_TAIL = 8192,
     CANNOT_START = 127,
     USER_ENTRY = 16384,
-    STOP_GRACE_MS = 3000
+    STOP_GRACE_MS = 3000,
+    LONGEST_WAIT_MS = 50
 };
 
 extern char **environ;
+
+static bool is_program(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
+}
 
 bool process_find(Arena *arena, const char *name, char **ret)
 {
@@ -33,14 +42,14 @@ bool process_find(Arena *arena, const char *name, char **ret)
 
     if (strchr(name, '/')) {
         *ret = arena_strdup(arena, name);
-        return access(name, X_OK) == 0;
+        return is_program(name);
     }
     if (!path || !*path)
         path = "/usr/local/bin:/usr/bin:/bin";
     while (*path) {
         size_t len = strcspn(path, ":");
         char *file = arena_printf(arena, "%.*s/%s", (int)len, path, name);
-        if (len > 0 && access(file, X_OK) == 0) {
+        if (len > 0 && is_program(file)) {
             *ret = file;
             return true;
         }
@@ -92,43 +101,52 @@ typedef struct Launch {
     int in;
     int out;
     int err;
+    int failed; /* a StartFailure is written to it, or the program's start closes it */
 } Launch;
 
-static NORETURN void child_fail(const char *what)
-{
-    const char *reason = strerror(errno);
+typedef struct StartFailure {
+    int sys_errno;
+    char step[12];
+} StartFailure;
 
-    (void)!write(STDERR_FILENO, what, strlen(what));
-    (void)!write(STDERR_FILENO, ": ", 2);
-    (void)!write(STDERR_FILENO, reason, strlen(reason));
+static NORETURN void child_fail(const Launch *launch, const char *step)
+{
+    StartFailure failure = {.sys_errno = errno};
+
+    for (size_t i = 0; step[i] && i + 1 < sizeof failure.step; i++)
+        failure.step[i] = step[i];
+    (void)!write(launch->failed, &failure, sizeof failure);
     _exit(CANNOT_START);
 }
 
-/* Between fork and exec in a process that may have threads: system calls only. */
+/* Between fork and exec in a process that may have threads: system calls only. All signals are
+ * blocked at first: our handler must not run in here. */
 static NORETURN void child_run(const Launch *launch)
 {
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     sigset_t none;
 
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        (void)signal(ours[i], SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
     (void)setpgid(0, 0);
     /* If we are killed, what we started must not go on behind our back. */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 
     if (dup2(launch->in, STDIN_FILENO) < 0 || dup2(launch->out, STDOUT_FILENO) < 0 ||
         dup2(launch->err, STDERR_FILENO) < 0)
-        child_fail("dup2");
+        child_fail(launch, "dup2");
     if (launch->user && (setgroups(0, NULL) < 0 || setgid(launch->user->pw_gid) < 0 ||
                          setuid(launch->user->pw_uid) < 0))
-        child_fail("setuid");
+        child_fail(launch, "setuid");
     /* setuid clears it. */
     if (launch->user)
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (launch->options->dir && chdir(launch->options->dir) < 0)
-        child_fail("chdir");
+        child_fail(launch, "chdir");
     (void)execve(launch->file, launch->argv, launch->env);
-    child_fail("exec");
+    child_fail(launch, "exec");
 }
 
 typedef struct Stream {
@@ -162,47 +180,11 @@ static void stream_read(Stream *stream)
         file_close(&stream->fd);
 }
 
-/* Why the child is to be stopped: false with err set. */
-static bool may_go_on(const ProcessOptions *options, double started, Error *err)
-{
-    if (!cancel_check(err))
-        return false;
-    if (options->timeout_ms > 0 && (clock_seconds() - started) * 1000 > options->timeout_ms)
-        return error_set(err, ERR_PROGRAM, "%s did not end within %d s", options->argv[0],
-                         options->timeout_ms / 1000);
-    return true;
-}
-
-static bool pump(const ProcessOptions *options, Stream *out, Stream *errors, Error *err)
-{
-    double started = clock_seconds();
-
-    while (out->fd >= 0 || errors->fd >= 0) {
-        struct pollfd fds[] = {
-            {.fd = out->fd,     .events = POLLIN},
-            {.fd = errors->fd,  .events = POLLIN},
-            {.fd = cancel_fd(), .events = POLLIN}
-        };
-
-        (void)poll(fds, COUNT_OF(fds), 200);
-        if (out->fd >= 0 && fds[0].revents)
-            stream_read(out);
-        if (errors->fd >= 0 && fds[1].revents)
-            stream_read(errors);
-        if (!may_go_on(options, started, err))
-            return false;
-    }
-    return true;
-}
-
-static int wait_for(pid_t pid)
-{
-    int status = 0;
-
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
+typedef struct Run {
+    const ProcessOptions *options;
+    pid_t pid;
+    double started;
+} Run;
 
 static void stop_group(pid_t pid)
 {
@@ -216,7 +198,62 @@ static void stop_group(pid_t pid)
         (void)poll(NULL, 0, 20);
     }
     (void)kill(-pid, SIGKILL);
-    (void)wait_for(pid);
+    (void)waitpid(pid, &status, 0);
+}
+
+/* False with err set when the child had to be stopped, and was. */
+static bool may_go_on(const Run *run, Error *err)
+{
+    const ProcessOptions *options = run->options;
+    bool late =
+        options->timeout_ms > 0 && (clock_seconds() - run->started) * 1000 > options->timeout_ms;
+
+    if (cancel_check(err) && !late)
+        return true;
+    if (!cancel_requested())
+        (void)error_set(err, ERR_PROGRAM, "%s did not end within %g s", options->argv[0],
+                        options->timeout_ms / 1000.0);
+    stop_group(run->pid);
+    return false;
+}
+
+static bool pump(const Run *run, Stream *out, Stream *errors, Error *err)
+{
+    while (out->fd >= 0 || errors->fd >= 0) {
+        struct pollfd fds[] = {
+            {.fd = out->fd,     .events = POLLIN},
+            {.fd = errors->fd,  .events = POLLIN},
+            {.fd = cancel_fd(), .events = POLLIN}
+        };
+
+        (void)poll(fds, COUNT_OF(fds), 200);
+        if (out->fd >= 0 && fds[0].revents)
+            stream_read(out);
+        if (errors->fd >= 0 && fds[1].revents)
+            stream_read(errors);
+        if (!may_go_on(run, err))
+            return false;
+    }
+    return true;
+}
+
+/* It may close its ends long before it ends. */
+static bool await_end(const Run *run, int *ret_status, Error *err)
+{
+    struct pollfd wait = {.fd = cancel_fd(), .events = POLLIN};
+    int wait_ms = 1;
+    int status = 0;
+
+    for (pid_t got; (got = waitpid(run->pid, &status, WNOHANG)) != run->pid;) {
+        if (got < 0 && errno != EINTR)
+            return error_set_errno(err, "learn how %s ended", run->options->argv[0]);
+        if (!may_go_on(run, err))
+            return false;
+        (void)poll(&wait, 1, wait_ms);
+        wait_ms = wait_ms * 2 < LONGEST_WAIT_MS ? wait_ms * 2 : LONGEST_WAIT_MS;
+    }
+    *ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return true;
 }
 
 static bool open_ends(const ProcessOptions *options, Launch *launch, int *ret_out, int *ret_err,
@@ -277,40 +314,77 @@ static void launch_close(Launch *launch)
     file_close(&launch->in);
     file_close(&launch->out);
     file_close(&launch->err);
+    file_close(&launch->failed);
+}
+
+/* The child's process id; -1: there is none. */
+static pid_t fork_child(const Launch *launch)
+{
+    sigset_t all;
+    sigset_t before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = fork();
+    if (pid == 0)
+        child_run(launch);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+/* Returns once the program runs, in its own group, or is known not to. */
+static bool start(Launch *launch, Run *run, Error *err)
+{
+    const char *name = launch->options->argv[0];
+    StartFailure failure = {0};
+    int ends[2] = {-1, -1};
+    ssize_t got = -1;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_set_errno(err, "make a pipe");
+    auto_close int started = ends[0];
+    launch->failed = ends[1];
+    run->started = clock_seconds();
+    run->pid = fork_child(launch);
+    launch_close(launch);
+    if (run->pid < 0)
+        return error_set_errno(err, "start %s", name);
+    do
+        got = read(started, &failure, sizeof failure);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0)
+        return true;
+    (void)waitpid(run->pid, NULL, 0);
+    errno = failure.sys_errno;
+    return error_set_errno(err, "start %s: %s", name, failure.step);
 }
 
 bool process_run(Arena *arena, const ProcessOptions *options, ProcessResult *ret, Error *err)
 {
-    Launch launch = {.options = options, .in = -1, .out = -1, .err = -1};
+    Launch launch = {.options = options, .in = -1, .out = -1, .err = -1, .failed = -1};
+    Run run = {.options = options};
     auto_close int out_fd = -1;
     auto_close int err_fd = -1;
+    int status = 0;
 
     if (!prepare(arena, options, &launch, err))
         return false;
-    if (!open_ends(options, &launch, &out_fd, &err_fd, err)) {
-        launch_close(&launch);
-        return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        child_run(&launch);
+    bool ok = open_ends(options, &launch, &out_fd, &err_fd, err) && start(&launch, &run, err);
     launch_close(&launch);
-    if (pid < 0)
-        return error_set_errno(err, "start %s", options->argv[0]);
+    if (!ok)
+        return false;
 
     auto_arena Arena *buffers = arena_new();
     Stream out = {.fd = out_fd, .text = text_init(buffers, MAX_OUT)};
     Stream errors = {
         .fd = err_fd, .text = text_init(buffers, (size_t)2 * ERR_TAIL), .tail = ERR_TAIL};
-    bool ok = pump(options, &out, &errors, err);
+    ok = pump(&run, &out, &errors, err);
     out_fd = out.fd;
     err_fd = errors.fd;
-    if (!ok) {
-        stop_group(pid);
+    if (!ok || !await_end(&run, &status, err))
         return false;
-    }
     *ret = (ProcessResult){
-        .status = wait_for(pid),
+        .status = status,
         .out = arena_strdup(arena, text_str(&out.text)),
         .err_tail = arena_strdup(arena, text_str(&errors.text)),
     };
@@ -336,9 +410,9 @@ bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *r
         return false;
     if (result.status != 0) {
         const char *name = strrchr(options->argv[0], '/');
-        return error_set(err, ERR_PROGRAM, "%s failed (status %d): %s",
-                         name ? name + 1 : options->argv[0], result.status,
-                         last_line(result.err_tail));
+        const char *why = last_line(result.err_tail);
+        return error_set(err, ERR_PROGRAM, "%s failed (status %d)%s%s",
+                         name ? name + 1 : options->argv[0], result.status, *why ? ": " : "", why);
     }
     if (ret)
         *ret = result;
