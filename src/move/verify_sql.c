@@ -112,9 +112,9 @@ void verify_column_cast(VerifyColumn *column)
     column->cast = same ? source->base : "";
 }
 
-static bool is_name_part(char c)
+static bool is_name_part(char c, bool first)
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    return (c >= 'a' && c <= 'z') || (!first && ((c >= '0' && c <= '9') || c == '_'));
 }
 
 const char *verify_fill(Arena *arena, const char *sql, const SqlPart *parts)
@@ -130,7 +130,7 @@ const char *verify_fill(Arena *arena, const char *sql, const SqlPart *parts)
             sql += 2;
             continue;
         }
-        while (sql[0] == ':' && is_name_part(sql[1 + len]))
+        while (sql[0] == ':' && is_name_part(sql[1 + len], len == 0))
             len++;
         if (len == 0) {
             text_add_char(&out, *sql++);
