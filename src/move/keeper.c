@@ -11,10 +11,13 @@ enum {
     LOCK_TIMEOUT_MS = 2000, /* how long our waiting may hold up others behind us */
     LOCK_PAUSE_MS = 500,
     LOCK_PATIENCE_S = 300,
+    TABLE_TIMEOUT_MS = 1000,
     LOCK_BATCH = 500,
     MAX_STATEMENT = 8 << 20,
     RECONNECT_S = 60,
 };
+
+#define LOCK_TIMED_OUT "55P03"
 
 static bool snapshot_lost(Error *err, const char *what)
 {
@@ -36,7 +39,7 @@ bool keeper_open(Arena *arena, const PgUrl *source, Keeper *ret, Error *err)
     if (!pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) ||
         !pg_query_text(conn, arena, "SELECT pg_catalog.pg_export_snapshot()", &snapshot, err))
         return error_add_context(err, "export a snapshot of the source");
-    *ret = (Keeper){.conn = conn, .snapshot = snapshot};
+    *ret = (Keeper){.conn = conn, .snapshot = snapshot, .in_use = PTHREAD_MUTEX_INITIALIZER};
     conn = NULL;
     return true;
 }
@@ -47,40 +50,77 @@ void keeper_close(Keeper *keeper)
     keeper->conn = NULL;
 }
 
-static const char *lock_statement(Arena *arena, const Table *tables, int count)
+typedef struct Step {
+    bool (*run)(Keeper *keeper, void *context, Error *err);
+    void *context;
+} Step;
+
+/* A lock that is waited for makes everybody behind it wait too, so the wait is
+ * short and tried again: a migration on the source ends sooner than the app
+ * notices us. */
+static bool run_patiently(Keeper *keeper, const Step *step, double deadline, Error *err)
+{
+    for (;;) {
+        if (!pg_exec(keeper->conn, "SAVEPOINT patience", err) ||
+            !pg_execf(keeper->conn, err, "SET LOCAL lock_timeout = %d", (int)LOCK_TIMEOUT_MS))
+            return false;
+        if (step->run(keeper, step->context, err))
+            return pg_exec(keeper->conn, "RELEASE patience; SET LOCAL lock_timeout = 0", err);
+        if (strcmp(err->sqlstate, LOCK_TIMED_OUT) != 0)
+            return false;
+        if (clock_seconds() > deadline)
+            return error_hint(err,
+                              "Somebody has locked a table for more than %d s: pg_locks tells who.",
+                              (int)LOCK_PATIENCE_S);
+        log_debug("a table is locked by somebody else, trying again",
+                  kv_str("reason", err->message));
+        if (!pg_exec(keeper->conn, "ROLLBACK TO patience", err) ||
+            !cancel_sleep_ms(LOCK_PAUSE_MS, err))
+            return false;
+    }
+}
+
+typedef struct ListContext {
+    Arena *arena;
+    Table *tables;
+    int count;
+} ListContext;
+
+static bool list_step(Keeper *keeper, void *context, Error *err)
+{
+    ListContext *list = context;
+
+    return tables_list(keeper->conn, list->arena, &list->tables, &list->count, err);
+}
+
+bool keeper_list(Keeper *keeper, Arena *arena, Table **ret, int *ret_count, Error *err)
+{
+    ListContext list = {.arena = arena};
+    Step step = {.run = list_step, .context = &list};
+
+    if (!run_patiently(keeper, &step, clock_seconds() + LOCK_PATIENCE_S, err))
+        return snapshot_lost(err, "list the source's tables");
+    *ret = list.tables;
+    *ret_count = list.count;
+    return true;
+}
+
+static char *lock_statement(Arena *arena, const Table *tables, int count)
 {
     Text sql = text_init(arena, MAX_STATEMENT);
 
     text_add(&sql, "LOCK TABLE ");
     for (int i = 0; i < count; i++)
-        text_addf(&sql, "%sONLY %s", i ? ", " : "",
-                  pg_qualified(arena, tables[i].schema, tables[i].name));
+        text_addf(&sql, "%sONLY %s", i ? ", " : "", tables[i].qualified);
     text_add(&sql, " IN ACCESS SHARE MODE");
-    return text_str(&sql);
+    return arena_strdup(arena, text_str(&sql));
 }
 
-/* A lock that is waited for makes everybody behind it wait too, so the wait is
- * short and tried again: a migration on the source ends sooner than the app
- * notices us. */
-static bool lock_batch(Keeper *keeper, const char *sql, double deadline, Error *err)
+static bool lock_step(Keeper *keeper, void *context, Error *err)
 {
-    for (;;) {
-        if (!pg_exec(keeper->conn, "SAVEPOINT lock_tables", err) ||
-            !pg_execf(keeper->conn, err, "SET LOCAL lock_timeout = %d", (int)LOCK_TIMEOUT_MS))
-            return snapshot_lost(err, "lock the source's tables");
-        if (pg_exec(keeper->conn, sql, err))
-            return pg_exec(keeper->conn, "RELEASE lock_tables; SET LOCAL lock_timeout = 0", err) ||
-                   snapshot_lost(err, "lock the source's tables");
-        if (strcmp(err->sqlstate, "55P03") != 0 || clock_seconds() > deadline)
-            return snapshot_lost(err, "lock the source's tables");
-        log_debug("a table is locked by somebody else, trying again",
-                  kv_str("reason", err->message));
+    const char *sql = context;
 
-        Error ignored = ERROR_INIT;
-        if (!pg_exec(keeper->conn, "ROLLBACK TO lock_tables", &ignored) ||
-            !cancel_sleep_ms(LOCK_PAUSE_MS, err))
-            return snapshot_lost(err, "lock the source's tables");
-    }
+    return pg_exec(keeper->conn, sql, err);
 }
 
 static bool check_storage(Keeper *keeper, const Table *tables, int count, Error *err)
@@ -97,10 +137,9 @@ static bool check_storage(Keeper *keeper, const Table *tables, int count, Error 
     if (!pg_query(keeper->conn, sql_move_filenode, 1, params, &res, err))
         return snapshot_lost(err, "compare the storage of the source's tables");
     if (PQntuples(res) > 0)
-        return error_set(err, ERR_SNAPSHOT,
-                         "%d table%s of the source %s truncated, rewritten or renamed just now",
-                         PQntuples(res), PQntuples(res) == 1 ? "" : "s",
-                         PQntuples(res) == 1 ? "was" : "were");
+        return error_set(
+            err, ERR_SNAPSHOT, "%d table%s of the source %s truncated or altered just now",
+            PQntuples(res), PQntuples(res) == 1 ? "" : "s", PQntuples(res) == 1 ? "was" : "were");
     return true;
 }
 
@@ -111,12 +150,13 @@ bool keeper_lock(Keeper *keeper, const Table *tables, int count, Error *err)
     for (int at = 0; at < count; at += LOCK_BATCH) {
         auto_arena Arena *scratch = arena_new();
         int batch = count - at < LOCK_BATCH ? count - at : LOCK_BATCH;
+        Step step = {.run = lock_step, .context = lock_statement(scratch, tables + at, batch)};
 
-        if (!lock_batch(keeper, lock_statement(scratch, tables + at, batch), deadline, err)) {
+        if (!run_patiently(keeper, &step, deadline, err)) {
             /* 42P01, 3F000: dropped or renamed between the snapshot and the lock. */
             if (strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0)
                 err->code = ERR_SNAPSHOT;
-            return false;
+            return snapshot_lost(err, "lock the source's tables");
         }
     }
     return check_storage(keeper, tables, count, err);
@@ -124,7 +164,35 @@ bool keeper_lock(Keeper *keeper, const Table *tables, int count, Error *err)
 
 bool keeper_ping(Keeper *keeper, Error *err)
 {
-    return pg_exec(keeper->conn, "SELECT 1", err) || snapshot_lost(err, "keep the snapshot");
+    if (pthread_mutex_trylock(&keeper->in_use) != 0)
+        return true;
+    bool ok = pg_exec(keeper->conn, "SELECT 1", err);
+    (void)pthread_mutex_unlock(&keeper->in_use);
+    return ok || snapshot_lost(err, "keep the snapshot");
+}
+
+bool keeper_try_table(PGconn *joined, const Table *table, bool *ret_locked, Error *err)
+{
+    *ret_locked = pg_execf(joined, err,
+                           "SAVEPOINT attempt; SET LOCAL lock_timeout = %d;"
+                           " LOCK TABLE ONLY %s IN ACCESS SHARE MODE;"
+                           " RELEASE attempt; SET LOCAL lock_timeout = 0",
+                           (int)TABLE_TIMEOUT_MS, table->qualified);
+    if (*ret_locked)
+        return true;
+    return strcmp(err->sqlstate, LOCK_TIMED_OUT) == 0 &&
+           pg_exec(joined, "ROLLBACK TO attempt; RELEASE attempt", err);
+}
+
+PGconn *keeper_borrow(Keeper *keeper)
+{
+    (void)pthread_mutex_lock(&keeper->in_use);
+    return keeper->conn;
+}
+
+void keeper_return(Keeper *keeper)
+{
+    (void)pthread_mutex_unlock(&keeper->in_use);
 }
 
 bool keeper_join(const Keeper *keeper, const PgUrl *source, const char *role, PGconn **ret,

@@ -41,6 +41,7 @@ enum {
     JOBS_MAX = 8,
     MEMORY_LEAST = 64 << 20,
     SAVE_EVERY_MS = 1000,
+    LONGEST_LEFT_S = 30 * 24 * 3600,
 };
 
 typedef struct Once {
@@ -406,6 +407,15 @@ static void update_rate(Attempt *attempt, double now, int64_t bytes)
     attempt->last_bytes = bytes;
 }
 
+/* < 0: not to be known, or so long that something waits. */
+static double seconds_left(const Attempt *attempt, int64_t bytes)
+{
+    if (attempt->rate < 1 || bytes >= attempt->plan.bytes)
+        return -1;
+    double seconds = (double)(attempt->plan.bytes - bytes) / attempt->rate;
+    return seconds > LONGEST_LEFT_S ? -1 : seconds;
+}
+
 static MoveProgress make_progress(const Once *once, Attempt *attempt)
 {
     WorkProgress *work = &attempt->progress;
@@ -432,9 +442,7 @@ static MoveProgress make_progress(const Once *once, Attempt *attempt)
                     : share > 0.99 ? 0.99
                                    : share,
         .rate = copied ? 0 : attempt->rate,
-        .seconds_left = !copied && attempt->rate > 0 && bytes < attempt->plan.bytes
-                            ? (double)(attempt->plan.bytes - bytes) / attempt->rate
-                            : -1,
+        .seconds_left = copied ? -1 : seconds_left(attempt, bytes),
     };
 }
 
@@ -635,8 +643,7 @@ static bool open_attempt(Once *once, Attempt *attempt, Error *err)
     auto_result PGresult *res = NULL;
 
     if (!keeper_open(once->arena, &once->source_url, &attempt->keeper, err) ||
-        !tables_list(attempt->keeper.conn, once->arena, &attempt->tables, &attempt->table_count,
-                     err) ||
+        !keeper_list(&attempt->keeper, once->arena, &attempt->tables, &attempt->table_count, err) ||
         !keeper_lock(&attempt->keeper, attempt->tables, attempt->table_count, err) ||
         !sequences_read(attempt->keeper.conn, once->arena, &attempt->sequences,
                         &attempt->sequence_count, err) ||

@@ -11,7 +11,7 @@
 #include "move/roles.h"
 
 enum {
-    LOCK_WAIT_MS = 60000,
+    LOCK_WAIT_MS = 5000,
     ENTRIES_PER_COMMIT = 200
 };
 
@@ -108,8 +108,12 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
     /* Defaults that are moments in time are written in the session's zone. */
     const char *env[] = {"PGTZ=UTC", url_password_env(arena, request->url), NULL};
     ProcessOptions options = {.argv = argv, .env = env, .stdout_path = partial};
-    if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err))
+    if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err)) {
+        /* Its locks we have ourselves: it can only wait behind somebody who waits for us. */
+        if (strstr(err->message, "LOCK TABLE"))
+            err->code = ERR_SNAPSHOT;
         return error_add_context(err, "dump the schema");
+    }
     if (rename(partial, request->path) < 0)
         return error_set_errno(err, "rename \"%s\"", partial);
     return true;

@@ -106,12 +106,13 @@ const char *verify_shown(Arena *arena, const char *value, size_t max)
 static bool begin(PGconn *conn, const char *snapshot, Error *err)
 {
     /* Plans are ours: parts are read side by side by our own connections, and what a compiled
-     * expression saves is less than its compilation costs for each part. */
+     * expression saves is less than its compilation costs for each part. A lock is waited for only
+     * behind a statement that itself waits for the locks that we have: it would be for ever. */
     return pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
            (!snapshot || pg_execf(conn, err, "SET TRANSACTION SNAPSHOT '%s'", snapshot)) &&
            pg_exec(conn,
                    "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;"
-                   " SET LOCAL work_mem = '64MB'",
+                   " SET LOCAL work_mem = '64MB'; SET LOCAL lock_timeout = '5s'",
                    err);
 }
 
@@ -322,6 +323,11 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
     arena_free(dump.dump.arena);
     for (int side = 0; side < VERIFY_SIDES; side++)
         pg_close(run.sides[side].conn);
+    if (!ok && strcmp(err->sqlstate, "55P03") == 0) {
+        err->code = ERR_SNAPSHOT;
+        return error_hint(err, "A statement waits there for a lock on this table and stood in the "
+                               "way: it goes on now. Run it again.");
+    }
     if (!ok)
         return false;
     report.verified = report.differences == 0 && (report.schema_compared || options->rows_only);
@@ -335,20 +341,20 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
 static void differing_json(Json *json, const VerifyReport *report)
 {
     json_key(json, "differing_tables");
-    json_array(json);
+    json_open_array(json);
     for (int i = 0; i < report->differing_count; i++) {
         const DifferingTable *table = &report->differing[i];
 
-        json_object(json);
+        json_open_object(json);
         json_kv_string(json, "table", table->name);
         json_kv_int(json, "rows_source", table->rows_source);
         json_kv_int(json, "rows_target", table->rows_target);
         json_kv_int(json, "missing", table->missing);
         json_kv_int(json, "extra", table->extra);
         json_kv_int(json, "different", table->different);
-        json_end(json);
+        json_close(json);
     }
-    json_end(json);
+    json_close(json);
 }
 
 void verify_report_json(Json *json, const VerifyReport *report)
@@ -360,22 +366,22 @@ void verify_report_json(Json *json, const VerifyReport *report)
     json_kv_int(json, "sequences", report->sequences);
     json_kv_double(json, "seconds", report->seconds, 3);
     json_key(json, "schema");
-    json_object(json);
+    json_open_object(json);
     json_kv_bool(json, "compared", report->schema_compared);
     json_kv_string(json, "why_not", report->schema_skipped);
-    json_end(json);
+    json_close(json);
     differing_json(json, report);
     json_key(json, "list");
-    json_array(json);
+    json_open_array(json);
     for (int i = 0; i < report->list_count; i++) {
         const Difference *item = &report->list[i];
 
-        json_object(json);
+        json_open_object(json);
         json_kv_string(json, "kind", difference_kind_name(item->kind));
         json_kv_string(json, "object", item->object);
         json_kv_string(json, "key", item->key);
         json_kv_string(json, "detail", item->detail);
-        json_end(json);
+        json_close(json);
     }
-    json_end(json);
+    json_close(json);
 }

@@ -75,7 +75,8 @@ static void worker_disconnect(Worker *worker)
 
 /* ---- tasks ---- */
 
-static bool copy_rows(Worker *worker, const Task *task, int64_t *ret_rows, Error *err)
+static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t *ret_rows,
+                      Error *err)
 {
     WorkProgress *progress = worker->request->progress;
     StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop};
@@ -88,10 +89,28 @@ static bool copy_rows(Worker *worker, const Task *task, int64_t *ret_rows, Error
         return false;
     if (task->delete_sql && !pg_exec(target, task->delete_sql, err))
         return false;
-    return stream_rows(worker->source, task->copy_out, target, task->copy_in, &watch, ret_rows,
-                       err) &&
+    return stream_rows(source, task->copy_out, target, task->copy_in, &watch, ret_rows, err) &&
            marks_part(target, task->table->schema, task->table->name, task->part, *ret_rows, err) &&
            pg_exec(target, "COMMIT", err);
+}
+
+static bool copy_by_somebody(Worker *worker, const Task *task, int64_t *ret_rows, Error *err)
+{
+    Keeper *keeper = worker->request->keeper;
+    bool locked = false;
+
+    if (!keeper_try_table(worker->source, task->table, &locked, err))
+        return false;
+    if (locked)
+        return copy_rows(worker, worker->source, task, ret_rows, err);
+
+    log_warn("a statement on the source waits for this move to end, and others behind it",
+             kv_str("table", task->table->qualified));
+    bool ok = copy_rows(worker, keeper_borrow(keeper), task, ret_rows, err);
+    keeper_return(keeper);
+    if (!ok && err->code != ERR_CANCELLED)
+        err->code = ERR_SNAPSHOT;
+    return ok;
 }
 
 static bool run_copy(Worker *worker, const Task *task, Error *err)
@@ -104,7 +123,7 @@ static bool run_copy(Worker *worker, const Task *task, Error *err)
     if (!marks_part_rows(worker->target, task->table->schema, task->table->name, task->part, &rows,
                          err))
         return false;
-    if (rows < 0 && !copy_rows(worker, task, &rows, err))
+    if (rows < 0 && !copy_by_somebody(worker, task, &rows, err))
         return error_add_context(err, "copy %s", task->table->qualified);
     log_debug("part copied", kv_str("table", task->table->qualified), kv_i64("part", task->part),
               kv_i64("rows", rows), kv_i64("bytes", atomic_load(&progress->bytes) - before));
