@@ -67,9 +67,9 @@ static bool print_json(const Invocation *inv, const Assessment *assessment, Erro
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
-    json_object(&json);
+    json_open_object(&json);
     assessment_json(&json, assessment);
-    json_end(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 

@@ -28,10 +28,10 @@ static void json_pairs(Json *json, const Setting *setting, const Config *config)
     const OptionPair *pairs;
     int count = option_pairs(&setting->option, config, &pairs);
 
-    json_object(json);
+    json_open_object(json);
     for (int i = 0; i < count; i++)
         json_kv_string(json, pairs[i].from, pairs[i].to);
-    json_end(json);
+    json_close(json);
 }
 
 static void json_value(Json *json, const Invocation *inv, const Setting *setting)
@@ -41,13 +41,13 @@ static void json_value(Json *json, const Invocation *inv, const Setting *setting
     json_key(json, "value");
     switch (setting->option.type) {
     case OPTION_FLAG:
-        json_bool(json, *(const bool *)field);
+        json_add_bool(json, *(const bool *)field);
         break;
     case OPTION_INT:
-        json_int(json, *(const int *)field);
+        json_add_int(json, *(const int *)field);
         break;
     case OPTION_SIZE:
-        json_int(json, (int64_t) * (const uint64_t *)field);
+        json_add_int(json, (int64_t) * (const uint64_t *)field);
         break;
     case OPTION_PAIRS:
         json_pairs(json, setting, inv->config);
@@ -56,7 +56,7 @@ static void json_value(Json *json, const Invocation *inv, const Setting *setting
     case OPTION_TEXT:
     case OPTION_PATH:
     case OPTION_URL:
-        json_string(json, shown_value(inv, setting));
+        json_add_string(json, shown_value(inv, setting));
         break;
     }
 }
@@ -66,19 +66,19 @@ static bool print_json(const Invocation *inv, Error *err)
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_kv_string(&json, "file", inv->config->file);
     json_key(&json, "settings");
-    json_object(&json);
+    json_open_object(&json);
     for (int i = 0; i < setting_count; i++) {
         json_key(&json, setting_key(&settings[i]));
-        json_object(&json);
+        json_open_object(&json);
         json_value(&json, inv, &settings[i]);
         json_kv_string(&json, "from", config_origin(inv->config, &settings[i]));
-        json_end(&json);
+        json_close(&json);
     }
-    json_end(&json);
-    json_end(&json);
+    json_close(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 

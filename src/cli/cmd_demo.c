@@ -367,7 +367,7 @@ static void report_json(const DemoRun *run, Text *out)
     const VerifyReport *verify = &report->verify;
     Json json = json_init(out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_kv_bool(&json, "verified", report->verify_done && verify->verified);
     json_kv_int(&json, "differences", verify->differences);
     json_kv_int(&json, "tables", verify->tables);
@@ -379,27 +379,27 @@ static void report_json(const DemoRun *run, Text *out)
     json_kv_int(&json, "users", run->options->users);
     json_kv_int(&json, "seed", run->options->seed);
     json_key(&json, "steps");
-    json_array(&json);
+    json_open_array(&json);
     for (int i = 0; i < run->show.count; i++) {
-        json_object(&json);
+        json_open_object(&json);
         json_kv_string(&json, "step", run->show.steps[i].name);
         json_kv_double(&json, "seconds", run->show.steps[i].seconds, 3);
-        json_end(&json);
+        json_close(&json);
     }
-    json_end(&json);
+    json_close(&json);
     json_key(&json, "kept");
     if (run->kept) {
-        json_object(&json);
+        json_open_object(&json);
         json_kv_string(&json, "folder", demo_folder(run->place));
         json_kv_string(&json, "source", demo_public_url(run->place, DEMO_SOURCE));
         json_kv_string(&json, "target", demo_public_url(run->place, DEMO_TARGET));
         json_kv_string(&json, "password_file", run->keeping.password_file);
         json_kv_string(&json, "stop", run->keeping.stop);
-        json_end(&json);
+        json_close(&json);
     } else {
-        json_null(&json);
+        json_add_null(&json);
     }
-    json_end(&json);
+    json_close(&json);
 }
 
 /* What was found is the result, also where it is not what was hoped for. */

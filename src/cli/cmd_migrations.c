@@ -235,14 +235,14 @@ static void json_head(Json *json, const Session *session)
 
 static void json_row(Json *json, const MigrationRow *row)
 {
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "id", row->id);
     json_kv_string(json, "hash", row->hash);
     json_key(json, "created_at");
-    row->created_at ? json_int(json, row->created_ms) : json_null(json);
+    row->created_at ? json_add_int(json, row->created_ms) : json_add_null(json);
     json_kv_string(json, "name", row->name);
     json_kv_string(json, "applied_at", row->applied_at);
-    json_end(json);
+    json_close(json);
 }
 
 static void json_migration(Json *json, const Migration *migration)
@@ -257,15 +257,15 @@ static void json_migration(Json *json, const Migration *migration)
 static void json_problems(Json *json, const MigrationsStatus *status)
 {
     json_key(json, "problems");
-    json_array(json);
+    json_open_array(json);
     for (int i = 0; i < status->problem_count; i++) {
-        json_object(json);
+        json_open_object(json);
         json_kv_string(json, "reason", migrations_reason_name(status->problems[i].reason));
         json_kv_string(json, "where", status->problems[i].where);
         json_kv_string(json, "text", status->problems[i].text);
-        json_end(json);
+        json_close(json);
     }
-    json_end(json);
+    json_close(json);
 }
 
 static bool print_status_json(const Invocation *inv, const Session *session,
@@ -274,32 +274,32 @@ static bool print_status_json(const Invocation *inv, const Session *session,
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_head(&json, session);
     json_kv_bool(&json, "table_exists", status->table_exists);
     json_kv_bool(&json, "attention", status->problem_count > 0);
     for (int state = 0; state < MIGRATION_STATE_COUNT; state++)
         json_kv_int(&json, migration_state_name((MigrationState)state), status->counts[state]);
     json_key(&json, "migrations");
-    json_array(&json);
+    json_open_array(&json);
     for (int m = 0; m < session->folder.count; m++) {
-        json_object(&json);
+        json_open_object(&json);
         json_migration(&json, &session->folder.list[m]);
         json_kv_string(&json, "state", migration_state_name(status->states[m]));
         json_key(&json, "row");
         status->row_of[m] >= 0 ? json_row(&json, &status->rows[status->row_of[m]])
-                               : json_null(&json);
-        json_end(&json);
+                               : json_add_null(&json);
+        json_close(&json);
     }
-    json_end(&json);
+    json_close(&json);
     json_key(&json, "unknown_rows");
-    json_array(&json);
+    json_open_array(&json);
     for (int r = 0; r < status->row_count; r++)
         if (status->rows[r].migration < 0)
             json_row(&json, &status->rows[r]);
-    json_end(&json);
+    json_close(&json);
     json_problems(&json, status);
-    json_end(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 
@@ -309,29 +309,29 @@ static bool print_result_json(const Invocation *inv, const Session *session,
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_head(&json, session);
     json_kv_bool(&json, "dry_run", session->options.dry_run);
     json_kv_bool(&json, "created_table", result->created);
     json_kv_bool(&json, "upgraded_table", result->upgraded);
     json_kv_int(&json, "named_rows", result->renamed);
     json_key(&json, what);
-    json_array(&json);
+    json_open_array(&json);
     for (int i = 0; i < result->count; i++) {
-        json_object(&json);
+        json_open_object(&json);
         json_migration(&json, result->list[i]);
         if (session->options.dry_run && strcmp(what, "applied") == 0) {
             json_key(&json, "sql");
-            json_array(&json);
+            json_open_array(&json);
             for (int p = 0; p < result->list[i]->piece_count; p++)
-                json_string(&json, result->list[i]->pieces[p].sql);
-            json_end(&json);
+                json_add_string(&json, result->list[i]->pieces[p].sql);
+            json_close(&json);
         }
-        json_end(&json);
+        json_close(&json);
     }
-    json_end(&json);
+    json_close(&json);
     json_problems(&json, &result->before);
-    json_end(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 

@@ -34,7 +34,7 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
 {
     Json json = json_init(out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_kv_bool(&json, "complete", complete);
     json_kv_bool(&json, "already_done", report->already_done);
     json_kv_bool(&json, "resumed", report->resumed);
@@ -43,7 +43,7 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
     else
         json_kv_bool(&json, "verified", false);
     json_key(&json, "copied");
-    json_object(&json);
+    json_open_object(&json);
     json_kv_int(&json, "tables", report->tables);
     json_kv_int(&json, "rows", report->rows);
     json_kv_int(&json, "bytes", report->bytes);
@@ -51,23 +51,23 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
     json_kv_int(&json, "constraints", report->constraints);
     json_kv_int(&json, "sequences", report->sequences);
     json_kv_int(&json, "large_objects", report->large_objects);
-    json_end(&json);
+    json_close(&json);
     json_key(&json, "took");
-    json_object(&json);
+    json_open_object(&json);
     json_kv_double(&json, "schema", report->seconds_schema, 3);
     json_kv_double(&json, "copy", report->seconds_copy, 3);
     json_kv_double(&json, "finish", report->seconds_finish, 3);
     json_kv_double(&json, "verify", report->verify.seconds, 3);
     json_kv_double(&json, "all", report->seconds, 3);
-    json_end(&json);
+    json_close(&json);
     json_key(&json, "drift");
-    json_array(&json);
+    json_open_array(&json);
     for (int i = 0; i < report->drift_count; i++)
-        json_string(&json, report->drift[i]);
-    json_end(&json);
+        json_add_string(&json, report->drift[i]);
+    json_close(&json);
     json_kv_int(&json, "blockers", report->assessment.blockers);
     json_kv_int(&json, "warnings", report->assessment.warnings);
-    json_end(&json);
+    json_close(&json);
 }
 
 static void report_text(Arena *arena, Text *out, const MoveReport *report)

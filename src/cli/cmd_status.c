@@ -11,7 +11,7 @@ static void status_json(Text *out, const MoveStatus *status)
 {
     Json json = json_init(out);
 
-    json_object(&json);
+    json_open_object(&json);
     json_kv_bool(&json, "exists", status->exists);
     json_kv_bool(&json, "complete", status->complete);
     json_kv_string(&json, "phase", status->phase);
@@ -19,9 +19,9 @@ static void status_json(Text *out, const MoveStatus *status)
     json_kv_bool(&json, "running", status->running);
     json_key(&json, "pid");
     if (status->running)
-        json_int(&json, status->pid);
+        json_add_int(&json, status->pid);
     else
-        json_null(&json);
+        json_add_null(&json);
     json_kv_string(&json, "source", status->source);
     json_kv_string(&json, "target", status->target);
     json_kv_string(&json, "started_at", status->started_at);
@@ -33,7 +33,7 @@ static void status_json(Text *out, const MoveStatus *status)
     json_kv_int(&json, "bytes_done", status->bytes_done);
     json_kv_int(&json, "bytes_total", status->bytes_total);
     json_kv_string(&json, "next", status->next);
-    json_end(&json);
+    json_close(&json);
 }
 
 static void add_line(Text *out, const char *label, const char *value)

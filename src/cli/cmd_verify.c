@@ -157,9 +157,9 @@ static bool print_report(const Invocation *inv, const VerifyReport *report, Erro
         }
         return cli_print(&out, err);
     }
-    json_object(&json);
+    json_open_object(&json);
     verify_report_json(&json, report);
-    json_end(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 

@@ -20,11 +20,11 @@ static bool version_run(const Invocation *inv, Error *err)
                   sqlite3_libversion());
         return cli_print(&out, err);
     }
-    json_object(&json);
+    json_open_object(&json);
     json_kv_string(&json, "version", HOMEPORT_VERSION);
     json_kv_string(&json, "libpq", libpq);
     json_kv_string(&json, "sqlite", sqlite3_libversion());
-    json_end(&json);
+    json_close(&json);
     return cli_print(&out, err);
 }
 

@@ -118,7 +118,7 @@ void help_reference(Text *out)
 
 static void json_option(Json *json, const OptionView *view)
 {
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "name", view->option->name);
     json_kv_string(json, "argument", view->option->argument);
     json_kv_string(json, "default", view->option->unset);
@@ -127,7 +127,7 @@ static void json_option(Json *json, const OptionView *view)
         json_kv_string(json, "key", view->key);
         json_kv_string(json, "environment", view->env);
     }
-    json_end(json);
+    json_close(json);
 }
 
 static void json_command(Json *json, const Command *command)
@@ -136,7 +136,7 @@ static void json_command(Json *json, const Command *command)
         [SECTION_OWN] = "options", [SECTION_SETTINGS] = "settings", [SECTION_COMMON] = "common"};
     Arena *arena = json->out->arena;
 
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "name", command->name);
     json_kv_string(json, "usage", command_usage(arena, command));
     json_kv_string(json, "summary", command->summary);
@@ -146,17 +146,17 @@ static void json_command(Json *json, const Command *command)
         int count = option_views(arena, command, (OptionSection)section, &views);
 
         json_key(json, names[section]);
-        json_array(json);
+        json_open_array(json);
         for (int i = 0; i < count; i++)
             json_option(json, &views[i]);
-        json_end(json);
+        json_close(json);
     }
     json_key(json, "commands");
-    json_array(json);
+    json_open_array(json);
     for (const Command *const *sub = command->subcommands; sub && *sub; sub++)
         json_command(json, *sub);
-    json_end(json);
-    json_end(json);
+    json_close(json);
+    json_close(json);
 }
 
 void help_json(Json *json, const Command *command)
@@ -165,12 +165,12 @@ void help_json(Json *json, const Command *command)
         json_command(json, command);
         return;
     }
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "version", HOMEPORT_VERSION);
     json_key(json, "commands");
-    json_array(json);
+    json_open_array(json);
     for (const Command *const *each = commands; *each; each++)
         json_command(json, *each);
-    json_end(json);
-    json_end(json);
+    json_close(json);
+    json_close(json);
 }

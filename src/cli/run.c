@@ -33,15 +33,15 @@ static void error_print_json(Arena *arena, const Error *err)
     Json json = json_init(&text);
     Error ignored;
 
-    json_object(&json);
+    json_open_object(&json);
     json_key(&json, "error");
-    json_object(&json);
+    json_open_object(&json);
     json_kv_string(&json, "code", error_code_name(err->code));
     json_kv_string(&json, "message", err->message);
     json_kv_string(&json, "hint", *err->hint ? err->hint : NULL);
     json_kv_string(&json, "sqlstate", *err->sqlstate ? err->sqlstate : NULL);
-    json_end(&json);
-    json_end(&json);
+    json_close(&json);
+    json_close(&json);
     (void)!cli_print(&text, &ignored);
 }
 

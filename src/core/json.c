@@ -34,17 +34,17 @@ static void open_container(Json *json, char kind)
     text_add_char(json->out, kind == 'o' ? '{' : '[');
 }
 
-void json_object(Json *json)
+void json_open_object(Json *json)
 {
     open_container(json, 'o');
 }
 
-void json_array(Json *json)
+void json_open_array(Json *json)
 {
     open_container(json, 'a');
 }
 
-void json_end(Json *json)
+void json_close(Json *json)
 {
     assert(json->depth > 0 && !json->after_key);
     json->depth--;
@@ -112,7 +112,7 @@ void json_key(Json *json, const char *key)
     json->after_key = true;
 }
 
-void json_string(Json *json, const char *value)
+void json_add_string(Json *json, const char *value)
 {
     before_value(json);
     if (value)
@@ -121,13 +121,13 @@ void json_string(Json *json, const char *value)
         text_add(json->out, "null");
 }
 
-void json_int(Json *json, int64_t value)
+void json_add_int(Json *json, int64_t value)
 {
     before_value(json);
     text_addf(json->out, "%" PRId64, value);
 }
 
-void json_double(Json *json, double value, int decimals)
+void json_add_double(Json *json, double value, int decimals)
 {
     before_value(json);
     if (isfinite(value))
@@ -136,13 +136,13 @@ void json_double(Json *json, double value, int decimals)
         text_add(json->out, "null"); /* JSON has no infinity */
 }
 
-void json_bool(Json *json, bool value)
+void json_add_bool(Json *json, bool value)
 {
     before_value(json);
     text_add(json->out, value ? "true" : "false");
 }
 
-void json_null(Json *json)
+void json_add_null(Json *json)
 {
     before_value(json);
     text_add(json->out, "null");
@@ -151,23 +151,23 @@ void json_null(Json *json)
 void json_kv_string(Json *json, const char *key, const char *value)
 {
     json_key(json, key);
-    json_string(json, value);
+    json_add_string(json, value);
 }
 
 void json_kv_int(Json *json, const char *key, int64_t value)
 {
     json_key(json, key);
-    json_int(json, value);
+    json_add_int(json, value);
 }
 
 void json_kv_double(Json *json, const char *key, double value, int decimals)
 {
     json_key(json, key);
-    json_double(json, value, decimals);
+    json_add_double(json, value, decimals);
 }
 
 void json_kv_bool(Json *json, const char *key, bool value)
 {
     json_key(json, key);
-    json_bool(json, value);
+    json_add_bool(json, value);
 }

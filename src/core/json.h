@@ -22,16 +22,16 @@ typedef struct Json {
 } Json;
 
 Json json_init(Text *out);
-void json_object(Json *json);
-void json_array(Json *json);
-void json_end(Json *json);
+void json_open_object(Json *json);
+void json_open_array(Json *json);
+void json_close(Json *json);
 void json_key(Json *json, const char *key);
-void json_string(Json *json,
-                 const char *value); /* NULL writes null; invalid UTF-8 becomes U+FFFD */
-void json_int(Json *json, int64_t value);
-void json_double(Json *json, double value, int decimals);
-void json_bool(Json *json, bool value);
-void json_null(Json *json);
+void json_add_string(Json *json,
+                     const char *value); /* NULL writes null; invalid UTF-8 becomes U+FFFD */
+void json_add_int(Json *json, int64_t value);
+void json_add_double(Json *json, double value, int decimals);
+void json_add_bool(Json *json, bool value);
+void json_add_null(Json *json);
 
 /* key and value in one. */
 void json_kv_string(Json *json, const char *key, const char *value);

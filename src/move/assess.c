@@ -157,10 +157,10 @@ static const char *role_map_json(Arena *arena, const Config *config)
     Text text = text_init(arena, MAX_ROLE_MAP);
     Json json = json_init(&text);
 
-    json_object(&json);
+    json_open_object(&json);
     for (int i = 0; i < config->role_map_count; i++)
         json_kv_string(&json, config->role_map[i].from, config->role_map[i].to);
-    json_end(&json);
+    json_close(&json);
     return text_str(&text);
 }
 
@@ -325,7 +325,7 @@ const char *scope_name(Scope scope)
 static void server_json(Json *json, const char *key, const AssessedServer *server)
 {
     json_key(json, key);
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "url", server->url);
     json_kv_string(json, "version", server->version);
     json_kv_int(json, "version_num", server->version_num);
@@ -337,23 +337,23 @@ static void server_json(Json *json, const char *key, const AssessedServer *serve
     json_kv_string(json, "collate", server->collate);
     json_kv_string(json, "ctype", server->ctype);
     json_kv_string(json, "provider", server->provider);
-    json_end(json);
+    json_close(json);
 }
 
 static void finding_json(Json *json, const Finding *finding)
 {
-    json_object(json);
+    json_open_object(json);
     json_kv_string(json, "id", finding->id);
     json_kv_string(json, "severity", severity_name(finding->severity));
     json_kv_string(json, "scope", scope_name(finding->scope));
     json_kv_string(json, "summary", finding->summary);
     json_key(json, "objects");
-    json_array(json);
+    json_open_array(json);
     for (int i = 0; i < finding->object_count; i++)
-        json_string(json, finding->objects[i]);
-    json_end(json);
+        json_add_string(json, finding->objects[i]);
+    json_close(json);
     json_kv_string(json, "fix", finding->fix);
-    json_end(json);
+    json_close(json);
 }
 
 void assessment_json(Json *json, const Assessment *assessment)
@@ -363,10 +363,10 @@ void assessment_json(Json *json, const Assessment *assessment)
     json_kv_int(json, "warnings", assessment->warnings);
     json_kv_int(json, "notes", assessment->notes);
     json_key(json, "findings");
-    json_array(json);
+    json_open_array(json);
     for (int i = 0; i < assessment->count; i++)
         finding_json(json, &assessment->findings[i]);
-    json_end(json);
+    json_close(json);
     server_json(json, "source", &assessment->source);
     server_json(json, "target", &assessment->target);
 }

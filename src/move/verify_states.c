@@ -84,7 +84,7 @@ static bool role_map(VerifyRun *run, Arena *arena, const char **ret, Error *err)
 
     if (!pg_query(run->sides[VERIFY_SOURCE].conn, sql_verify_roles, 0, NULL, &res, err))
         return error_add_context(err, "list the roles");
-    json_object(&json);
+    json_open_object(&json);
     for (int i = 0; i < PQntuples(res); i++) {
         const char *name = PQgetvalue(res, i, 0);
         const char *mapped = role_mapped(run->config, name);
@@ -92,7 +92,7 @@ static bool role_map(VerifyRun *run, Arena *arena, const char **ret, Error *err)
         if (!mapped || strcmp(mapped, name) != 0)
             json_kv_string(&json, name, mapped);
     }
-    json_end(&json);
+    json_close(&json);
     *ret = text_str(&out);
     return true;
 }

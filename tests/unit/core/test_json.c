@@ -20,23 +20,23 @@ static void containers_nest_and_commas_are_the_writers(void **state)
     Text text = text_init(arena, 1000);
     Json json = json_init(&text);
 
-    json_object(&json);
+    json_open_object(&json);
     json_kv_string(&json, "a", "x");
     json_kv_int(&json, "b", -7);
     json_key(&json, "c");
-    json_array(&json);
-    json_int(&json, 1);
-    json_object(&json);
-    json_end(&json);
-    json_array(&json);
-    json_end(&json);
-    json_bool(&json, true);
-    json_null(&json);
-    json_end(&json);
+    json_open_array(&json);
+    json_add_int(&json, 1);
+    json_open_object(&json);
+    json_close(&json);
+    json_open_array(&json);
+    json_close(&json);
+    json_add_bool(&json, true);
+    json_add_null(&json);
+    json_close(&json);
     json_kv_bool(&json, "d", false);
     json_kv_string(&json, "e", NULL);
     json_kv_double(&json, "f", 1.25, 1);
-    json_end(&json);
+    json_close(&json);
     assert_string_equal(text_str(&text), "{\"a\":\"x\",\"b\":-7,\"c\":[1,{},[],true,null],"
                                          "\"d\":false,\"e\":null,\"f\":1.2}");
 }
@@ -48,7 +48,7 @@ static void a_value_alone_is_a_document(void **state)
     Text text = text_init(arena, 100);
     Json json = json_init(&text);
 
-    json_string(&json, "alone");
+    json_add_string(&json, "alone");
     assert_string_equal(text_str(&text), "\"alone\"");
 }
 
@@ -83,7 +83,7 @@ static void strings_are_escaped_and_always_utf8(void **state)
         Text text = text_init(arena, 200);
         Json json = json_init(&text);
 
-        json_string(&json, cases[i].value);
+        json_add_string(&json, cases[i].value);
         assert_string_equal(text_str(&text), cases[i].text);
     }
 }
@@ -127,9 +127,9 @@ static void any_bytes_make_a_document_that_others_read(void **state)
             Text text = text_init(arena, 100);
             Json json = json_init(&text);
 
-            json_object(&json);
+            json_open_object(&json);
             json_kv_string(&json, value, value);
-            json_end(&json);
+            json_close(&json);
             assert_true(is_document_of_one_pair(judge, text_str(&text), text.len));
             assert_true(is_utf8(text_str(&text), text.len));
         }
@@ -144,16 +144,16 @@ static void numbers_are_exact_and_there_is_no_infinity(void **state)
     Text text = text_init(arena, 1000);
     Json json = json_init(&text);
 
-    json_array(&json);
-    json_int(&json, INT64_MIN);
-    json_int(&json, INT64_MAX);
-    json_double(&json, 0, 0);
-    json_double(&json, 1e15, 3);
-    json_double(&json, -0.5, 1);
-    json_double(&json, (double)INFINITY, 1);
-    json_double(&json, (double)-INFINITY, 1);
-    json_double(&json, (double)NAN, 1);
-    json_end(&json);
+    json_open_array(&json);
+    json_add_int(&json, INT64_MIN);
+    json_add_int(&json, INT64_MAX);
+    json_add_double(&json, 0, 0);
+    json_add_double(&json, 1e15, 3);
+    json_add_double(&json, -0.5, 1);
+    json_add_double(&json, (double)INFINITY, 1);
+    json_add_double(&json, (double)-INFINITY, 1);
+    json_add_double(&json, (double)NAN, 1);
+    json_close(&json);
     assert_string_equal(text_str(&text), "[-9223372036854775808,9223372036854775807,0,"
                                          "1000000000000000.000,-0.5,null,null,null]");
 }
@@ -166,9 +166,9 @@ static void as_deep_as_allowed_is_allowed(void **state)
     Json json = json_init(&text);
 
     for (int i = 0; i < JSON_MAX_DEPTH; i++)
-        json_array(&json);
+        json_open_array(&json);
     for (int i = 0; i < JSON_MAX_DEPTH; i++)
-        json_end(&json);
+        json_close(&json);
     assert_int_equal(text.len, 2 * JSON_MAX_DEPTH);
     assert_int_equal(json.depth, 0);
 }
@@ -180,9 +180,9 @@ static void too_large_a_document_is_the_texts_overflow(void **state)
     Text text = text_init(arena, 10);
     Json json = json_init(&text);
 
-    json_array(&json);
-    json_string(&json, "longer than it may be");
-    json_end(&json);
+    json_open_array(&json);
+    json_add_string(&json, "longer than it may be");
+    json_close(&json);
     assert_true(text.overflowed);
 }
 
@@ -190,8 +190,8 @@ static int value_without_key(void *context)
 {
     Json *json = context;
 
-    json_object(json);
-    json_int(json, 1);
+    json_open_object(json);
+    json_add_int(json, 1);
     return 0;
 }
 
@@ -199,9 +199,9 @@ static int key_without_value(void *context)
 {
     Json *json = context;
 
-    json_object(json);
+    json_open_object(json);
     json_key(json, "a");
-    json_end(json);
+    json_close(json);
     return 0;
 }
 
@@ -209,21 +209,21 @@ static int key_in_an_array(void *context)
 {
     Json *json = context;
 
-    json_array(json);
+    json_open_array(json);
     json_key(json, "a");
     return 0;
 }
 
 static int end_of_nothing(void *context)
 {
-    json_end(context);
+    json_close(context);
     return 0;
 }
 
 static int too_deep(void *context)
 {
     for (int i = 0; i <= JSON_MAX_DEPTH; i++)
-        json_array(context);
+        json_open_array(context);
     return 0;
 }
 

@@ -256,9 +256,9 @@ static void json_has_what_scripts_rely_on(void **state)
     run.sides[SIDE_SOURCE].seen = (AssessedServer){.version = "15.20", .version_num = 150020};
     add(&run, "thing", SEVERITY_WARNING, SCOPE_LIVE);
     Assessment assessment = assess_result(&run);
-    json_object(&json);
+    json_open_object(&json);
     assessment_json(&json, &assessment);
-    json_end(&json);
+    json_close(&json);
     static const char *const parts[] = {
         "\"blockers\":0",         "\"warnings\":1",           "\"notes\":0",
         "\"id\":\"thing\"",       "\"objects\":[]",           "\"severity\":\"warning\"",
