@@ -121,6 +121,14 @@ char *text_count(Arena *arena, int64_t count)
     return arena_strdup(arena, text_str(&text));
 }
 
+bool text_is_one_of(const char *text, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, texts[i]) == 0)
+            return true;
+    return false;
+}
+
 size_t text_distance(const char *a, const char *b)
 {
     enum {

@@ -36,5 +36,8 @@ char *text_duration(Arena *arena, double seconds) RETURNS_NONNULL;
 /* "1,234,567" */
 char *text_count(Arena *arena, int64_t count) RETURNS_NONNULL;
 
+/* `text` is one of these, exactly. */
+bool text_is_one_of(const char *text, const char *const *texts, size_t count);
+
 /* How many single-character edits lead from one to the other (Levenshtein). */
 size_t text_distance(const char *a, const char *b);

@@ -11,33 +11,25 @@ enum {
     MAX_SQL = 16 << 20
 };
 
-static bool is_one_of(const char *name, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 bool role_is_provider(const char *name)
 {
     static const char *const roles[] = {"neon_superuser", "cloud_admin", "neon_service"};
 
-    return is_one_of(name, roles, COUNT_OF(roles));
+    return text_is_one_of(name, roles, COUNT_OF(roles));
 }
 
 bool schema_is_provider(const char *name)
 {
     static const char *const schemas[] = {"neon", "neon_utils", "neon_migration"};
 
-    return is_one_of(name, schemas, COUNT_OF(schemas));
+    return text_is_one_of(name, schemas, COUNT_OF(schemas));
 }
 
 bool extension_is_provider(const char *name)
 {
     static const char *const extensions[] = {"neon", "neon_utils", "neon_test_utils"};
 
-    return is_one_of(name, extensions, COUNT_OF(extensions));
+    return text_is_one_of(name, extensions, COUNT_OF(extensions));
 }
 
 const char *role_mapped(const Config *config, const char *name)
@@ -146,7 +138,7 @@ static bool has_roles(const char *desc)
 {
     static const char *const kinds[] = {"ACL", "DEFAULT ACL", "POLICY", "USER MAPPING"};
 
-    return is_one_of(desc, kinds, COUNT_OF(kinds));
+    return text_is_one_of(desc, kinds, COUNT_OF(kinds));
 }
 
 const char *roles_rewrite(Arena *arena, const Config *config, const ArchiveEntry *entry)

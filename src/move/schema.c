@@ -15,14 +15,6 @@ enum {
     ENTRIES_PER_COMMIT = 200
 };
 
-static bool is_one_of(const char *name, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 /* The tag of a comment or privilege names its object: "EXTENSION neon". */
 static bool tag_names(const ArchiveEntry *entry, const char *kind, bool (*matches)(const char *))
 {
@@ -51,7 +43,7 @@ static bool is_database_level(const ArchiveEntry *entry)
     static const char *const kinds[] = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE",
                                         "DATABASE PROPERTIES"};
 
-    return is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
            strncmp(entry->tag, "DATABASE ", strlen("DATABASE ")) == 0;
 }
 
@@ -64,9 +56,9 @@ EntryStage entry_stage(const ArchiveEntry *entry)
 
     if (entry->section == SECTION_DATA || is_database_level(entry) || is_foreign(entry))
         return STAGE_NONE;
-    if (is_one_of(entry->desc, large, COUNT_OF(large)))
+    if (text_is_one_of(entry->desc, large, COUNT_OF(large)))
         return STAGE_LARGE_OBJECT;
-    if (is_one_of(entry->desc, privileges, COUNT_OF(privileges)))
+    if (text_is_one_of(entry->desc, privileges, COUNT_OF(privileges)))
         return STAGE_PRIVILEGES;
     if (strcmp(entry->desc, "EVENT TRIGGER") == 0 ||
         strncmp(entry->tag, "EVENT TRIGGER ", strlen("EVENT TRIGGER ")) == 0)
@@ -74,7 +66,7 @@ EntryStage entry_stage(const ArchiveEntry *entry)
     if (entry->section == SECTION_PRE_DATA)
         return STAGE_SCHEMA;
     if (entry->section == SECTION_POST_DATA &&
-        is_one_of(entry->desc, beside_copy, COUNT_OF(beside_copy)))
+        text_is_one_of(entry->desc, beside_copy, COUNT_OF(beside_copy)))
         return STAGE_INDEX;
     return STAGE_REST;
 }
@@ -153,7 +145,7 @@ static const char *owner_statement(Arena *arena, const ArchiveEntry *entry, cons
     static const char drop[] = "DROP ";
     size_t len = strcspn(entry->drop, ";");
 
-    if (!*entry->owner || !is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
+    if (!*entry->owner || !text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
         strncmp(entry->drop, drop, strlen(drop)) != 0)
         return NULL;
     /* A name may hold a semicolon; the statement's own is its last one. */
@@ -276,9 +268,9 @@ static bool is_gone(const ArchiveEntry *entry, const char *sqlstate)
     static const char *const gone[] = {"42704", "42P01", "42883", "3F000", "42703"};
     static const char *const attached[] = {"2BP01", "42P16"};
 
-    return is_one_of(sqlstate, gone, COUNT_OF(gone)) ||
+    return text_is_one_of(sqlstate, gone, COUNT_OF(gone)) ||
            (entry->section == SECTION_POST_DATA &&
-            is_one_of(sqlstate, attached, COUNT_OF(attached)));
+            text_is_one_of(sqlstate, attached, COUNT_OF(attached)));
 }
 
 static bool drop_entry(PGconn *target, const ArchiveEntry *entry, Error *err)

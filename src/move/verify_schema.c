@@ -37,14 +37,6 @@ typedef struct Item {
     bool secret;   /* may hold a password */
 } Item;
 
-static bool is_one_of(const char *name, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -157,21 +149,21 @@ static bool has_owner(const ArchiveEntry *entry)
         "ACCESS METHOD",
     };
 
-    return *entry->owner && !is_one_of(entry->desc, dependent, COUNT_OF(dependent));
+    return *entry->owner && !text_is_one_of(entry->desc, dependent, COUNT_OF(dependent));
 }
 
 static bool is_deparsed(const ArchiveEntry *entry)
 {
     static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW", "RULE"};
 
-    return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds));
 }
 
 static bool may_hold_password(const ArchiveEntry *entry)
 {
     static const char *const kinds[] = {"USER MAPPING", "SERVER", "SUBSCRIPTION"};
 
-    return is_one_of(entry->desc, kinds, COUNT_OF(kinds));
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds));
 }
 
 /* How the entries of one side are read. */
