@@ -33,12 +33,10 @@ bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
 
     /* 57P01..57P03 and class 08: the server goes away under us. */
     bool lost = strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0;
-    (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s", lost ? "connection lost: " : "",
-                    primary ? primary : "statement failed");
-    if (detail)
-        (void)snprintf(err->message + strlen(err->message),
-                       sizeof err->message - strlen(err->message), " (%.*s)",
-                       (int)strcspn(detail, "\n"), detail);
+    (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s%s%.*s%s",
+                    lost ? "connection lost: " : "", primary ? primary : "statement failed",
+                    detail ? " (" : "", detail ? (int)strcspn(detail, "\n") : 0,
+                    detail ? detail : "", detail ? ")" : "");
     (void)snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
     if (hint)
         (void)error_hint(err, "%s", hint);

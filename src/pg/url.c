@@ -1,13 +1,17 @@
 #include "pg/url.h"
 
+#include <assert.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
 
 enum {
     MAX_PARAMS = 64,
-    MAX_TEXT = 8192
+    MAX_URL = 8192,
+    MAX_TEXT = 8 * MAX_URL, /* however much of it has to be escaped */
+    LARGEST_PORT = 65535
 };
 
 static bool is_secret(const char *keyword)
@@ -33,49 +37,68 @@ static const char *url_value(const PgUrl *url, const char *keyword)
     return NULL;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+static bool consists_of(const char *text, const char *allowed)
+{
+    return text[strspn(text, allowed)] == '\0';
+}
+
 static void add_encoded(Text *text, const char *value)
 {
-    for (; *value; value++) {
-        bool plain = (*value >= 'a' && *value <= 'z') || (*value >= 'A' && *value <= 'Z') ||
-                     (*value >= '0' && *value <= '9') || strchr("-._~/", *value);
-        if (plain)
+    for (; *value; value++)
+        if (strchr(LETTERS DIGITS "-._~/,", *value))
             text_add_char(text, *value);
         else
             text_addf(text, "%%%02X", (unsigned char)*value);
-    }
+}
+
+static void add_param(Text *text, const char *keyword, const char *value)
+{
+    text_addf(text, "%c%s=", strchr(text_str(text), '?') ? '&' : '?', keyword);
+    if (is_secret(keyword))
+        text_add(text, "***");
+    else
+        add_encoded(text, value);
+}
+
+/* One host with one port, in the place where people look for them. Several, and socket folders,
+ * are told best as parameters. */
+static bool add_address(Text *text, const char *host, const char *port)
+{
+    bool ipv6 = strchr(host, ':') && consists_of(host, DIGITS "abcdefABCDEF:.");
+
+    if (!consists_of(port, DIGITS) || !(ipv6 || consists_of(host, LETTERS DIGITS "-._")))
+        return false;
+    text_addf(text, ipv6 ? "[%s]" : "%s", host);
+    if (*port)
+        text_addf(text, ":%s", port);
+    return true;
 }
 
 static const char *make_redacted(Arena *arena, const PgUrl *url)
 {
     Text text = text_init(arena, MAX_TEXT);
-    char separator = '?';
-    bool socket = url->host[0] == '/';
+    const char *host = url_value(url, "host");
+    const char *password = url_value(url, "password");
 
     text_add(&text, "postgresql://");
-    if (*url->user || url_value(url, "password")) {
+    if (*url->user || password) {
         add_encoded(&text, url->user);
-        text_add(&text, url_value(url, "password") ? ":***@" : "@");
+        text_add(&text, password ? ":***@" : "@");
     }
-    if (!socket)
-        text_add(&text, url->host);
-    if (*url->port)
-        text_addf(&text, ":%s", url->port);
+    bool inside = add_address(&text, host ? host : "", url->port);
     text_add_char(&text, '/');
     add_encoded(&text, url->database);
-    if (socket) {
-        text_addf(&text, "%chost=%s", separator, url->host);
-        separator = '&';
-    }
-    for (size_t i = 0; url->keywords[i]; i++) {
-        if (is_url_part(url->keywords[i]))
-            continue;
-        text_addf(&text, "%c%s=", separator, url->keywords[i]);
-        if (is_secret(url->keywords[i]))
-            text_add(&text, "***");
-        else
-            add_encoded(&text, url->values[i]);
-        separator = '&';
-    }
+    if (!inside && host)
+        add_param(&text, "host", host);
+    if (!inside && *url->port)
+        add_param(&text, "port", url->port);
+    for (size_t i = 0; url->keywords[i]; i++)
+        if (!is_url_part(url->keywords[i]))
+            add_param(&text, url->keywords[i], url->values[i]);
+    assert(!text.overflowed);
     return text_str(&text);
 }
 
@@ -94,11 +117,22 @@ static void fill_parts(Arena *arena, PgUrl *url)
     url->redacted = make_redacted(arena, url);
 }
 
-/* libpq quotes the part of the text that it could not read, which may be the
- * password: its message is used only where it names a parameter. */
-static bool fail_parse(const char *message, const char *what, Error *err)
+static bool fail_url(Error *err)
 {
-    if (message && strstr(message, "query parameter"))
+    return error_hint(err, "It should look like postgresql://user:password@host:5432/database; in "
+                           "the password write @ as %%40, : as %%3A, / as %%2F and %% as %%25.");
+}
+
+/* libpq quotes the part of the text that it could not read, which may be of the
+ * password: its message is used only where it names a parameter, and nothing
+ * before that can have been one. */
+static bool fail_parse(const char *text, const char *message, const char *what, Error *err)
+{
+    const char *query = strchr(text, '?');
+    bool named = message && strstr(message, "query parameter") && query && !strchr(query, '@') &&
+                 !strstr(query, "password");
+
+    if (named)
         (void)error_set(err, ERR_USAGE, "the %s's URL has a %.*s", what,
                         (int)strcspn(message, "\n"), message);
     else if (message && strstr(message, "percent-encoded"))
@@ -106,8 +140,42 @@ static bool fail_parse(const char *message, const char *what, Error *err)
                         what);
     else
         (void)error_set(err, ERR_USAGE, "the %s's URL could not be read", what);
-    return error_hint(err, "It should look like postgresql://user:password@host:5432/database; in "
-                           "the password write @ as %%40, : as %%3A, / as %%2F and %% as %%25.");
+    return fail_url(err);
+}
+
+/* What ends user and password is the first @, unless a / comes before. Another one after it says
+ * that a password was not encoded, and that pieces of it went into host or database. */
+static bool has_stray_at(const char *text)
+{
+    const char *authority = strstr(text, "://");
+
+    if (!authority || strncmp(text, "postgres", strlen("postgres")) != 0)
+        return false;
+    authority += strlen("://");
+    const char *at = authority + strcspn(authority, "@/");
+    const char *stray = *at ? strchr(at + 1, '@') : NULL;
+    return stray && stray < at + strcspn(at, "?");
+}
+
+/* Or a comma-separated list of them, in which some may be empty. */
+static bool is_port(const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, ",");
+        long port = len ? strtol(text, NULL, 10) : 1;
+        if (strspn(text, DIGITS) != len || port < 1 || port > LARGEST_PORT)
+            return false;
+        text += len + (text[len] == ',');
+    }
+    return true;
+}
+
+/* To libpq an empty value is the same as none. For several hosts it makes up a list of ports, all
+ * of them empty. */
+static bool says_nothing(const PQconninfoOption *option)
+{
+    return !option->val || !*option->val ||
+           (strcmp(option->keyword, "port") == 0 && consists_of(option->val, ","));
 }
 
 static void take_options(Arena *arena, const PQconninfoOption *options, PgUrl *url)
@@ -115,8 +183,9 @@ static void take_options(Arena *arena, const PQconninfoOption *options, PgUrl *u
     size_t count = 0;
 
     for (const PQconninfoOption *o = options; o->keyword; o++) {
-        if (!o->val || count + 1 >= MAX_PARAMS)
+        if (says_nothing(o))
             continue;
+        assert(count + 2 < MAX_PARAMS);
         url->keywords[count] = arena_strdup(arena, o->keyword);
         url->values[count] = arena_strdup(arena, o->val);
         count++;
@@ -133,10 +202,13 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
                           "Give --%s URL, set HOMEPORT_%s_URL, or write %s: into homeport.yaml.",
                           what, strcmp(what, "source") == 0 ? "SOURCE" : "TARGET", what);
     }
+    if (strlen(text) > MAX_URL)
+        return error_set(err, ERR_USAGE, "the %s's URL is longer than %d bytes", what, MAX_URL);
     /* Without this, a word such as "mydb" would be taken for nothing at all. */
     PQconninfoOption *options = PQconninfoParse(text, &message);
-    if (!options) {
-        (void)fail_parse(message, what, err);
+    if (!options || has_stray_at(text)) {
+        (void)fail_parse(text, message, what, err);
+        PQconninfoFree(options);
         PQfreemem(message);
         return false;
     }
@@ -147,6 +219,17 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
     };
     take_options(arena, options, &url);
     PQconninfoFree(options);
+    const char *port = url_value(&url, "port");
+    if (port && !is_port(port)) {
+        (void)error_set(err, ERR_USAGE, "the %s's URL has a port that is not a number from 1 to %d",
+                        what, LARGEST_PORT);
+        return fail_url(err);
+    }
+    const char *database = url_value(&url, "dbname");
+    if (database && strstr(database, "://")) {
+        (void)error_set(err, ERR_USAGE, "the %s's URL has another URL as its database", what);
+        return fail_url(err);
+    }
     fill_parts(arena, &url);
     *ret = url;
     return true;
@@ -190,6 +273,7 @@ const char *url_for_program(Arena *arena, const PgUrl *url)
     for (size_t i = 0; url->keywords[i]; i++)
         if (!is_secret(url->keywords[i]))
             add_conninfo(&text, url->keywords[i], url->values[i]);
+    assert(!text.overflowed);
     return text_str(&text);
 }
 

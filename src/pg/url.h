@@ -13,7 +13,7 @@
 #include "core/error.h"
 
 typedef struct PgUrl {
-    /* For PQconnectdbParams; NULL at the end. "dbname" is always there. */
+    /* For PQconnectdbParams: what is not empty; NULL at the end. */
     const char **keywords;
     const char **values;
     const char *host; /* as given, or the socket folder; "" where libpq's default applies */
