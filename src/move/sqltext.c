@@ -50,9 +50,10 @@ static const char *skip_blank(const char *p)
 static const char *skip_marked(const char *p, char mark, bool backslash)
 {
     for (p++; *p; p++) {
-        if (backslash && *p == '\\' && p[1])
-            p++;
-        else if (*p == mark && p[1] == mark)
+        bool escaped = backslash && *p == '\\' && p[1];
+        bool doubled = *p == mark && p[1] == mark;
+
+        if (escaped || doubled)
             p++;
         else if (*p == mark)
             return p + 1;
@@ -148,9 +149,9 @@ size_t sql_statement_len(const char *text)
             return (size_t)(token.ptr - text);
         if (sql_is_symbol(&token, ';') && walker.depth == 0 && body == 0)
             return (size_t)(token.ptr + 1 - text);
-        if (after_begin && sql_is_word(&token, "ATOMIC"))
-            body++;
-        else if (body > 0 && sql_is_word(&token, "CASE"))
+        bool begins = (after_begin && sql_is_word(&token, "ATOMIC")) ||
+                      (body > 0 && sql_is_word(&token, "CASE"));
+        if (begins)
             body++;
         else if (body > 0 && sql_is_word(&token, "END"))
             body--;

@@ -84,7 +84,7 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
 {
     StoreRows rows;
 
-    if (!store_query(store, arena, sql_store_read_move, NULL, 0, &rows, err))
+    if (!store_query(store, arena, sql_store_read_move, STORE_NO_VALUES, &rows, err))
         return false;
     if (rows.rows == 0) {
         *ret = (MoveRecord){.exists = false};
@@ -205,7 +205,7 @@ bool state_event(State *state, PhaseEvent event, Error *err)
 
 bool state_count_run(State *state, Error *err)
 {
-    if (!store_run(state->store, sql_store_count_run, NULL, 0, err))
+    if (!store_run(state->store, sql_store_count_run, STORE_NO_VALUES, err))
         return false;
     state->move.runs++;
     return true;

@@ -156,22 +156,23 @@ static bool pump_rows(Stream *stream, Error *err)
     }
 }
 
-bool stream_rows(PGconn *source, const char *copy_out, PGconn *target, const char *copy_in,
-                 const StreamWatch *watch, int64_t *ret_rows, Error *err)
+bool stream_rows(const StreamEnd *source, const StreamEnd *target, const StreamWatch *watch,
+                 int64_t *ret_rows, Error *err)
 {
-    Stream stream = {.source = source, .target = target, .watch = watch};
+    Stream stream = {.source = source->conn, .target = target->conn, .watch = watch};
     int64_t sent = 0;
     int64_t taken = 0;
 
-    if (!start_copy(source, copy_out, PGRES_COPY_OUT, "source", err) ||
-        !start_copy(target, copy_in, PGRES_COPY_IN, "target", err) || !pump_rows(&stream, err))
+    if (!start_copy(source->conn, source->copy, PGRES_COPY_OUT, "source", err) ||
+        !start_copy(target->conn, target->copy, PGRES_COPY_IN, "target", err) ||
+        !pump_rows(&stream, err))
         return false;
     /* The source first: rows that it did not finish must never be committed. */
-    if (!end_copy(source, "source", &sent, err))
+    if (!end_copy(source->conn, "source", &sent, err))
         return false;
-    if (PQputCopyEnd(target, NULL) != 1)
+    if (PQputCopyEnd(target->conn, NULL) != 1)
         return fail_target(&stream, err);
-    if (!end_copy(target, "target", &taken, err))
+    if (!end_copy(target->conn, "target", &taken, err))
         return false;
     if (sent != taken)
         return error_set(err, ERR_FORMAT,

@@ -15,6 +15,11 @@
 #include "core/error.h"
 #include "pg/pg.h"
 
+typedef struct StreamEnd {
+    PGconn *conn;
+    const char *copy; /* COPY ... TO STDOUT or FROM STDIN */
+} StreamEnd;
+
 typedef struct StreamWatch {
     atomic_int_fast64_t *bytes; /* counted up as they are sent */
     const atomic_bool *stop;    /* somebody else failed: give up soon */
@@ -23,5 +28,5 @@ typedef struct StreamWatch {
 /* Both sides must count the same rows. On failure both connections may be in
  * any state: roll back or close them. Says which side failed: ERR_CONNECT of
  * either side can be tried again. */
-bool stream_rows(PGconn *source, const char *copy_out, PGconn *target, const char *copy_in,
-                 const StreamWatch *watch, int64_t *ret_rows, Error *err) MUST_USE;
+bool stream_rows(const StreamEnd *source, const StreamEnd *target, const StreamWatch *watch,
+                 int64_t *ret_rows, Error *err) MUST_USE;

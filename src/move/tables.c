@@ -85,7 +85,7 @@ static TableColumn column_read(Arena *arena, const PGresult *res, int row)
         .binary_ok = strcmp(transport, "binary") == 0,
         .extension = cell_text(arena, res, row, COLUMN_EXTENSION),
         .generated = pg_cell_bool(res, row, COLUMN_GENERATED),
-        .identity = identity ? identity[0] : '\0',
+        .identity = *(identity ? identity : ""),
         .not_null = pg_cell_bool(res, row, COLUMN_NOT_NULL),
         .deterministic = pg_cell_bool(res, row, COLUMN_DETERMINISTIC),
     };

@@ -26,6 +26,7 @@ typedef struct Worker {
     int number;
     PGconn *source;
     PGconn *target;
+    bool connected; /* what fails after that is worth another try */
 } Worker;
 
 /* ---- connections ---- */
@@ -89,7 +90,8 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
         return false;
     if (task->delete_sql && !pg_exec(target, task->delete_sql, err))
         return false;
-    return stream_rows(source, task->copy_out, target, task->copy_in, &watch, ret_rows, err) &&
+    return stream_rows(&(StreamEnd){source, task->copy_out}, &(StreamEnd){target, task->copy_in},
+                       &watch, ret_rows, err) &&
            marks_part(target, task->table->schema, task->table->name, task->part, *ret_rows, err) &&
            pg_exec(target, "COMMIT", err);
 }
@@ -231,7 +233,8 @@ static bool run_analyze(Worker *worker, const Task *task, Error *err)
 
 static bool run_once(Worker *worker, const Task *task, int ready, bool again, Error *err)
 {
-    if (!worker_connect(worker, err))
+    worker->connected = worker_connect(worker, err);
+    if (!worker->connected)
         return false;
     switch (task->kind) {
     case TASK_COPY:
@@ -259,7 +262,8 @@ static bool run_task(void *context, void *payload, int ready, Error *err)
             return true;
         /* Whatever state they are in: the next task begins on new ones. */
         worker_disconnect(worker);
-        if (err->code != ERR_CONNECT || tries == TRIES || atomic_load(worker->stop))
+        if (err->code != ERR_CONNECT || !worker->connected || tries == TRIES ||
+            atomic_load(worker->stop))
             return false;
         log_warn("connection lost, doing it again under the same snapshot",
                  kv_str("task", task->table ? task->table->qualified : task->entry->tag),

@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -39,19 +40,19 @@ static void finalize_statement(sqlite3_stmt **statement)
 }
 #define auto_statement CLEANUP(finalize_statement)
 
-static bool prepare(Store *store, const char *sql, const StoreValue *values, int count,
-                    sqlite3_stmt **ret, Error *err)
+static bool prepare(Store *store, const char *sql, StoreValues values, sqlite3_stmt **ret,
+                    Error *err)
 {
     auto_statement sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
 
-    for (int i = 0; i < count && rc == SQLITE_OK; i++) {
-        if (values[i].is_null)
+    for (int i = 0; i < values.count && rc == SQLITE_OK; i++) {
+        if (values.list[i].is_null)
             rc = sqlite3_bind_null(statement, i + 1);
-        else if (values[i].text)
-            rc = sqlite3_bind_text(statement, i + 1, values[i].text, -1, SQLITE_TRANSIENT);
+        else if (values.list[i].text)
+            rc = sqlite3_bind_text(statement, i + 1, values.list[i].text, -1, SQLITE_TRANSIENT);
         else
-            rc = sqlite3_bind_int64(statement, i + 1, values[i].number);
+            rc = sqlite3_bind_int64(statement, i + 1, values.list[i].number);
     }
     if (rc != SQLITE_OK)
         return fail(store, err, "prepare");
@@ -60,11 +61,11 @@ static bool prepare(Store *store, const char *sql, const StoreValue *values, int
     return true;
 }
 
-bool store_run(Store *store, const char *sql, const StoreValue *values, int count, Error *err)
+bool store_run(Store *store, const char *sql, StoreValues values, Error *err)
 {
     auto_statement sqlite3_stmt *statement = NULL;
 
-    if (!prepare(store, sql, values, count, &statement, err))
+    if (!prepare(store, sql, values, &statement, err))
         return false;
     int rc = sqlite3_step(statement);
     if (rc != SQLITE_DONE && rc != SQLITE_ROW)
@@ -72,17 +73,18 @@ bool store_run(Store *store, const char *sql, const StoreValue *values, int coun
     return true;
 }
 
-bool store_query(Store *store, Arena *arena, const char *sql, const StoreValue *values, int count,
-                 StoreRows *ret, Error *err)
+bool store_query(Store *store, Arena *arena, const char *sql, StoreValues values, StoreRows *ret,
+                 Error *err)
 {
     auto_statement sqlite3_stmt *statement = NULL;
     StoreRows rows = {0};
     int cap = 0;
     int rc = SQLITE_ERROR;
 
-    if (!prepare(store, sql, values, count, &statement, err))
+    if (!prepare(store, sql, values, &statement, err))
         return false;
     rows.columns = sqlite3_column_count(statement);
+    rows.cells = arena_array(arena, 0, sizeof *rows.cells);
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
         if (rows.rows == cap) {
             cap = cap ? cap * 2 : 8;
@@ -106,6 +108,7 @@ bool store_query(Store *store, Arena *arena, const char *sql, const StoreValue *
 
 const char *store_cell(const StoreRows *rows, int row, int column)
 {
+    assert(rows->cells && row < rows->rows && column < rows->columns);
     return rows->cells[row * rows->columns + column];
 }
 
@@ -122,9 +125,9 @@ static bool prepare_file(Store *store, Error *err)
     StoreRows version = {0};
 
     (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-    if (!store_query(store, arena, "PRAGMA journal_mode = WAL", NULL, 0, &version, err) ||
-        !store_run(store, "PRAGMA synchronous = FULL", NULL, 0, err) ||
-        !store_query(store, arena, "PRAGMA user_version", NULL, 0, &version, err))
+    if (!store_query(store, arena, "PRAGMA journal_mode = WAL", STORE_NO_VALUES, &version, err) ||
+        !store_run(store, "PRAGMA synchronous = FULL", STORE_NO_VALUES, err) ||
+        !store_query(store, arena, "PRAGMA user_version", STORE_NO_VALUES, &version, err))
         return false;
     int64_t found = store_cell_i64(&version, 0, 0);
     if (found > SCHEMA_VERSION) {
@@ -134,8 +137,8 @@ static bool prepare_file(Store *store, Error *err)
     }
     if (found == SCHEMA_VERSION)
         return true;
-    return store_run(store, sql_store_schema, NULL, 0, err) &&
-           store_run(store, "PRAGMA user_version = 1", NULL, 0, err);
+    return store_run(store, sql_store_schema, STORE_NO_VALUES, err) &&
+           store_run(store, "PRAGMA user_version = 1", STORE_NO_VALUES, err);
 }
 
 bool store_open(const char *path, Store **ret, Error *err)

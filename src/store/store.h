@@ -24,8 +24,17 @@ typedef struct StoreValue {
 
 #define STORE_TEXT(value) ((StoreValue){.text = (value), .is_null = (value) == NULL})
 #define STORE_INT(value) ((StoreValue){.number = (value)})
+
+/* What stands for ?1, ?2, ... */
+typedef struct StoreValues {
+    const StoreValue *list;
+    int count;
+} StoreValues;
+
 #define STORE_VALUES(...)                                                                          \
-    (StoreValue[]){__VA_ARGS__}, (int)(sizeof((StoreValue[]){__VA_ARGS__}) / sizeof(StoreValue))
+    ((StoreValues){(StoreValue[]){__VA_ARGS__},                                                    \
+                   (int)(sizeof((StoreValue[]){__VA_ARGS__}) / sizeof(StoreValue))})
+#define STORE_NO_VALUES ((StoreValues){NULL, 0})
 
 /* Creates the file (0600) and its tables where they are missing. A file of a
  * later version of homeport is refused. */
@@ -35,17 +44,16 @@ void store_cleanup(Store **store);
 #define auto_store CLEANUP(store_cleanup)
 
 /* One statement without result. */
-bool store_run(Store *store, const char *sql, const StoreValue *values, int count,
-               Error *err) MUST_USE;
+bool store_run(Store *store, const char *sql, StoreValues values, Error *err) MUST_USE;
 
-/* The rows of one statement: texts in the arena, NULL for SQL NULL. */
+/* The rows of one statement: texts in the arena, NULL for SQL NULL. `cells` is never NULL. */
 typedef struct StoreRows {
     int rows;
     int columns;
     const char **cells; /* row by row */
 } StoreRows;
 
-bool store_query(Store *store, Arena *arena, const char *sql, const StoreValue *values, int count,
-                 StoreRows *ret, Error *err) MUST_USE;
+bool store_query(Store *store, Arena *arena, const char *sql, StoreValues values, StoreRows *ret,
+                 Error *err) MUST_USE;
 const char *store_cell(const StoreRows *rows, int row, int column);
 int64_t store_cell_i64(const StoreRows *rows, int row, int column); /* 0 for NULL */
