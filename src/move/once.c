@@ -42,6 +42,7 @@ enum {
     MEMORY_LEAST = 64 << 20,
     SAVE_EVERY_MS = 1000,
     LONGEST_LEFT_S = 30 * 24 * 3600,
+    LARGE_OBJECTS_MARK = 0, /* entries of an archive begin at 1 */
 };
 
 typedef struct Once {
@@ -198,9 +199,14 @@ static bool obtain_archive(Once *once, Attempt *attempt, Error *err)
     if (once->config->schema == SCHEMA_EXISTING)
         return true;
     if (!programs_find(once->arena, once->config, PQserverVersion(attempt->keeper.conn),
-                       PQserverVersion(once->target), &attempt->programs, err) ||
-        !dump_source(once, attempt, &source, err))
+                       PQserverVersion(once->target), &attempt->programs, err))
         return false;
+    if (!dump_source(once, attempt, &source, err)) {
+        Error lost = ERROR_INIT;
+        if (err->code == ERR_PROGRAM && !keeper_ping(&attempt->keeper, &lost))
+            *err = lost; /* which pg_dump met in its own words */
+        return false;
+    }
     attempt->archive_path = in_dir(once, "schema.new");
     if (once->config->schema == SCHEMA_DUMP) {
         attempt->archive = source;
@@ -516,26 +522,40 @@ static bool copy_all(Once *once, Attempt *attempt, Error *err)
 
 /* ---- after the rows ---- */
 
-static bool finish_schema(Once *once, Attempt *attempt, Error *err)
+/* Marked once done: to restore them again would take their privileges and comments with it, which
+ * are marked themselves. */
+static bool restore_large_objects(Once *once, const Attempt *attempt, Error *err)
+{
+    LargeObjectRequest request = {
+        .config = once->config,
+        .programs = &attempt->programs,
+        .archive = &attempt->archive,
+        .path = in_dir(once, "schema.dump"),
+        .list_path = in_dir(once, "large_objects.list"),
+        .target = once->target,
+        .target_url = &once->target_url,
+    };
+    int *done = NULL;
+    int count = 0;
+
+    if (!marks_entries(once->target, once->arena, &done, &count, err))
+        return false;
+    if (marks_has_entry(done, count, LARGE_OBJECTS_MARK))
+        return true;
+    if (attempt->large_objects)
+        return large_objects_restore(once->arena, &request, &once->report->large_objects, err) &&
+               marks_entry(once->target, LARGE_OBJECTS_MARK, err);
+    /* There were some when an earlier run began. */
+    return !once->report->resumed || once->config->schema != SCHEMA_DUMP ||
+           large_objects_remove(once->target, err);
+}
+
+static bool finish_schema(Once *once, const Attempt *attempt, Error *err)
 {
     static const EntryStage stages[] = {STAGE_REST, STAGE_INDEX, STAGE_PRIVILEGES};
 
-    if (attempt->large_objects) {
-        LargeObjectRequest request = {
-            .config = once->config,
-            .programs = &attempt->programs,
-            .archive = &attempt->archive,
-            .path = in_dir(once, "schema.dump"),
-            .list_path = in_dir(once, "large_objects.list"),
-            .target = once->target,
-            .target_url = &once->target_url,
-        };
-        if (!large_objects_restore(once->arena, &request, &once->report->large_objects, err))
-            return false;
-    } else if (once->report->resumed && once->config->schema == SCHEMA_DUMP &&
-               !large_objects_remove(once->target, err)) {
+    if (!restore_large_objects(once, attempt, err))
         return false;
-    }
     for (size_t i = 0; i < COUNT_OF(stages); i++)
         if (!schema_run_stage(once->target, once->config, &attempt->archive, stages[i], err))
             return false;

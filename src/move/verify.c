@@ -108,9 +108,14 @@ static bool begin(PGconn *conn, const char *snapshot, Error *err)
     /* Plans are ours: parts are read side by side by our own connections, and what a compiled
      * expression saves is less than its compilation costs for each part. A lock is waited for only
      * behind a statement that itself waits for the locks that we have: it would be for ever. */
-    return pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
-           (!snapshot || pg_execf(conn, err, "SET TRANSACTION SNAPSHOT '%s'", snapshot)) &&
-           pg_exec(conn,
+    if (!pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err))
+        return false;
+    if (snapshot && !pg_execf(conn, err, "SET TRANSACTION SNAPSHOT '%s'", snapshot)) {
+        if (err->code == ERR_SQL) /* who exported it is gone */
+            err->code = ERR_SNAPSHOT;
+        return false;
+    }
+    return pg_exec(conn,
                    "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;"
                    " SET LOCAL work_mem = '64MB'; SET LOCAL lock_timeout = '5s'",
                    err);

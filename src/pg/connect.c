@@ -168,9 +168,10 @@ static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
     const char *last = text;
 
     /* With several addresses libpq reports each on a line; the last one is the
-     * server's own word where there is one. */
+     * server's own word where there is one. Details follow on lines of their own. */
     for (const char *p = text; *p; p++)
-        if (*p == '\n' && p[1] && p[1] != '\t' && p[1] != ' ')
+        if (*p == '\n' && p[1] && !strchr("\t ", p[1]) && strncmp(p + 1, "DETAIL:", 7) != 0 &&
+            strncmp(p + 1, "HINT:", 5) != 0)
             last = p + 1;
     if (cancel_requested())
         return cancel_check(err);

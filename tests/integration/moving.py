@@ -11,6 +11,8 @@ import os
 import pathlib
 import sqlite3
 
+import psycopg2
+
 import wait
 import zoo
 
@@ -185,7 +187,8 @@ def transaction(database, *statements):
             for statement in statements:
                 cursor.execute(statement)
         yield conn
-        conn.rollback()
+        with contextlib.suppress(psycopg2.Error):  # where the test has stopped the server
+            conn.rollback()
 
 
 def is_waiting(database):

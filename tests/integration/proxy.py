@@ -18,6 +18,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._open = set()
         self._limit = None
+        self._losing = None
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -38,6 +39,12 @@ class Proxy:
         """Once, as soon as one connection has carried `size` bytes from the server, resets that one."""
         with self._lock:
             self._limit = size
+
+    def lose_answer_to(self, text, skip=0):
+        """Once, when a client sends a message with this text for the skip + 1st time: the server gets
+        it, its answer is thrown away and that connection reset."""
+        with self._lock:
+            self._losing = [text.encode(), skip]
 
     def refuse(self, refusing=True):
         """The server cannot be reached: new connections are reset at once."""
@@ -77,8 +84,9 @@ class Proxy:
             with self._lock:
                 self.connections += 1
                 self._open |= {client, server}
-            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+            deaf = threading.Event()
+            threading.Thread(target=self._pump, args=(client, server, False, deaf), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, True, deaf), daemon=True).start()
 
     def _over_limit(self, carried):
         with self._lock:
@@ -87,13 +95,25 @@ class Proxy:
             self._limit = None
             return True
 
-    def _pump(self, source, sink, from_server):
+    def _is_to_lose(self, data):
+        with self._lock:
+            if self._losing is None or self._losing[0] not in data:
+                return False
+            self._losing[1] -= 1
+            if self._losing[1] >= 0:
+                return False
+            self._losing = None
+            return True
+
+    def _pump(self, source, sink, from_server, deaf):
         carried = 0
         try:
             while data := source.recv(65536):
                 carried += len(data)
-                if from_server and self._over_limit(carried):
+                if from_server and (deaf.is_set() or self._over_limit(carried)):
                     break
+                if not from_server and self._is_to_lose(data):
+                    deaf.set()
                 sink.sendall(data)
             else:
                 with contextlib.suppress(OSError):
