@@ -9,7 +9,7 @@
 #include "move/sqltext.h"
 
 enum {
-    MAX_ARCHIVE = 1 << 30,
+    MAX_DEFINITION = 1 << 30,
     MAX_ENTRIES = 1 << 22,
     MAX_DEPS = 1 << 16,
     FORMAT_CUSTOM = 1,
@@ -117,17 +117,21 @@ static bool read_deps(Reader *reader, Arena *arena, ArchiveEntry *entry)
  */
 static const char internal_option[] = "pg_attver";
 
-/* "SET (a=1, pg_attver=2)" without it; a statement that sets nothing else goes whole. */
+/* "SET (a=1, pg_attver=2)" without it; a statement that sets nothing else goes whole. Elsewhere it
+ * is somebody's own name: "UNIQUE (a, pg_attver)". */
 static void add_cleaned(Text *out, const char *sql, size_t len)
 {
     SqlWalker walker = {.at = sql};
     const char *option = NULL;
     const char *end = NULL;
     SqlToken before = {.kind = SQL_END};
+    bool set = false;
 
     for (SqlToken token; (token = sql_next(&walker)).kind != SQL_END && token.ptr < sql + len;) {
         bool listed = sql_is_symbol(&before, '(') || sql_is_symbol(&before, ',');
-        if (!option && listed && token.depth == 1 && sql_is_word(&token, internal_option))
+        if (sql_is_symbol(&token, '(') && token.depth == 0)
+            set = sql_is_word(&before, "SET");
+        if (set && !option && listed && token.depth == 1 && sql_is_word(&token, internal_option))
             option = token.ptr;
         else if (option && !end && (sql_is_symbol(&token, ',') || sql_is_symbol(&token, ')')))
             end = token.ptr;
@@ -152,7 +156,7 @@ static const char *without_internal_option(Arena *arena, const char *defn)
     if (!strstr(defn, internal_option))
         return defn;
 
-    Text out = text_init(arena, MAX_ARCHIVE);
+    Text out = text_init(arena, MAX_DEFINITION);
     for (const char *at = defn; *at;) {
         size_t len = sql_statement_len(at);
         bool alter = strncmp(at + strspn(at, "\n "), "ALTER ", strlen("ALTER ")) == 0;
@@ -252,15 +256,13 @@ bool archive_parse(Arena *arena, const void *data, size_t len, Archive *ret, Err
     return true;
 }
 
+/* Behind its table of contents an archive may hold all large objects there are: not looked at. */
 bool archive_read(Arena *arena, const char *path, Archive *ret, Error *err)
 {
-    auto_arena Arena *scratch = arena_new();
-    char *data = NULL;
-    size_t len = 0;
+    auto_map FileMap file = {0};
 
-    if (!file_read(scratch, path, MAX_ARCHIVE, &data, &len, err))
-        return false;
-    return archive_parse(arena, data, len, ret, err) || error_add_context(err, "read \"%s\"", path);
+    return file_map(path, &file, err) && (archive_parse(arena, file.data, file.len, ret, err) ||
+                                          error_add_context(err, "read \"%s\"", path));
 }
 
 const ArchiveEntry *archive_find(const Archive *archive, int id)

@@ -76,25 +76,50 @@ typedef struct Rewrite {
     Arena *arena;
     const Config *config;
     Text out;
-    bool drop; /* the statement concerns a role that there is none of at home */
+    const char *copied; /* up to here the statement is in the output */
+    int kept;           /* roles of the list */
+    bool in_list;       /* a role comes next */
+    bool drop;          /* a list in which no role is left: the statement goes */
 } Rewrite;
 
-static void add_role(Rewrite *rewrite, const SqlToken *token)
+/* As it is to be written; NULL: there is none at home. */
+static const char *role_text(const Rewrite *rewrite, const SqlToken *token)
 {
     static const char *const keywords[] = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE",
                                            "DEFAULT"};
     char *name = token_name(rewrite->arena, token);
 
     for (size_t i = 0; i < COUNT_OF(keywords); i++)
-        if (token->kind == SQL_WORD && strcasecmp(name, keywords[i]) == 0) {
-            text_add_n(&rewrite->out, token->ptr, token->len);
-            return;
-        }
+        if (token->kind == SQL_WORD && strcasecmp(name, keywords[i]) == 0)
+            return name;
     const char *mapped = role_mapped(rewrite->config, name);
-    if (!mapped)
-        rewrite->drop = true;
-    else
-        text_add(&rewrite->out, pg_ident(rewrite->arena, mapped));
+    return mapped ? pg_ident(rewrite->arena, mapped) : NULL;
+}
+
+/* With what stands before it: "... TO ", or the comma behind another role that was kept. A role
+ * that there is none of at home leaves the list to the others, as a policy for several would
+ * otherwise be lost to all of them. */
+static void add_role(Rewrite *rewrite, const SqlToken *before, const SqlToken *token)
+{
+    const char *role = role_text(rewrite, token);
+
+    if (!sql_is_symbol(before, ',')) {
+        text_add_n(&rewrite->out, rewrite->copied, (size_t)(token->ptr - rewrite->copied));
+        rewrite->kept = 0;
+    } else if (role && rewrite->kept > 0) {
+        text_add(&rewrite->out, ", ");
+    }
+    rewrite->copied = token->ptr + token->len;
+    rewrite->in_list = false;
+    if (role) {
+        text_add(&rewrite->out, role);
+        rewrite->kept++;
+    }
+}
+
+static bool is_behind_role(const Rewrite *rewrite, const SqlToken *before)
+{
+    return before->kind != SQL_END && rewrite->copied == before->ptr + before->len;
 }
 
 /* One statement of `len` bytes, appended to the output unless it is to be dropped. */
@@ -102,10 +127,10 @@ static void rewrite_statement(Rewrite *rewrite, const char *sql, size_t len, boo
 {
     SqlWalker walker = {.at = sql};
     SqlToken before = {.kind = SQL_END};
-    const char *copied = sql;
     size_t start = rewrite->out.len;
-    bool in_list = false;
 
+    rewrite->copied = sql;
+    rewrite->in_list = false;
     rewrite->drop = false;
     for (;;) {
         SqlToken token = sql_next(&walker);
@@ -114,21 +139,19 @@ static void rewrite_statement(Rewrite *rewrite, const char *sql, size_t len, boo
             break;
         bool name = token.kind == SQL_WORD || token.kind == SQL_QUOTED ||
                     (token.kind == SQL_STRING && sql_is_word(&before, "AUTHORIZATION"));
-        if (in_list && name) {
-            text_add_n(&rewrite->out, copied, (size_t)(token.ptr - copied));
-            add_role(rewrite, &token);
-            copied = token.ptr + token.len;
-            in_list = false;
-        } else if (introduces_roles(&before, &token, user_mapping)) {
-            in_list = true;
+        bool behind_role = is_behind_role(rewrite, &before);
+        if (rewrite->in_list && name) {
+            add_role(rewrite, &before, &token);
+        } else if (behind_role && sql_is_symbol(&token, ',')) {
+            rewrite->in_list = true;
         } else {
-            /* A comma goes on with the list only right behind a role. */
-            in_list = sql_is_symbol(&token, ',') && copied == before.ptr + before.len;
+            rewrite->drop = rewrite->drop || (behind_role && rewrite->kept == 0);
+            rewrite->in_list = introduces_roles(&before, &token, user_mapping);
         }
         before = token;
     }
-    text_add_n(&rewrite->out, copied, (size_t)(sql + len - copied));
-    if (rewrite->drop) {
+    text_add_n(&rewrite->out, rewrite->copied, (size_t)(sql + len - rewrite->copied));
+    if (rewrite->drop || (is_behind_role(rewrite, &before) && rewrite->kept == 0)) {
         rewrite->out.len = start;
         rewrite->out.ptr[start] = '\0';
     }
