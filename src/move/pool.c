@@ -1,6 +1,7 @@
 #include "move/pool.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -150,6 +151,7 @@ static bool is_over(const Pool *pool)
     return pool->running == 0 && (pool->failed || pool->left == 0);
 }
 
+/* Tasks that end meanwhile may be thousands, and are no reason to tick for each. */
 static void wait_a_tick(Pool *pool)
 {
     struct timespec until;
@@ -158,16 +160,21 @@ static void wait_a_tick(Pool *pool)
     until.tv_nsec += (long)TICK_MS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    (void)pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    while (!is_over(pool) &&
+           pthread_cond_timedwait(&pool->changed, &pool->lock, &until) != ETIMEDOUT)
+        continue;
 }
 
 static void watch(Pool *pool)
 {
+    bool over = false;
+
     (void)pthread_mutex_lock(&pool->lock);
-    while (!is_over(pool)) {
+    while (!over) {
         Error err = ERROR_INIT;
 
         wait_a_tick(pool);
+        over = is_over(pool);
         (void)pthread_mutex_unlock(&pool->lock);
         bool ok = pool->work->tick(pool->work->tick_context, &err);
         (void)pthread_mutex_lock(&pool->lock);
