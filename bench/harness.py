@@ -94,6 +94,9 @@ class Server:
             "--locale", "C.UTF-8", "--no-instructions", cwd="/", **server_user())
 
     def start(self):
+        if (self.data / "postmaster.pid").exists():
+            raise BenchError(f"a server runs in {self.data} already, or was killed: remove its postmaster.pid "
+                             "if none does")
         self.port = free_port()
         settings = SETTINGS | {"wal_level": self.wal_level, "port": self.port, "unix_socket_directories": "",
                                "listen_addresses": "127.0.0.1", "log_min_messages": "warning"}
