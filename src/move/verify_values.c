@@ -107,7 +107,7 @@ static size_t shown_from(const char *a, const char *b)
 
     while (a[at] && a[at] == b[at])
         at++;
-    if (at <= 2 * AROUND)
+    if (at <= (size_t)2 * AROUND)
         return 0;
     while (is_continuation(a[at]))
         at--;
