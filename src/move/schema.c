@@ -15,27 +15,35 @@ enum {
     ENTRIES_PER_COMMIT = 200
 };
 
-/* The tag of a comment or privilege names its object: "EXTENSION neon". */
-static bool tag_names(const ArchiveEntry *entry, const char *kind, bool (*matches)(const char *))
+/* The tag of a comment or privilege names its object: "EXTENSION neon". The tag of a constraint or
+ * trigger begins with the name of a table, which may be "EXTENSION" as well. */
+static bool is_about(const ArchiveEntry *entry, const char *kind)
 {
+    static const char *const kinds[] = {"COMMENT", "ACL", "SECURITY LABEL"};
     size_t len = strlen(kind);
 
-    return strncmp(entry->tag, kind, len) == 0 && entry->tag[len] == ' ' &&
-           matches(entry->tag + len + 1);
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) &&
+           strncmp(entry->tag, kind, len) == 0 && entry->tag[len] == ' ';
+}
+
+static bool is_about_foreign(const ArchiveEntry *entry, const char *kind,
+                             bool (*is_foreign)(const char *))
+{
+    return (strcmp(entry->desc, kind) == 0 && is_foreign(entry->tag)) ||
+           (is_about(entry, kind) && is_foreign(entry->tag + strlen(kind) + 1));
 }
 
 /* The provider's own, and ours. */
+static bool is_foreign_schema(const char *name)
+{
+    return schema_is_provider(name) || strcmp(name, "homeport") == 0;
+}
+
 static bool is_foreign(const ArchiveEntry *entry)
 {
-    if (schema_is_provider(entry->schema) || strcmp(entry->schema, "homeport") == 0)
-        return true;
-    if (strcmp(entry->desc, "SCHEMA") == 0)
-        return schema_is_provider(entry->tag) || strcmp(entry->tag, "homeport") == 0;
-    if (strcmp(entry->desc, "EXTENSION") == 0)
-        return extension_is_provider(entry->tag);
-    return tag_names(entry, "EXTENSION", extension_is_provider) ||
-           tag_names(entry, "SCHEMA", schema_is_provider) ||
-           strcmp(entry->tag, "SCHEMA homeport") == 0;
+    return is_foreign_schema(entry->schema) ||
+           is_about_foreign(entry, "SCHEMA", is_foreign_schema) ||
+           is_about_foreign(entry, "EXTENSION", extension_is_provider);
 }
 
 static bool is_database_level(const ArchiveEntry *entry)
@@ -43,8 +51,7 @@ static bool is_database_level(const ArchiveEntry *entry)
     static const char *const kinds[] = {"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE",
                                         "DATABASE PROPERTIES"};
 
-    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
-           strncmp(entry->tag, "DATABASE ", strlen("DATABASE ")) == 0;
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) || is_about(entry, "DATABASE");
 }
 
 EntryStage entry_stage(const ArchiveEntry *entry)
@@ -60,8 +67,7 @@ EntryStage entry_stage(const ArchiveEntry *entry)
         return STAGE_LARGE_OBJECT;
     if (text_is_one_of(entry->desc, privileges, COUNT_OF(privileges)))
         return STAGE_PRIVILEGES;
-    if (strcmp(entry->desc, "EVENT TRIGGER") == 0 ||
-        strncmp(entry->tag, "EVENT TRIGGER ", strlen("EVENT TRIGGER ")) == 0)
+    if (strcmp(entry->desc, "EVENT TRIGGER") == 0 || is_about(entry, "EVENT TRIGGER"))
         return STAGE_LAST;
     if (entry->section == SECTION_PRE_DATA)
         return STAGE_SCHEMA;
