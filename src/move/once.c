@@ -461,14 +461,18 @@ static bool on_tick(void *context, Error *err)
 
     if (once->watch && once->watch->progress)
         once->watch->progress(once->watch->context, &progress);
-    bool over = progress.tables == progress.tables_total;
+    bool over = progress.tables == progress.tables_total &&
+                once->state.move.tables_done != progress.tables;
     if (!over && now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
         return true;
     tick->attempt->last_save = now;
     once->state.move.tables_done = progress.tables;
     once->state.move.rows_done = progress.rows;
     once->state.move.bytes_done = progress.bytes;
-    return state_progress(&once->state, err);
+    /* Only for `status` to show: somebody who reads the state for long must not end the move. */
+    if (!state_progress(&once->state, err))
+        log_warn("the progress could not be saved", kv_str("reason", err->message));
+    return true;
 }
 
 static bool copy_all(Once *once, Attempt *attempt, Error *err)
