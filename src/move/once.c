@@ -461,8 +461,8 @@ static bool on_tick(void *context, Error *err)
 
     if (once->watch && once->watch->progress)
         once->watch->progress(once->watch->context, &progress);
-    bool over = progress.tables == progress.tables_total &&
-                once->state.move.tables_done != progress.tables;
+    bool over =
+        progress.tables == progress.tables_total && once->state.move.tables_done != progress.tables;
     if (!over && now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
         return true;
     tick->attempt->last_save = now;
