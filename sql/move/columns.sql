@@ -4,8 +4,9 @@
 -- binary, extension (binary where both sides have that extension at one version) or text.
 -- `key` is the column's place in the table's key: the primary key, else the narrowest unique index
 -- that is immediate, covers all rows and has only columns without NULL.
+-- `enum_arms` numbers the labels of an enum that has few: the arms of a CASE.
 -- $1 oid[]  tables
--- columns: table, number, name, type, base, transport, extension, generated, identity, not_null, deterministic, key
+-- columns: table, number, name, type, base, transport, extension, generated, identity, not_null, deterministic, key, enum_arms
 WITH RECURSIVE domains (type, base) AS (
     SELECT t.oid, t.oid
       FROM pg_catalog.pg_type AS t
@@ -47,7 +48,18 @@ types AS (
                  AND t.typsend <> 0 AND t.typreceive <> 0 THEN 'extension'
                 ELSE 'text'
            END AS transport,
-           e.extname
+           e.extname,
+           CASE WHEN t.typtype = 'e' THEN (
+               SELECT pg_catalog.string_agg(
+                          pg_catalog.format('WHEN %L::%s THEN %s', l.enumlabel,
+                                            pg_catalog.format_type(t.oid, NULL), l.number),
+                          ' ' ORDER BY l.number)
+                 FROM (SELECT g.enumlabel,
+                              pg_catalog.row_number() OVER (ORDER BY g.enumsortorder) AS number
+                         FROM pg_catalog.pg_enum AS g
+                        WHERE g.enumtypid = t.oid) AS l
+               HAVING pg_catalog.count(*) BETWEEN 1 AND 32)
+           END AS enum_arms
       FROM domains AS d
       JOIN pg_catalog.pg_type AS t ON t.oid = d.base AND t.typtype <> 'd'
       LEFT JOIN pg_catalog.pg_type AS element ON element.oid = t.typelem AND element.typarray = t.oid
@@ -95,7 +107,8 @@ SELECT a.attrelid,
                    FROM pg_catalog.generate_series(0, k.indnkeyatts - 1) AS p (at)
                   WHERE k.indkey[p.at] = a.attnum
                   ORDER BY p.at
-                  LIMIT 1), 0)
+                  LIMIT 1), 0),
+       t.enum_arms
   FROM pg_catalog.pg_attribute AS a
   JOIN types AS t ON t.type = a.atttypid
   LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation

@@ -37,9 +37,9 @@ static const char *plural(int64_t count, const char *one, const char *many)
 
 static void add_table_heading(Text *out, const DifferingTable *table)
 {
-    text_addf(out, "\n%s%s%s  %s rows on the source, %s on the target",
-              term_style(stdout, TERM_BOLD), table->name, term_style(stdout, TERM_PLAIN),
-              text_count(out->arena, table->rows_source),
+    text_addf(out, "\n%s%s%s  %s %s on the source, %s on the target", term_style(stdout, TERM_BOLD),
+              table->name, term_style(stdout, TERM_PLAIN),
+              text_count(out->arena, table->rows_source), plural(table->rows_source, "row", "rows"),
               text_count(out->arena, table->rows_target));
     if (table->missing > 0)
         text_addf(out, ", %s missing", text_count(out->arena, table->missing));
@@ -72,21 +72,17 @@ static void add_row(Text *out, const Difference *item)
 
 static void add_table(Text *out, const VerifyReport *report, const DifferingTable *table)
 {
-    int64_t listed = 0;
-
     add_table_heading(out, table);
     for (int i = 0; i < report->list_count; i++) {
         const Difference *item = &report->list[i];
 
-        if (item->kind > DIFFERENCE_COUNT || strcmp(item->object, table->name) != 0)
-            continue;
-        add_row(out, item);
-        listed++;
+        if (item->kind <= DIFFERENCE_COUNT && strcmp(item->object, table->name) == 0)
+            add_row(out, item);
     }
-    int64_t differ = table->missing + table->extra + table->different;
-    if (listed < differ && report->list_count > 0 && listed > 0 && table->different + listed > 0)
-        text_addf(out, "  %s... of %s; --all names every row%s\n", term_style(stdout, TERM_DIM),
-                  text_count(out->arena, differ), term_style(stdout, TERM_PLAIN));
+    if (table->unlisted > 0)
+        text_addf(out, "  %s... and %s more; --all names every row%s\n",
+                  term_style(stdout, TERM_DIM), text_count(out->arena, table->unlisted),
+                  term_style(stdout, TERM_PLAIN));
 }
 
 static void add_others(Text *out, const VerifyReport *report, DifferenceKind kind,
@@ -114,9 +110,10 @@ static void add_summary(Text *out, const VerifyReport *report)
                           : report->differences == 0 ? "Equal as far as compared"
                                                      : "Not equal";
 
-    text_addf(out, "%s%s%s: %s rows of %d %s, %d %s",
+    text_addf(out, "%s%s%s: %s %s of %d %s, %d %s",
               term_style(stdout, report->verified ? TERM_GREEN : TERM_RED), verdict,
-              term_style(stdout, TERM_PLAIN), text_count(out->arena, report->rows), report->tables,
+              term_style(stdout, TERM_PLAIN), text_count(out->arena, report->rows),
+              plural(report->rows, "row", "rows"), report->tables,
               plural(report->tables, "table", "tables"), report->sequences,
               plural(report->sequences, "sequence", "sequences"));
     text_addf(out, "%s, in %s.", report->schema_compared ? " and the schema" : "",

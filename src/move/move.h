@@ -124,6 +124,7 @@ typedef struct DifferingTable {
     int64_t missing; /* rows that the target lacks, all of them, listed or not */
     int64_t extra;
     int64_t different;
+    int64_t unlisted; /* how many are not in the list */
 } DifferingTable;
 
 typedef struct VerifyReport {

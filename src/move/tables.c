@@ -43,6 +43,7 @@ enum {
     COLUMN_NOT_NULL,
     COLUMN_DETERMINISTIC,
     COLUMN_KEY,
+    COLUMN_ENUM_ARMS,
 };
 
 static const char *cell_text(Arena *arena, const PGresult *res, int row, int col)
@@ -88,6 +89,7 @@ static TableColumn column_read(Arena *arena, const PGresult *res, int row)
         .identity = *(identity ? identity : ""),
         .not_null = pg_cell_bool(res, row, COLUMN_NOT_NULL),
         .deterministic = pg_cell_bool(res, row, COLUMN_DETERMINISTIC),
+        .enum_arms = cell_text(arena, res, row, COLUMN_ENUM_ARMS),
     };
 
     column.quoted = pg_ident(arena, column.name);

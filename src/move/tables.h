@@ -26,7 +26,9 @@ typedef struct TableColumn {
     bool generated;        /* not copied: the target computes it */
     char identity;         /* 'a' always, 'd' by default, '\0' */
     bool not_null;
-    bool deterministic; /* collation: equal means the same bytes */
+    bool deterministic;    /* collation: equal means the same bytes */
+    const char *enum_arms; /* "WHEN 'a'::public.mood THEN 1 ...": labels as numbers, in order; NULL:
+                              no enum, or one with many */
 } TableColumn;
 
 typedef struct Table {

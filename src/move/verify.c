@@ -57,8 +57,10 @@ void verify_note(VerifyRun *run, const char *object, const char *detail)
 
 bool verify_lists(const VerifyRun *run, VerifyTable *table)
 {
-    if (!run->options->all && table->listed >= VERIFY_LISTED)
+    if (!run->options->all && table->listed >= VERIFY_LISTED) {
+        table->unlisted++;
         return false;
+    }
     table->listed++;
     return true;
 }
@@ -294,6 +296,7 @@ static bool name_rows(VerifyRun *run, Error *err)
             .missing = table->missing,
             .extra = table->extra,
             .different = table->different,
+            .unlisted = table->unlisted,
         };
     }
     return true;

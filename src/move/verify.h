@@ -86,6 +86,7 @@ typedef struct VerifyTable {
     int64_t extra;
     int64_t different;
     int listed;
+    int64_t unlisted;
 } VerifyTable;
 
 /* One side, with the connection that owns or holds its snapshot. */

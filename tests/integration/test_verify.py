@@ -564,7 +564,7 @@ def test_report_for_people(homeport, twins):
         "  - (id)=(7)  only on the source",
         "  ~ (id)=(8)  name: 'name 8' -> 'x'",
         "",
-        "public.bag  1 rows on the source, 2 on the target, 1 extra",
+        "public.bag  1 row on the source, 2 on the target, 1 extra",
         "  # (1): 1 on the source, 2 on the target",
         "",
         "Sequences",

@@ -98,12 +98,12 @@ static void every_column_and_every_null_is_hashed_once(void **state)
     assert_int_equal(times(sql, "hashfloat8extended(COALESCE(t.f"), 1);
     /* The halves of a bigint. */
     assert_int_equal(times(sql, "t.e"), 2);
-    /* A record tells its NULLs itself; a column without NULL needs no bit. */
+    /* An array tells its NULLs itself; a column without NULL needs no bit. */
     assert_int_equal(times(sql, "IS NULL THEN"), 3);
     assert_int_equal(times(sql, "'-0'"), 1);
 }
 
-static void last_function_is_never_the_record_s(void **state)
+static void last_function_is_never_the_array_s(void **state)
 {
     (void)state;
     auto_arena Arena *arena = arena_new();
@@ -114,7 +114,7 @@ static void last_function_is_never_the_record_s(void **state)
         VerifyTable table = {.columns = columns, .column_count = count};
         const char *sql = verify_hash_sql(arena, &table, 1);
         assert_ptr_equal(strstr(sql, "pg_catalog.hashint4extended(0, "), sql);
-        assert_int_equal(times(sql, "hash_record_extended"), count > 0);
+        assert_int_equal(times(sql, "hash_array_extended"), count > 0);
     }
 }
 
@@ -155,6 +155,30 @@ static void text_is_hashed_as_utf_8_where_encodings_differ(void **state)
     assert_string_equal(verify_range_type(&table, &columns[0]), "");
     table.recode = false;
     assert_string_equal(verify_range_type(&table, &columns[0]), "name");
+}
+
+static void labels_of_an_enum_are_numbers_where_both_sides_have_the_same(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    TableColumn here = {
+        .name = "e", .type = "mood", .base = "enum", .enum_arms = "WHEN 'a' THEN 1"};
+    TableColumn there = here;
+    VerifyColumn column = {
+        .of = {&here, &there},
+          .sql = "t.e", .nullable = true
+    };
+    VerifyTable table = {.columns = &column, .column_count = 1, .recode = true};
+
+    verify_column_cast(&column);
+    assert_int_equal(
+        times(verify_hash_sql(arena, &table, 1), "CASE t.e WHEN 'a' THEN 1 ELSE 0 END"), 1);
+    there.enum_arms = "WHEN 'b' THEN 1";
+    assert_int_equal(times(verify_hash_sql(arena, &table, 1), "textsend(t.e"), 1);
+    table.recode = false;
+    assert_int_equal(times(verify_hash_sql(arena, &table, 1), "hashtextextended(COALESCE(t.e"), 1);
+    there.enum_arms = NULL;
+    assert_int_equal(times(verify_hash_sql(arena, &table, 1), "hashtextextended(COALESCE(t.e"), 1);
 }
 
 static void keys_are_matched_by_type_and_text(void **state)
@@ -251,9 +275,10 @@ int main(void)
         cmocka_unit_test(names_are_filled_in_and_casts_are_left_alone),
         cmocka_unit_test(types_that_differ_are_compared_by_their_text),
         cmocka_unit_test(every_column_and_every_null_is_hashed_once),
-        cmocka_unit_test(last_function_is_never_the_record_s),
+        cmocka_unit_test(last_function_is_never_the_array_s),
         cmocka_unit_test(chains_do_not_get_longer_than_a_segment),
         cmocka_unit_test(text_is_hashed_as_utf_8_where_encodings_differ),
+        cmocka_unit_test(labels_of_an_enum_are_numbers_where_both_sides_have_the_same),
         cmocka_unit_test(keys_are_matched_by_type_and_text),
         cmocka_unit_test(buckets_are_asked_for_by_number_and_by_range),
         cmocka_unit_test(values_are_shown_short_and_on_one_line),
