@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/findings.h"
 #include "core/clock.h"
 #include "core/term.h"
 #include "core/text.h"
@@ -10,7 +11,9 @@
 enum {
     PLAIN_EVERY_S = 10,
     BAR_WIDTH = 24,
-    MAX_LINE = 512
+    MAX_LINE = 512,
+    OBJECTS_SHOWN = 5,
+    MAX_FINDINGS = 1 << 20,
 };
 
 static void add_bar(Text *line, double fraction)
@@ -129,12 +132,12 @@ void progress_end(ProgressView *view, bool ok)
 
 void progress_print_findings(const Assessment *assessment)
 {
-    for (int i = 0; i < assessment->count; i++) {
-        const Finding *finding = &assessment->findings[i];
+    auto_arena Arena *arena = arena_new();
+    Text text = text_init(arena, MAX_FINDINGS);
+    FindingsLayout layout = findings_layout();
 
-        if (finding->severity != SEVERITY_BLOCKER)
-            continue;
-        (void)fprintf(stderr, "%sblocker%s %s: %s\n  fix: %s\n", term_style(stderr, TERM_RED),
-                      term_style(stderr, TERM_PLAIN), finding->id, finding->summary, finding->fix);
-    }
+    layout.blockers_only = true;
+    layout.max_objects = OBJECTS_SHOWN;
+    findings_format(&text, assessment, &layout);
+    (void)fputs(text_str(&text), stderr);
 }

@@ -22,5 +22,5 @@ void progress_step(ProgressView *view, const char *text);
 /* Takes the line away, and ends the running step with a check mark or a cross. */
 void progress_end(ProgressView *view, bool ok);
 
-/* One line for what was found, with blockers first: for a move that check stops. */
+/* The blockers that were found, on standard error: for a move that check stops. */
 void progress_print_findings(const Assessment *assessment);

@@ -195,12 +195,12 @@ void keeper_return(Keeper *keeper)
     (void)pthread_mutex_unlock(&keeper->in_use);
 }
 
-bool keeper_join(const Keeper *keeper, const PgUrl *source, const char *role, PGconn **ret,
-                 Error *err)
+bool keeper_join(const Keeper *keeper, const PgUrl *source, const char *role, int patience_s,
+                 PGconn **ret, Error *err)
 {
     auto_conn PGconn *conn = NULL;
 
-    if (!pg_connect_retry(source, role, RECONNECT_S, &conn, err) ||
+    if (!pg_connect_retry(source, role, patience_s, &conn, err) ||
         !pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err))
         return error_add_context(err, "connect to the source");
     if (!pg_execf(conn, err, "SET TRANSACTION SNAPSHOT '%s'", keeper->snapshot)) {

@@ -48,5 +48,5 @@ void keeper_return(Keeper *keeper);
 
 /* A connection whose transaction reads under the keeper's snapshot. ERR_SNAPSHOT where it is gone.
  */
-bool keeper_join(const Keeper *keeper, const PgUrl *source, const char *role, PGconn **ret,
-                 Error *err) MUST_USE;
+bool keeper_join(const Keeper *keeper, const PgUrl *source, const char *role, int patience_s,
+                 PGconn **ret, Error *err) MUST_USE;

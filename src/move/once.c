@@ -306,8 +306,10 @@ static bool reuse_schema(Once *once, Attempt *attempt, bool *ret_kept, Error *er
     if (once->state.move.phase == PHASE_SCHEMA &&
         !state_event(&once->state, EVENT_SCHEMA_DONE, err))
         return false;
-    return state_event(&once->state, EVENT_ROWS_RESTARTED, err) &&
-           schema_drop_marked(once->target, &attempt->archive, err);
+    if (!state_event(&once->state, EVENT_ROWS_RESTARTED, err))
+        return false;
+    /* What was there before the move began is not ours to drop. */
+    return attempt->archive.count == 0 || schema_drop_marked(once->target, &attempt->archive, err);
 }
 
 static bool other_move(const Marks *marks, Error *err)
@@ -386,6 +388,8 @@ static bool empty_tables(Once *once, const Attempt *attempt, Error *err)
     if (attempt->archive.count > 0)
         return truncate_tables(once, attempt->plan.emptied, attempt->plan.emptied_count, err);
 
+    if (!work_silence_triggers(once->target, err))
+        return false;
     const Table **all =
         arena_array(once->arena, (size_t)attempt->table_count, sizeof(const Table *));
     int count = 0;
@@ -461,8 +465,8 @@ static bool on_tick(void *context, Error *err)
 
     if (once->watch && once->watch->progress)
         once->watch->progress(once->watch->context, &progress);
-    bool over =
-        progress.tables == progress.tables_total && once->state.move.tables_done != progress.tables;
+    bool over = progress.tables == progress.tables_total &&
+                once->state.move.tables_done != progress.tables;
     if (!over && now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
         return true;
     tick->attempt->last_save = now;

@@ -73,6 +73,7 @@ typedef struct Planner {
     FactNode *fact_index;
     EntryNode *entries;
     PoolTask *all_ready; /* every table's ANALYZE is done, every index attached */
+    PoolTask *attached;  /* the last INDEX ATTACH so far */
     int64_t total_bytes;
 } Planner;
 
@@ -163,6 +164,7 @@ static bool load_facts(Planner *planner, Error *err)
 typedef struct Versions {
     PGresult *source;
     PGresult *target;
+    PGresult *differing; /* tables with columns of other types; NULL: none can have */
 } Versions;
 
 static const char *version_in(const PGresult *res, const char *extension)
@@ -173,9 +175,47 @@ static const char *version_in(const PGresult *res, const char *extension)
     return "";
 }
 
+/* Where the target's schema was not made of the source's, its columns may be of other types. */
+static bool types_differ(const PlanRequest *request, PGresult **ret, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    size_t cap = 0;
+    int count = 0;
+
+    for (int i = 0; i < request->table_count; i++)
+        cap += (size_t)request->tables[i].column_count;
+    const char **tables = arena_array(scratch, cap, sizeof *tables);
+    const char **columns = arena_array(scratch, cap, sizeof *columns);
+    const char **types = arena_array(scratch, cap, sizeof *types);
+    for (int i = 0; i < request->table_count; i++)
+        for (int k = 0; k < request->tables[i].column_count; k++, count++) {
+            tables[count] = request->tables[i].qualified;
+            columns[count] = request->tables[i].columns[k].name;
+            types[count] = request->tables[i].columns[k].type;
+        }
+    const char *params[] = {
+        pg_text_array(scratch, tables, count),
+        pg_text_array(scratch, columns, count),
+        pg_text_array(scratch, types, count),
+    };
+    return pg_query(request->target, sql_target_types_differ, COUNT_OF(params), params, ret, err) ||
+           error_add_context(err, "compare the types of columns");
+}
+
+static bool is_listed(const PGresult *res, const char *table)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (strcmp(PQgetvalue(res, i, 0), table) == 0)
+            return true;
+    return false;
+}
+
 static bool is_binary(const Table *table, const Versions *versions)
 {
     int copied = 0;
+
+    if (is_listed(versions->differing, table->qualified))
+        return false;
 
     for (int i = 0; i < table->column_count; i++) {
         const TableColumn *column = &table->columns[i];
@@ -343,11 +383,14 @@ static bool plan_tables(Planner *planner, Error *err)
     const PlanRequest *request = planner->request;
     auto_result PGresult *source = NULL;
     auto_result PGresult *target = NULL;
+    auto_result PGresult *differing = NULL;
 
     if (!pg_query(request->source, sql_move_extensions, 0, NULL, &source, err) ||
         !pg_query(request->target, sql_move_extensions, 0, NULL, &target, err))
         return error_add_context(err, "compare the extensions");
-    Versions versions = {source, target};
+    if (request->config->schema != SCHEMA_DUMP && !types_differ(request, &differing, err))
+        return false;
+    Versions versions = {source, target, differing};
 
     planner->plan->emptied =
         arena_array(planner->arena, (size_t)request->table_count, sizeof(Table *));
@@ -479,9 +522,15 @@ static void order_entry(Planner *planner, const ArchiveEntry *entry, PoolTask *t
 
     for (int i = 0; i < entry->dep_count; i++)
         pool_order(graph, find_entry_task(planner, entry->deps[i]), task);
+    if (strcmp(entry->desc, "INDEX ATTACH") != 0)
+        return;
     /* Foreign keys of partitioned tables need the indexes attached. */
-    if (strcmp(entry->desc, "INDEX ATTACH") == 0)
-        pool_order(graph, task, planner->all_ready);
+    pool_order(graph, task, planner->all_ready);
+    /* One after the other: an attachment below that makes a partitioned index valid looks at the
+     * one above without its lock, and of two that end at once neither sees the other: the one
+     * above would stay invalid for ever. */
+    pool_order(graph, planner->attached, task);
+    planner->attached = task;
 }
 
 static void plan_entries(Planner *planner)

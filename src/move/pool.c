@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/log.h"
+
 enum {
     TICK_MS = 200,
     MAX_THREADS = 64
@@ -17,6 +19,7 @@ typedef struct Pool {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int running;
+    int alive; /* threads that take tasks */
     int left;
     bool failed;
     Error error;
@@ -121,6 +124,27 @@ static PoolTask *next_task(Pool *pool, int *ret_ready)
     }
 }
 
+/* Under the lock. */
+static bool get_ready(Pool *pool, void *worker)
+{
+    Error err = ERROR_INIT;
+
+    if (!pool->work->ready)
+        return true;
+    (void)pthread_mutex_unlock(&pool->lock);
+    bool ok = pool->work->ready(worker, &err);
+    (void)pthread_mutex_lock(&pool->lock);
+    if (ok || pool->left == 0)
+        return ok;
+    pool->alive--;
+    if (err.code != ERR_CONNECT || pool->alive == 0)
+        fail(pool, &err);
+    else
+        log_warn("going on with a worker less", kv_str("reason", err.message));
+    (void)pthread_cond_broadcast(&pool->changed);
+    return false;
+}
+
 static void *thread_main(void *arg)
 {
     const PoolThread *thread = arg;
@@ -128,6 +152,10 @@ static void *thread_main(void *arg)
     int ready = 0;
 
     (void)pthread_mutex_lock(&pool->lock);
+    if (!get_ready(pool, thread->worker)) {
+        (void)pthread_mutex_unlock(&pool->lock);
+        return NULL;
+    }
     for (PoolTask *task; (task = next_task(pool, &ready)) != NULL;) {
         Error err = ERROR_INIT;
 
@@ -188,7 +216,7 @@ static void watch(Pool *pool)
 bool pool_run(PoolGraph *graph, const PoolWork *work, Error *err)
 {
     PoolThread threads[MAX_THREADS];
-    Pool pool = {.graph = graph, .work = work, .left = graph->count};
+    Pool pool = {.graph = graph, .work = work, .alive = work->threads, .left = graph->count};
     int started = 0;
 
     assert(work->threads > 0 && work->threads <= MAX_THREADS);
@@ -199,6 +227,9 @@ bool pool_run(PoolGraph *graph, const PoolWork *work, Error *err)
         if (pthread_create(&threads[started].id, NULL, thread_main, &threads[started]) != 0)
             break;
     }
+    (void)pthread_mutex_lock(&pool.lock);
+    pool.alive -= work->threads - started;
+    (void)pthread_mutex_unlock(&pool.lock);
     if (started > 0)
         watch(&pool);
     for (int i = 0; i < started; i++)

@@ -44,6 +44,9 @@ typedef struct PoolWork {
     int threads;
     /* One a thread; `ready` is how many other tasks could begin right now. */
     bool (*run)(void *worker, void *payload, int ready, Error *err);
+    /* Called once by each thread before its first task. Where it fails with ERR_CONNECT the others
+     * go on without this one, unless it is the last. May be NULL. */
+    bool (*ready)(void *worker, Error *err);
     void **workers;    /* one a thread */
     atomic_bool *stop; /* set when a task failed, for long tasks to see */
     /* Called by the calling thread, several times a second, and once at the end;

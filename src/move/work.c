@@ -13,6 +13,7 @@
 
 enum {
     RECONNECT_S = 60,
+    FIRST_CONNECT_S = 0, /* one try */
     TRIES = 5,
     PING_EVERY_S = 30,
     SMALLEST_MEMORY = 16 << 20,
@@ -39,8 +40,7 @@ static bool setup_target(PGconn *target, Error *err)
     return pg_exec(target, "SET synchronous_commit = off", err) && marks_check_crash(target, err);
 }
 
-/* Where the schema exists already its triggers and foreign keys would fire on every row. */
-static bool silence_triggers(PGconn *target, Error *err)
+bool work_silence_triggers(PGconn *target, Error *err)
 {
     if (pg_exec(target, "SET session_replication_role = replica", err))
         return true;
@@ -49,21 +49,21 @@ static bool silence_triggers(PGconn *target, Error *err)
                       "as a superuser, or GRANT SET ON PARAMETER session_replication_role.");
 }
 
-static bool worker_connect(Worker *worker, Error *err)
+static bool worker_connect(Worker *worker, int patience_s, Error *err)
 {
     const WorkRequest *request = worker->request;
     char role[32];
 
     (void)snprintf(role, sizeof role, "copy %d", worker->number);
     if (!worker->source &&
-        !keeper_join(request->keeper, request->source, role, &worker->source, err))
+        !keeper_join(request->keeper, request->source, role, patience_s, &worker->source, err))
         return false;
     if (worker->target)
         return true;
-    if (!pg_connect_retry(request->target, role, RECONNECT_S, &worker->target, err))
+    if (!pg_connect_retry(request->target, role, patience_s, &worker->target, err))
         return error_add_context(err, "connect to the target");
     return setup_target(worker->target, err) &&
-           (request->archive || silence_triggers(worker->target, err));
+           (request->archive || work_silence_triggers(worker->target, err));
 }
 
 static void worker_disconnect(Worker *worker)
@@ -233,7 +233,7 @@ static bool run_analyze(Worker *worker, const Task *task, Error *err)
 
 static bool run_once(Worker *worker, const Task *task, int ready, bool again, Error *err)
 {
-    worker->connected = worker_connect(worker, err);
+    worker->connected = worker_connect(worker, RECONNECT_S, err);
     if (!worker->connected)
         return false;
     switch (task->kind) {
@@ -248,6 +248,17 @@ static bool run_once(Worker *worker, const Task *task, int ready, bool again, Er
         return run_build(worker, task, ready, again, err);
     }
     return error_set(err, ERR_WRONG_STATE, "task of unknown kind %d", (int)task->kind);
+}
+
+/* A server that takes fewer connections than we have workers is no reason to wait, nor to fail. */
+static bool get_ready(void *context, Error *err)
+{
+    Worker *worker = context;
+
+    if (worker_connect(worker, FIRST_CONNECT_S, err))
+        return true;
+    worker_disconnect(worker);
+    return false;
 }
 
 static bool run_task(void *context, void *payload, int ready, Error *err)
@@ -314,6 +325,7 @@ bool work_run(Arena *arena, const WorkRequest *request, Error *err)
     PoolWork work = {
         .threads = request->jobs,
         .run = run_task,
+        .ready = get_ready,
         .workers = pointers,
         .stop = &stop,
         .tick = on_tick,

@@ -46,3 +46,7 @@ typedef struct WorkRequest {
 } WorkRequest;
 
 bool work_run(Arena *arena, const WorkRequest *request, Error *err) MUST_USE;
+
+/* For a session that copies into a schema which is there already: its triggers and foreign keys
+ * would fire on every row and on TRUNCATE. */
+bool work_silence_triggers(PGconn *target, Error *err) MUST_USE;

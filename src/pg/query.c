@@ -31,8 +31,10 @@ bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
     if (cancel_requested())
         return cancel_check(err);
 
-    /* 57P01..57P03 and class 08: the server goes away under us. */
-    bool lost = strncmp(state, "57P0", 4) == 0 || strncmp(state, "08", 2) == 0;
+    /* 57P01 and the like, class 08: the server goes away under us. 08P01 is said of a message that
+     * it did not understand, also of a value in COPY's binary form. */
+    bool lost = strncmp(state, "57P0", 4) == 0 ||
+                (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0);
     (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s%s%.*s%s",
                     lost ? "connection lost: " : "", primary ? primary : "statement failed",
                     detail ? " (" : "", detail ? (int)strcspn(detail, "\n") : 0,

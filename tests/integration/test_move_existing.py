@@ -1,0 +1,138 @@
+"""schema: existing: the target has its tables already; rows and sequences are copied into them, and
+nothing of the owner's is made, changed or dropped."""
+
+import pytest
+
+import moving
+import zoo
+from moving import Move
+
+DDL = """
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TABLE log (id bigserial PRIMARY KEY, what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO log (what) VALUES (TG_TABLE_NAME); RETURN new; END$$;
+CREATE TABLE parent (id serial PRIMARY KEY, name text NOT NULL, feels mood);
+CREATE TABLE child (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    parent integer NOT NULL REFERENCES parent, above integer REFERENCES child,
+    twice integer GENERATED ALWAYS AS (parent * 2) STORED);
+CREATE INDEX child_parent ON child (parent);
+CREATE TRIGGER noted BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER emptied BEFORE TRUNCATE ON parent FOR EACH STATEMENT EXECUTE FUNCTION note();
+CREATE TABLE part (day date, v text) PARTITION BY RANGE (day);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE part_2 PARTITION OF part DEFAULT;
+CREATE SEQUENCE alone;
+"""
+ROWS = """
+INSERT INTO parent (name, feels) SELECT 'name ' || g, 'bad' FROM generate_series(1, 500) AS g;
+INSERT INTO child (parent, above) SELECT g % 500 + 1, CASE WHEN g > 1 THEN g / 2 END FROM generate_series(1, 2000) AS g;
+INSERT INTO part SELECT date '2026-01-01' + g, 'v' FROM generate_series(1, 60) AS g;
+SELECT nextval('alone'), nextval('alone');
+"""
+
+
+@pytest.fixture
+def config(homeport):
+    path = homeport.cwd / "homeport.yaml"
+    path.write_text("schema: existing\n", encoding="utf-8")
+    return path
+
+
+def make(source, target):
+    source.script(DDL + ROWS)
+    target.script(DDL)
+
+
+@pytest.mark.parametrize("source_version, target_version", ((18, 18), (14, 16), (15, 18)))
+def test_rows_and_sequences_arrive_where_foreign_keys_and_triggers_are(homeport, pair, config, source_version, target_version):
+    """Where no pg_dump can read the source. Nothing fires, nothing is checked row by row, and what is
+    there stays."""
+    source, target = pair(source_version, target_version)
+    make(source, target)
+    before = zoo.inventory(target)
+    result = Move(homeport, source, target, "--config", config, "--split-bytes", "32kB", verify=True).ok()
+    assert result.json["verified"] is True
+    assert target.contents() == source.contents()
+    assert target.value("SELECT count(*) FROM log") == 500  # the source's own, none of homeport's making
+    after = zoo.inventory(target)
+    before["sequence value"] = after["sequence value"]
+    assert after == before
+    target.sql("INSERT INTO parent (name) VALUES ('after')")
+    assert target.value("SELECT count(*) FROM log") == 501
+
+
+def test_without_a_superuser_the_hint_says_what_is_needed(homeport, pair, config):
+    source, target = pair(15, 15)
+    make(source, target)
+    url = target.role("mover", "LOGIN")
+    target.sql("GRANT ALL ON SCHEMA public TO mover; GRANT ALL ON ALL TABLES IN SCHEMA public TO mover;"
+               f" GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO mover; GRANT CREATE ON DATABASE {target.name} TO mover")
+    for table in ("log", "parent", "child", "part", "part_1", "part_2"):
+        target.sql(f"ALTER TABLE {table} OWNER TO mover")
+    result = Move(homeport, source, target, "--config", config).run(target=url)
+    assert result.rc in (1, 3), str(result)
+    assert "session_replication_role" in result.err
+    assert target.sql("SELECT FROM parent") == []
+
+
+def test_killed_it_keeps_what_was_there_and_copies_again(homeport, pair, config):
+    source, target = pair(15, 15)
+    make(source, target)
+    before = zoo.inventory(target)
+    move = Move(homeport, source, target, "--config", config)
+    with moving.transaction(target, "LOCK TABLE child IN ACCESS SHARE MODE"):
+        run = move.start()
+        run.wait_for(lambda: moving.is_waiting(target), what="held before the tables are emptied")
+        run.kill()
+    move.check_incomplete()
+    source.sql("DELETE FROM part WHERE day > '2026-02-10'")
+    result = move.ok()
+    assert "schema kept" in result.err
+    assert target.contents() == source.contents()
+    after = zoo.inventory(target)
+    before["sequence value"] = after["sequence value"]
+    assert after == before
+
+
+@pytest.mark.parametrize("there, here, values", (
+    ("bigint", "double precision", "(1), (-5)"),
+    ("double precision", "bigint", "(1), (-5)"),
+    ("timestamp", "bigint", None),
+    ("text", "bytea", r"('\x01')"),
+    ("integer", "date", None),
+    ("varchar(5)", "text", "('ab'), ('é')"),
+    ("real", "integer", "(7)"),
+    ("text", "uuid", "('6ecd8c99-4036-403d-bf84-cf8400f67836')"),
+    ("integer[]", "text[]", "('{1,2}')"),
+))
+def test_rule_7_column_of_another_type_is_converted_or_refused_never_misread(homeport, pair, config, there, here, values):
+    """Both are eight bytes: as its binary form a 1 would become 5e-324."""
+    source, target = pair(15, 15)
+    source.sql(f"CREATE TABLE t (v {there})")
+    source.sql(f"INSERT INTO t VALUES {values}" if values else
+               f"INSERT INTO t VALUES ({'now()' if there == 'timestamp' else '1'})")
+    target.sql(f"CREATE TABLE t (v {here})")
+    move = Move(homeport, source, target, "--config", config)
+    if values:
+        move.ok()
+        assert target.sql("SELECT v::text FROM t ORDER BY 1") == source.sql("SELECT v::text FROM t ORDER BY 1")
+    else:
+        error = move.failed()
+        assert error["code"] == "sql" and '"public"."t"' in error["message"]
+        move.check_incomplete()
+        assert target.sql("SELECT FROM t") == []
+
+
+@pytest.mark.parametrize("ddl, says", (
+    ("CREATE TABLE other (id integer)", "target-table-missing"),
+    ("CREATE TABLE t (id integer)", "target-table-missing"),
+))
+def test_table_or_column_that_the_target_lacks(homeport, pair, config, ddl, says):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id integer, v text); INSERT INTO t VALUES (1, 'a')")
+    target.sql(ddl)
+    result = Move(homeport, source, target, "--config", config).run()
+    assert result.rc in (1, 3), str(result)
+    assert says in result.err
+    assert "t" not in target.tables() or target.sql("SELECT FROM t") == []

@@ -1,0 +1,532 @@
+"""Bad input, and input that looks bad: a clear error with a hint and the documented exit status, the
+source untouched, the target complete or called incomplete."""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import time
+
+import pytest
+
+import moving
+import server as postgres
+import wait
+import zoo
+from moving import IN_COPY, Move, held, shop
+
+
+@pytest.fixture
+def small(pair):
+    """A pair whose source has one table of one row: where rows do not matter."""
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
+    return source, target
+
+
+@pytest.fixture
+def shops(pair):
+    source, target = pair(15, 15)
+    shop(source, target)
+    return source, target
+
+
+def untouched(target):
+    return target.sql("SELECT nspname FROM pg_namespace WHERE oid >= 16384") == [] and target.tables() == []
+
+
+# -- servers that cannot be reached, or not so
+
+def nobody_listens():
+    return f"127.0.0.1:{postgres.free_port()}"
+
+
+@contextlib.contextmanager
+def deaf_server():
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+BAD_URLS = {
+    # what to replace in a good URL: message, hint
+    "wrong password": (lambda url: url.replace(":pw", ":wrong"), "password authentication failed", "percent-encoded"),
+    "no password": (lambda url: url.split(":pw")[0] + "@" + url.split("@")[1], "no password supplied", "PGPASSWORD"),
+    "unknown role": (lambda url: url.replace("//postgres", "//nobody"), "password authentication failed", "Check user and password"),
+    "database missing": (lambda url: url + "_missing", "does not exist", "Create it first"),
+    "nobody listens": (lambda url: url.split("@")[0] + f"@{nobody_listens()}/x", "Connection refused", "Nothing listens there"),
+    "no such host": (lambda url: url.split("@")[0] + "@no-such-host.invalid/x", "could not translate host name", "DNS"),
+    "no TLS": (lambda url: url + "?sslmode=require", "server does not support SSL", "sslmode=prefer or disable"),
+    "no TLS to verify": (lambda url: url + "?sslmode=verify-full&sslrootcert=/dev/null", "SSL", ""),
+    "channel binding": (lambda url: url + "?channel_binding=require", "channel binding", "channel_binding"),
+    "no socket there": (lambda _: "postgresql:///x?host=/nowhere", "No such file or directory", "socket"),
+}
+
+
+@pytest.mark.parametrize("side", ("source", "target"))
+@pytest.mark.parametrize("case", BAD_URLS)
+def test_side_that_cannot_be_reached(homeport, small, case, side):
+    change, message, hint = BAD_URLS[case]
+    good = dict(zip(("source", "target"), small))
+    move = Move(homeport, *small)
+    began = time.monotonic()
+    error = move.failed(**{side: change(good[side].url)})
+    assert time.monotonic() - began < 30
+    assert error["code"] == "connect"
+    assert message in error["message"]
+    assert side in error["message"]
+    assert hint in error["hint"]
+    assert not move.status()["exists"]
+    assert untouched(small[1])
+    # Not held against the next run.
+    move.ok()
+
+
+def test_server_that_never_answers(homeport, small):
+    with deaf_server() as address:
+        url = small[1].url.split("@")[0] + f"@{address}/x?connect_timeout=2"
+        error = Move(homeport, *small).failed(target=url)
+    assert error["code"] == "connect" and "timeout expired" in error["message"]
+    assert "did not answer in time" in error["hint"]
+
+
+def test_password_that_is_percent_encoded(homeport, small):
+    """Every character that means something in a URL, and some that are more than a byte."""
+    source, target = small
+    password = "p@ss:w/rd%20?#&=+ é\\'\"[]"
+    urls = {}
+    for side, database in (("source", source), ("target", target)):
+        urls[side] = database.role(f"mover {side}", "LOGIN SUPERUSER", password)
+        assert "p%40ss%3Aw%2Frd%2520" in urls[side]
+    move = Move(homeport, source, target, verify=True)
+    result = move.ok(**urls)
+    for form in (password, "p%40ss", "p@ss"):
+        assert form not in result.out + result.err
+        assert not any(form.encode() in path.read_bytes() for path in move.dir.iterdir() if path.is_file())
+    assert target.contents() == source.contents()
+
+
+# -- targets that do not take everything
+
+def test_target_that_is_a_standby(homeport, small, servers):
+    source, target = small
+    standby = servers.new(15, start=False)
+    subprocess.run(["rm", "-rf", standby.data_dir], check=True)
+    target.server._run(target.server.bin_dir / "pg_basebackup", "-h", target.server.socket_dir, "-p", str(target.server.port),
+                       "-U", "postgres", "-D", standby.data_dir, "-R", "-c", "fast", "-X", "stream")
+    # A copy has the first one's passwords.
+    standby.password = target.server.password
+    standby._settings["hot_standby"] = "on"
+    standby._write_settings()
+    with open(standby.log_path, "ab") as log:
+        standby.process = subprocess.Popen(
+            [standby.bin_dir / "postgres", "-D", standby.data_dir], stdout=log, stderr=log, cwd="/",
+            env=postgres.server_environment(), start_new_session=True, preexec_fn=postgres.end_with_parent,
+            **postgres.as_server_user())
+    wait.until(standby._answers, 60, "standby answers")
+    result = homeport("move", "--once", source=source, target=standby.url(target.name))
+    assert result.rc == 3, str(result)
+    assert "target-read-only" in result.err
+    assert not (homeport.cwd / ".homeport/state.sqlite").exists() or not Move(homeport, *small).status()["exists"]
+    assert untouched(target)
+
+
+@pytest.mark.parametrize("setting", ("ALTER ROLE mover SET default_transaction_read_only = on",
+                                     "ALTER DATABASE :db SET default_transaction_read_only = on"))
+def test_target_that_is_read_only_by_default(homeport, small, setting):
+    """homeport could write there all the same, but the app could not."""
+    source, target = small
+    url = target.role("mover", "LOGIN SUPERUSER")
+    target.server.sql(setting.replace(":db", target.name))
+    move = Move(homeport, source, target)
+    result = move.run(target=url)
+    assert result.rc == 3, str(result)
+    assert "target-read-only" in result.err and "RESET default_transaction_read_only" in result.err
+    assert not move.status()["exists"]
+    assert untouched(target)
+
+
+@pytest.mark.parametrize("setting", ("statement_timeout = '500ms'", "lock_timeout = '10ms'", "DateStyle = 'German, DMY'",
+                                     "search_path = nowhere", "session_replication_role = local", "row_security = off",
+                                     "client_encoding = 'LATIN1'", "standard_conforming_strings = off",
+                                     "default_transaction_isolation = 'serializable'", "quote_all_identifiers = on"))
+def test_settings_of_roles_and_databases_change_nothing(homeport, shops, setting):
+    source, target = shops
+    source.sql("INSERT INTO shop.address VALUES (1, ROW(E'back\\\\slash é', 1), E'\\\\N')")
+    for database in shops:
+        database.server.sql(f"ALTER DATABASE {database.name} SET {setting}")
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        if "timeout" in setting:  # the statement that is held takes longer than that
+            wait.until(lambda: target.server.value(
+                "SELECT max(now() - query_start) > '600ms' FROM pg_stat_activity WHERE application_name LIKE 'homeport copy%%'"),
+                10, "some time")
+    assert run.wait().rc == 0
+    for database in shops:
+        database.server.sql(f"ALTER DATABASE {database.name} RESET ALL")
+    assert zoo.differences(source, target) == []
+
+
+FULL_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Tables and indexes cannot grow or be written while the file FULL is there. */
+static int is_full(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path - 1);
+    if (len < 0 || access(FULL, F_OK) != 0)
+        return 0;
+    path[len] = 0;
+    return strstr(path, "/base/") != NULL;
+}
+
+#define SHIM(name, args, pass)                                                 \
+    ssize_t name args                                                          \
+    {                                                                          \
+        if (is_full(fd)) {                                                     \
+            errno = ENOSPC;                                                    \
+            return -1;                                                         \
+        }                                                                      \
+        ssize_t (*real) args = dlsym(RTLD_NEXT, #name);                        \
+        return real pass;                                                      \
+    }
+SHIM(pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at))
+SHIM(pwrite64, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at))
+SHIM(pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+SHIM(pwritev64, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+"""
+
+
+@pytest.fixture
+def server_with_full_disk(servers, tmp_path_factory):
+    """A server, and the file that makes its disk full while it is there."""
+    server = servers.new(15, start=False)
+    full = server.dir / "full"
+    library = server.dir / "full_disk.so"
+    (server.dir / "full_disk.c").write_text(FULL_DISK, encoding="utf-8")
+    subprocess.run(["cc", "-shared", "-fPIC", f'-DFULL="{full}"', "-o", library, server.dir / "full_disk.c", "-ldl"], check=True)
+    bins = server.dir / "bin"
+    bins.mkdir()
+    (bins / "postgres").write_text(
+        f'#!/bin/sh\nLD_PRELOAD="{library}" exec "{server.bin_dir}/postgres" "$@"\n', encoding="utf-8")
+    (bins / "postgres").chmod(0o755)
+    server.bin_dir = bins
+    return server.start(), full
+
+
+@pytest.mark.parametrize("step", ("schema", "copy", "indexes"))
+def test_disk_full_on_the_target(homeport, servers, pair, server_with_full_disk, step):
+    server, full = server_with_full_disk
+    source, _ = pair(15, 15)
+    target = server.create_db()
+    shop(source, target)
+    before = source.contents()
+    move = Move(homeport, source, target)
+    with contextlib.ExitStack() as stack:
+        if step == "schema":
+            run = stack.enter_context(moving.held_in_schema(move.start, target))
+        else:
+            run = stack.enter_context(held(move.start, target, IN_COPY if step == "copy" else moving.IN_INDEXES))
+        full.touch()
+    result = run.wait(60)
+    assert result.rc == 1, str(result)
+    error = moving.error_of(result)
+    assert error["sqlstate"] == "53100"
+    assert "No space left on device" in error["message"]
+    assert "free disk space" in error["hint"]
+    status = move.check_incomplete()
+    assert "No space left on device" in status["last_error"]
+    assert source.contents() == before
+    full.unlink()
+    move.ok()
+    assert zoo.differences(source, target) == []
+
+
+@pytest.fixture
+def extension_here(pair):
+    """A pair whose source's server alone has an extension; gone after the test."""
+    source, target = pair(15, 16)
+    folder = pathlib.Path(source.value("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'")) / "extension"
+    files = {"only_here.control": "default_version = '1'\nrelocatable = true\n",
+             "only_here--1.sql": "CREATE TYPE only_here AS ENUM ('a', 'b');\n"}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    yield source, target
+    for name in files:
+        (folder / name).unlink()
+
+
+def test_column_type_that_the_target_does_not_know(homeport, extension_here):
+    source, target = extension_here
+    source.sql("CREATE EXTENSION only_here; CREATE TABLE t (id integer PRIMARY KEY, own only_here)")
+    move = Move(homeport, source, target)
+    result = move.run()
+    assert result.rc == 3, str(result)
+    assert result.json["blockers"] >= 1
+    assert "extension-missing" in result.err and "only_here" in result.err
+    assert not move.status()["exists"]
+    assert untouched(target)
+
+
+@pytest.mark.parametrize("column, sqlstate", (("integer", "22P02"), ("varchar(2)", "22001"), ("text CHECK (a < 'b')", "23514")))
+def test_column_type_of_an_existing_target_that_does_not_take_the_value(homeport, pair, column, sqlstate):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'and'), (2, 'word')")
+    target.sql(f"CREATE TABLE t (id integer PRIMARY KEY, a {column})")
+    move = Move(homeport, source, target)
+    config = homeport.cwd / "homeport.yaml"
+    config.write_text("schema: existing\n", encoding="utf-8")
+    error = move.failed("--config", config)
+    assert error["sqlstate"] == sqlstate
+    assert '"public"."t"' in error["message"]
+    move.check_incomplete()
+    assert target.sql("SELECT * FROM t") == []
+
+
+def test_target_that_is_not_empty(homeport, small):
+    source, target = small
+    target.sql("CREATE TABLE mine (id integer); INSERT INTO mine VALUES (1)")
+    move = Move(homeport, source, target)
+    result = move.run()
+    assert result.rc == 3
+    assert "target-not-empty" in result.err and "mine" in result.err
+    assert target.sql("SELECT id FROM mine") == [(1,)]
+    assert target.sql("SELECT FROM pg_namespace WHERE nspname = 'homeport'") == []
+    assert not move.status()["exists"]
+
+
+# -- folders and moves that get mixed up
+
+def test_target_that_belongs_to_another_move(homeport, shops):
+    """Another folder begins where one has not ended."""
+    source, target = shops
+    first = Move(homeport, source, target)
+    with held(first.start, target, IN_COPY) as run:
+        run.kill()
+    rows = target.sql("SELECT schema_name, table_name FROM homeport.finished_part ORDER BY 1, 2")
+    second = Move(homeport, source, target, name="second")
+    error = second.failed()
+    assert error["code"] == "state"
+    assert "another move has begun on this target" in error["message"]
+    assert "drop and create the database" in error["hint"]
+    assert target.sql("SELECT schema_name, table_name FROM homeport.finished_part ORDER BY 1, 2") == rows
+    second.check_incomplete()
+    first.ok()
+    first.check_exact()
+
+
+def test_second_mover_on_one_target_while_the_first_is_at_work(homeport, shops):
+    """It must not end the other's sessions as if they were left behind by itself."""
+    source, target = shops
+    first = Move(homeport, source, target)
+    second = Move(homeport, source, target, name="second")
+    with held(first.start, target, IN_COPY) as run:
+        assert "another move has begun" in second.failed()["message"]
+    result = run.wait()
+    assert result.rc == 0 and "connection lost" not in result.err
+    first.check_exact()
+
+
+def test_work_folder_of_another_move(homeport, small):
+    source, target = small
+    move = Move(homeport, source, target)
+    move.ok()
+    other = target.server.create_db()
+    error = move.failed(target=other)
+    assert error["code"] == "state"
+    assert "belongs to a move from" in error["message"] and other.server.password not in error["message"]
+    assert "--dir" in error["hint"]
+    assert untouched(other)
+
+
+def test_second_mover_on_one_folder_is_refused_with_the_first_ones_id(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        error = move.failed()
+        assert error["code"] == "state"
+        assert str(run.pid) in error["message"] + error["hint"]
+        status = move.status()
+        assert (status["running"], status["pid"], status["complete"]) == (True, run.pid, False)
+    assert run.wait().rc == 0
+    move.check_exact()
+
+
+def test_finished_move_is_not_made_again(homeport, small):
+    source, target = small
+    move = Move(homeport, source, target)
+    move.ok()
+    source.sql("INSERT INTO t VALUES (2)")
+    result = move.ok()
+    assert result.json["already_done"] is True
+    assert target.sql("SELECT id FROM t") == [(1,)]
+    text = homeport("move", "--once", "--dir", move.dir, source=source, target=target)
+    assert (text.rc, text.out) == (0, "This move is finished already; nothing was done.\n")
+
+
+def test_work_folder_lost_while_the_target_has_marks(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        run.kill()
+    subprocess.run(["rm", "-r", move.dir], check=True)
+    error = move.failed()
+    assert "another move has begun on this target" in error["message"]
+    assert "drop and create the database" in error["hint"]
+    # The way on that the hint names.
+    name = target.name
+    target.server.sql(f"DROP DATABASE {name} WITH (FORCE)")
+    target.server.create_db(name)
+    move.ok()
+    move.check_exact()
+
+
+def test_target_made_anew_under_a_killed_move(homeport, shops):
+    """Neither marks nor rows: it begins from the start by itself."""
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        run.kill()
+    target.server.sql(f"DROP DATABASE {target.name} WITH (FORCE)")
+    target.server.create_db(target.name)
+    result = move.ok()
+    assert "the target is empty again" in result.err
+    move.check_exact()
+
+
+@pytest.mark.parametrize("lost", ("schema.dump", "schema.roles"))
+def test_files_lost_from_the_work_folder(homeport, shops, lost):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        run.kill()
+    (move.dir / lost).unlink()
+    if lost == "schema.roles":
+        move.ok()
+        move.check_exact()
+    else:
+        error = move.failed()
+        assert "by hand" in error["hint"]
+        move.check_incomplete()
+
+
+def test_state_that_is_damaged(homeport, small):
+    move = Move(homeport, *small)
+    move.dir.mkdir(parents=True)
+    (move.dir / "state.sqlite").write_text("this is no database, and longer than a header of one" * 20, encoding="utf-8")
+    error = move.failed()
+    assert error["code"] == "io" and "state.sqlite" in error["message"] and "not a database" in error["message"]
+    assert untouched(small[1])
+
+
+def test_work_folder_that_cannot_be_written(homeport, small, tmp_path):
+    """Root may write anywhere but into a file system that takes nothing."""
+    move = Move(homeport, *small)
+    for folder in (pathlib.Path("/proc/nowhere"), tmp_path / "file" / "folder"):
+        (tmp_path / "file").write_text("", encoding="utf-8")
+        move.dir = folder
+        error = move.failed()
+        assert error["code"] == "io" and str(folder) in error["message"] or "not a folder" in error["message"].lower()
+        assert untouched(small[1])
+
+
+def test_source_schema_changed_between_two_runs(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, moving.IN_FINISH) as run:
+        run.kill()
+    source.sql('''
+        SET session_replication_role = replica;
+        ALTER TABLE shop.account ADD COLUMN more text DEFAULT 'x';
+        DROP TABLE shop.booking;
+        DROP PUBLICATION feed;
+        CREATE TABLE shop.fresh (id integer PRIMARY KEY REFERENCES shop.account);
+        ALTER DEFAULT PRIVILEGES FOR ROLE "shop owner" IN SCHEMA shop REVOKE SELECT ON TABLES FROM "shop ""reader""";
+        ALTER TYPE shop.mood ADD VALUE 'so so';
+        SELECT lo_unlink(7001), lo_unlink(7002);
+    ''')
+    result = move.ok()
+    assert "the schema has changed since the run before; starting from empty" in result.err
+    move.check_exact()
+    assert target.sql("SELECT FROM pg_default_acl") == []
+
+
+def test_schema_taken_otherwise_between_two_runs(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        run.kill()
+    config = homeport.cwd / "homeport.yaml"
+    config.write_text("schema: existing\n", encoding="utf-8")
+    assert "in another way" in move.failed("--config", config)["message"]
+    move.check_incomplete()
+    config.unlink()
+    move.ok()
+    move.check_exact()
+
+
+# -- many, few, much
+
+def test_thousand_tables(homeport, pair):
+    source, target = pair(15, 15)
+    source.script("""
+        SELECT format('CREATE TABLE t%s (id integer PRIMARY KEY, other integer, a text);'
+                      'CREATE INDEX ON t%1$s (other); INSERT INTO t%1$s SELECT g, g, %1$s FROM generate_series(1, 5) AS g', n)
+          FROM generate_series(1, 1000) AS n \\gexec
+        SELECT format('ALTER TABLE t%s ADD FOREIGN KEY (other) REFERENCES t%s', n, n / 2 + 1)
+          FROM generate_series(1, 1000) AS n \\gexec
+    """)
+    began = time.monotonic()
+    result = Move(homeport, source, target, "--jobs", "4").ok()
+    print(f"1,000 tables in {time.monotonic() - began:.1f} s", result.json["took"])
+    assert result.json["copied"]["tables"] == 1000
+    assert result.json["copied"]["indexes"] == 2000
+    count = "SELECT contype, count(*), bool_and(convalidated) FROM pg_constraint WHERE conrelid >= 16384 GROUP BY 1 ORDER BY 1"
+    assert target.sql(count) == source.sql(count)
+    assert target.contents() == source.contents()
+
+
+@pytest.mark.parametrize("jobs", (1, 16, 64))
+def test_jobs(homeport, shops, jobs):
+    source, target = shops
+    move = Move(homeport, source, target, "--jobs", str(jobs), "--split-bytes", "64kB", verify=True)
+    move.ok()
+    move.check_exact()
+
+
+@pytest.mark.parametrize("jobs, rc", (("0x10", 2), ("-1", 2), ("1000", 2)))
+def test_jobs_that_cannot_be(homeport, small, jobs, rc):
+    result = Move(homeport, *small).run("--jobs", jobs)
+    assert result.rc == rc
+    assert "jobs" in moving.error_of(result)["message"]
+
+
+def test_empty_database(homeport, pair):
+    source, target = pair(15, 15)
+    move = Move(homeport, source, target, verify=True)
+    result = move.ok()
+    assert (result.json["copied"]["tables"], result.json["rows"]) == (0, 0)
+    move.check_exact()
+
+
+@pytest.mark.tsan
+def test_server_with_fewer_connections_than_jobs(homeport, servers, pair):
+    """check warns; the move goes on with what it gets and does not wait for more."""
+    source, _ = pair(15, 15)
+    target = servers.new(15, settings={"max_connections": 8, "max_wal_senders": 0, "wal_level": "replica"}).create_db()
+    shop(source, target)
+    move = Move(homeport, source, target, "--jobs", "16")
+    began = time.monotonic()
+    result = move.ok()
+    assert time.monotonic() - began < 30
+    assert "going on with a worker less" in result.err and "too many clients" in result.err
+    move.check_exact()
