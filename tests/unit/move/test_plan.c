@@ -602,6 +602,29 @@ static void a_partitioned_tables_index_is_made_at_once_and_attached_to(void **st
     assert_before(find_task(&plan, TASK_ANALYZE, &tables[1], NULL, 0), foreign_key);
 }
 
+/* Two at once may each miss the other's, and the index above both stays invalid. */
+static void attachments_are_made_one_after_the_other(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    ArchiveEntry entries[] = {
+        POST(1, 21, "INDEX", 0, "CREATE INDEX root_idx ON ONLY public.root (a);\n"),
+        POST(2, 22, "INDEX", 1, "CREATE INDEX branch_idx ON ONLY public.branch (a);\n"),
+        POST(3, 23, "INDEX", 2, "CREATE INDEX part_idx ON public.part (a);\n"),
+        POST(4, 0, "INDEX ATTACH", 1, "ALTER INDEX root_idx ATTACH PARTITION branch_idx;\n"),
+        POST(5, 0, "INDEX ATTACH", 2, "ALTER INDEX branch_idx ATTACH PARTITION part_idx;\n"),
+    };
+    const Archive archive = {.entries = entries, .count = COUNT_OF(entries)};
+
+    source = (Server){.facts = {FACT("index", "21", "root", "p", "", NULL, NULL, "f", "f", NULL,
+                                     NULL, "f", "f")}};
+    Plan plan =
+        make_plan(arena, &(PlanRequest){.tables = &child, .table_count = 1, .archive = &archive});
+
+    assert_before(find_task(&plan, TASK_ENTRY, NULL, &entries[3], 0),
+                  find_task(&plan, TASK_ENTRY, NULL, &entries[4], 0));
+}
+
 static void partitions_whose_rows_may_change_places_wait_for_each_other(void **state)
 {
     (void)state;
@@ -675,6 +698,7 @@ int main(void)
         PLANNED(what_is_not_built_beside_the_copy_is_not_planned),
         PLANNED(what_takes_longest_costs_most),
         PLANNED(a_partitioned_tables_index_is_made_at_once_and_attached_to),
+        PLANNED(attachments_are_made_one_after_the_other),
         PLANNED(partitions_whose_rows_may_change_places_wait_for_each_other),
         PLANNED(a_server_that_does_not_answer_is_an_error),
     };
