@@ -1,0 +1,34 @@
+/*
+ * How other commands steer the mover: <dir>/control.sock (0600), one JSON object a line each way.
+ * Request: {"verb": "cutover", ...}; answers: {"event": "...", ...} while at work, and at the end
+ * {"ok": true, ...} or {"ok": false, "error": {...}}. Who hangs up gives up watching, not the work.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+
+typedef struct Control Control;
+typedef struct ControlCall ControlCall; /* one request that waits for its answer */
+
+/* ---- the mover's side: all from one thread ---- */
+
+bool control_listen(const char *dir, Control **ret, Error *err) MUST_USE;
+void control_close(Control *control); /* removes the socket; accepts NULL */
+/* Waits up to timeout_ms. *ret: a request that has come whole, or NULL. */
+bool control_next(Control *control, int timeout_ms, ControlCall **ret, Error *err) MUST_USE;
+const char *control_verb(const ControlCall *call);
+const json_t *control_params(const ControlCall *call);  /* the whole request object */
+void control_event(ControlCall *call, json_t *event);   /* takes the reference */
+void control_answer(ControlCall *call, json_t *answer); /* takes the reference; ends the call */
+void control_fail(ControlCall *call, const Error *error);
+
+/* ---- a command's side ---- */
+
+/* ERR_CONNECT where nobody listens. `on_event` may be NULL. *ret: the answer, the caller's. */
+bool control_call(const char *dir, json_t *request,
+                  void (*on_event)(void *context, const json_t *event), void *context, json_t **ret,
+                  Error *err) MUST_USE;
