@@ -45,10 +45,11 @@ static bool consists_of(const char *text, const char *allowed)
     return text[strspn(text, allowed)] == '\0';
 }
 
-static void add_encoded(Text *text, const char *value)
+/* `readable`: what needs no encoding in this place, and is better read without. */
+static void add_encoded(Text *text, const char *value, const char *readable)
 {
     for (; *value; value++)
-        if (strchr(LETTERS DIGITS "-._~/,", *value))
+        if (strchr(LETTERS DIGITS "-._~", *value) || strchr(readable, *value))
             text_add_char(text, *value);
         else
             text_addf(text, "%%%02X", (unsigned char)*value);
@@ -60,7 +61,7 @@ static void add_param(Text *text, const char *keyword, const char *value)
     if (is_secret(keyword))
         text_add(text, "***");
     else
-        add_encoded(text, value);
+        add_encoded(text, value, "/,");
 }
 
 /* One host with one port, in the place where people look for them. Several, and socket folders,
@@ -85,12 +86,12 @@ static const char *make_redacted(Arena *arena, const PgUrl *url)
 
     text_add(&text, "postgresql://");
     if (*url->user || password) {
-        add_encoded(&text, url->user);
+        add_encoded(&text, url->user, "");
         text_add(&text, password ? ":***@" : "@");
     }
     bool inside = add_address(&text, host ? host : "", url->port);
     text_add_char(&text, '/');
-    add_encoded(&text, url->database);
+    add_encoded(&text, url->database, "/,");
     if (!inside && host)
         add_param(&text, "host", host);
     if (!inside && *url->port)
@@ -123,14 +124,26 @@ static bool fail_url(Error *err)
                            "the password write @ as %%40, : as %%3A, / as %%2F and %% as %%25.");
 }
 
+static bool names_parameter(const char *message)
+{
+    static const char *const beginnings[] = {
+        "invalid URI query parameter:", "missing key/value separator \"=\" in URI query",
+        "extra key/value separator \"=\" in URI query"};
+
+    for (size_t i = 0; message && i < COUNT_OF(beginnings); i++)
+        if (strncmp(message, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
 /* libpq quotes the part of the text that it could not read, which may be of the
  * password: its message is used only where it names a parameter, and nothing
  * before that can have been one. */
 static bool fail_parse(const char *text, const char *message, const char *what, Error *err)
 {
     const char *query = strchr(text, '?');
-    bool named = message && strstr(message, "query parameter") && query && !strchr(query, '@') &&
-                 !strstr(query, "password");
+    bool named =
+        names_parameter(message) && query && !strchr(query, '@') && !strstr(query, "password");
 
     if (named)
         (void)error_set(err, ERR_USAGE, "the %s's URL has a %.*s", what,
@@ -202,8 +215,10 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
                           "Give --%s URL, set HOMEPORT_%s_URL, or write %s: into homeport.yaml.",
                           what, strcmp(what, "source") == 0 ? "SOURCE" : "TARGET", what);
     }
-    if (strlen(text) > MAX_URL)
-        return error_set(err, ERR_USAGE, "the %s's URL is longer than %d bytes", what, MAX_URL);
+    if (strlen(text) > MAX_URL) {
+        (void)error_set(err, ERR_USAGE, "the %s's URL is longer than %d bytes", what, MAX_URL);
+        return fail_url(err);
+    }
     /* Without this, a word such as "mydb" would be taken for nothing at all. */
     PQconninfoOption *options = PQconninfoParse(text, &message);
     if (!options || has_stray_at(text)) {

@@ -111,14 +111,16 @@ static void any_character_can_be_encoded(void **state)
     (void)state;
     static const Parsed cases[] = {
         {"postgresql://us%40er:p%40%3A%2F%25%3F%23w@db/na%2Fme%20%C3%A9",
-         "postgresql://us%40er:***@db/na/me%20%C3%A9",                                                 "db", "", "us@er", "p@:/%?#w",
-         "na/me \xC3\xA9"                                                                                                                                    },
-        {"postgresql://app:%E2%82%AC%F0%9F%98%80@db/x",                   "postgresql://app:***@db/x", "db", "",
-         "app",                                                                                                           "\xE2\x82\xAC\xF0\x9F\x98\x80", "x"},
-        {"postgresql://app:\xE2\x82\xAC@db/x",                            "postgresql://app:***@db/x", "db", "", "app",
-         "\xE2\x82\xAC",                                                                                                                                  "x"},
-        {"postgresql://app:p?w#[]!&=@db/x",                               "postgresql://app:***@db/x", "db", "", "app",
-         "p?w#[]!&=",                                                                                                                                     "x"},
+         "postgresql://us%40er:***@db/na/me%20%C3%A9",                                                       "db", "", "us@er", "p@:/%?#w",
+         "na/me \xC3\xA9"                                                                                                                                          },
+        {"postgresql://app:%E2%82%AC%F0%9F%98%80@db/x",                   "postgresql://app:***@db/x",       "db", "",
+         "app",                                                                                                                 "\xE2\x82\xAC\xF0\x9F\x98\x80", "x"},
+        {"postgresql://app:\xE2\x82\xAC@db/x",                            "postgresql://app:***@db/x",       "db", "", "app",
+         "\xE2\x82\xAC",                                                                                                                                        "x"},
+        {"postgresql://a%2Fb%2Cc:pw@db/x",                                "postgresql://a%2Fb%2Cc:***@db/x", "db", "", "a/b,c",
+         "pw",                                                                                                                                                  "x"},
+        {"postgresql://app:p?w#[]!&=@db/x",                               "postgresql://app:***@db/x",       "db", "", "app",
+         "p?w#[]!&=",                                                                                                                                           "x"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++)
@@ -167,6 +169,7 @@ static const Refused unreadable[] = {
     {"postgresql://app:S3cr3t%4@db/x",                "percent-encoding that is not one"       },
     {"postgresql://app:S3cr3t%zz@db/x",               "percent-encoding that is not one"       },
     {"postgresql://app:S3cr3t%00@db/x",               "percent-encoding that is not one"       },
+    {"postgresql://S3cr3t% query parameter@db/x?a=b", "percent-encoding that is not one"       },
     {"postgresql://app:pw@db/x?sslmode=%2",           "percent-encoding that is not one"       },
     {"postgresql://app:S3cr3t/1@db/x",                "could not be read"                      },
     {"postgresql://app:12/S3cr3t@db/x",               "could not be read"                      },
