@@ -17,8 +17,11 @@ typedef struct ControlCall ControlCall; /* one request that waits for its answer
 /* ---- the mover's side: all from one thread ---- */
 
 bool control_listen(const char *dir, Control **ret, Error *err) MUST_USE;
-void control_close(Control *control); /* removes the socket; accepts NULL */
-/* Waits up to timeout_ms. *ret: a request that has come whole, or NULL. */
+/* Removes the socket, and ends the calls that have no answer; accepts NULL. */
+void control_close(Control *control);
+/* Waits up to timeout_ms, and not past a request to stop (core/cancel.h). *ret: a request that has
+ * come whole, or NULL. What slow callers have not taken yet is sent on from here: call it often. A
+ * call lives until it is answered, also where its caller has hung up. */
 bool control_next(Control *control, int timeout_ms, ControlCall **ret, Error *err) MUST_USE;
 const char *control_verb(const ControlCall *call);
 const json_t *control_params(const ControlCall *call);  /* the whole request object */
@@ -28,7 +31,9 @@ void control_fail(ControlCall *call, const Error *error);
 
 /* ---- a command's side ---- */
 
-/* ERR_CONNECT where nobody listens. `on_event` may be NULL. *ret: the answer, the caller's. */
+/* Takes the request's reference. `on_event` may be NULL. *ret: the answer, the caller's.
+ * ERR_CONNECT where nobody listens, or the mover ended before it answered; an answer with "ok":
+ * false is the mover's own error. */
 bool control_call(const char *dir, json_t *request,
                   void (*on_event)(void *context, const json_t *event), void *context, json_t **ret,
                   Error *err) MUST_USE;
