@@ -18,5 +18,6 @@ CREATE TABLE IF NOT EXISTS move (
     rows_done integer NOT NULL DEFAULT 0,
     bytes_done integer NOT NULL DEFAULT 0,
     runs integer NOT NULL DEFAULT 0,
-    last_error text
+    last_error text,
+    switches integer NOT NULL DEFAULT 0 -- cutovers and rollbacks made
 )

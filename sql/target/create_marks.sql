@@ -1,7 +1,8 @@
 -- name: target_create_marks
 -- homeport's own schema on the target, dropped when the move is finished: what
 -- is done is marked here in the transaction that does it (MOVE.md 5). A table
--- has a row for each part that it is copied in. `relaxed` has the server's settings that were
+-- has a row for each of the `parts` that it is copied in; `position` is where the snapshot stood in the
+-- source's WAL, NULL without a stream. `relaxed` has the server's settings that were
 -- changed, with the value in postgresql.auto.conf before (NULL: it was not there). `no_crash` has a
 -- row until the server crashes. Several statements, run by the simple protocol in one transaction.
 -- columns: none
@@ -15,7 +16,9 @@ CREATE TABLE IF NOT EXISTS homeport.finished_part (
     schema_name text NOT NULL,
     table_name text NOT NULL,
     part integer NOT NULL,
+    parts integer NOT NULL,
     rows bigint NOT NULL,
+    position pg_catalog.pg_lsn,
     PRIMARY KEY (schema_name, table_name, part)
 );
 CREATE TABLE IF NOT EXISTS homeport.finished_entry (

@@ -77,7 +77,8 @@ static bool ask_the_move(const Invocation *inv, MigrationsOptions *options, Erro
 
     if (!move_status(inv->arena, inv->config, &move, err))
         return false;
-    if (!move.exists || move.complete || strcmp(move.phase, "planned") == 0)
+    if (!move.exists || move.complete || strcmp(move.phase, "planned") == 0 ||
+        strcmp(move.phase, "aborted") == 0)
         return true;
     options->blocked = arena_printf(inv->arena, "a move is under way in \"%s\" (%s)",
                                     inv->config->dir, move.phase);

@@ -29,7 +29,7 @@ static bool snapshot_lost(Error *err, const char *what)
     return error_hint(err, "%s", "The snapshot went with its connection: the rows start again.");
 }
 
-bool keeper_open(Arena *arena, const PgUrl *source, Keeper *ret, Error *err)
+bool keeper_open(Arena *arena, const PgUrl *source, const char *given, Keeper *ret, Error *err)
 {
     auto_conn PGconn *conn = NULL;
     char *snapshot = NULL;
@@ -37,6 +37,7 @@ bool keeper_open(Arena *arena, const PgUrl *source, Keeper *ret, Error *err)
     if (!pg_connect_retry(source, "keeper", RECONNECT_S, &conn, err))
         return error_add_context(err, "connect to the source");
     if (!pg_exec(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) ||
+        (given && !pg_execf(conn, err, "SET TRANSACTION SNAPSHOT %s", pg_literal(arena, given))) ||
         !pg_query_text(conn, arena, "SELECT pg_catalog.pg_export_snapshot()", &snapshot, err))
         return error_add_context(err, "export a snapshot of the source");
     *ret = (Keeper){.conn = conn, .snapshot = snapshot, .in_use = PTHREAD_MUTEX_INITIALIZER};

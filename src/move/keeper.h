@@ -22,7 +22,10 @@ typedef struct Keeper {
     pthread_mutex_t in_use;
 } Keeper;
 
-bool keeper_open(Arena *arena, const PgUrl *source, Keeper *ret, Error *err) MUST_USE;
+/* `snapshot` is one that somebody else has exported, a replication slot's: it is exported again for
+ * those who come later (rule 3). NULL: one of its own. */
+bool keeper_open(Arena *arena, const PgUrl *source, const char *snapshot, Keeper *ret,
+                 Error *err) MUST_USE;
 void keeper_close(Keeper *keeper);
 
 /* tables_list(), which opens the tables and so may have to wait for a lock. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/cancel.h"
 #include "core/clock.h"
@@ -119,17 +120,67 @@ bool marks_schema_done(PGconn *target, Error *err)
     return pg_exec(target, sql_target_schema_done, err);
 }
 
-bool marks_part(PGconn *target, const char *schema, const char *table, int part, int64_t rows,
-                Error *err)
+bool marks_part(PGconn *target, const FinishedPart *part, Error *err)
 {
     auto_result PGresult *res = NULL;
-    char part_text[16];
-    char rows_text[32];
+    char number[16];
+    char parts[16];
+    char rows[32];
+    char position[LSN_TEXT_SIZE];
 
-    (void)snprintf(part_text, sizeof part_text, "%d", part);
-    (void)snprintf(rows_text, sizeof rows_text, "%" PRId64, rows);
-    const char *params[] = {schema, table, part_text, rows_text};
+    (void)snprintf(number, sizeof number, "%d", part->part);
+    (void)snprintf(parts, sizeof parts, "%d", part->parts);
+    (void)snprintf(rows, sizeof rows, "%" PRId64, part->rows);
+    const char *params[] = {
+        part->schema, part->table, number,
+        parts,        rows,        part->position ? lsn_text(part->position, position) : NULL};
     return pg_query(target, sql_target_mark_part, COUNT_OF(params), params, &res, err);
+}
+
+static bool is_among(const PGresult *res, const Table *table)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (strcmp(PQgetvalue(res, i, 0), table->schema) == 0 &&
+            strcmp(PQgetvalue(res, i, 1), table->name) == 0)
+            return true;
+    return false;
+}
+
+/* Rows that were sent to a root may be in any partition below it. */
+static bool is_whole(const Table *tables, int count, const bool *there, int at)
+{
+    if (!tables[at].root)
+        return there[at];
+    for (int i = 0; i < count; i++)
+        if (tables[i].root && strcmp(tables[i].root, tables[at].root) == 0 && !there[i])
+            return false;
+    return true;
+}
+
+bool marks_keep_finished(PGconn *target, const Table *tables, int count, bool *finished, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+    auto_result PGresult *kept = NULL;
+    bool *there = arena_array(scratch, (size_t)count, sizeof *there);
+    const char **schemas = arena_array(scratch, (size_t)count, sizeof *schemas);
+    const char **names = arena_array(scratch, (size_t)count, sizeof *names);
+    int keep = 0;
+
+    if (!pg_query(target, sql_target_finished_tables, 0, NULL, &res, err))
+        return error_add_context(err, "ask which tables are finished");
+    for (int i = 0; i < count; i++)
+        there[i] = is_among(res, &tables[i]);
+    for (int i = 0; i < count; i++) {
+        finished[i] = is_whole(tables, count, there, i);
+        if (!finished[i])
+            continue;
+        schemas[keep] = tables[i].schema;
+        names[keep++] = tables[i].name;
+    }
+    const char *params[] = {pg_text_array(scratch, schemas, keep),
+                            pg_text_array(scratch, names, keep)};
+    return pg_query(target, sql_target_keep_parts, COUNT_OF(params), params, &kept, err);
 }
 
 bool marks_entry(PGconn *target, int entry, Error *err)

@@ -11,6 +11,8 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "move/archive.h"
+#include "move/tables.h"
+#include "pg/lsn.h"
 #include "pg/pg.h"
 
 typedef struct Marks {
@@ -37,9 +39,23 @@ bool marks_check_crash(PGconn *target, Error *err) MUST_USE;
 
 /* In the caller's transaction. */
 bool marks_schema_done(PGconn *target, Error *err) MUST_USE;
-bool marks_part(PGconn *target, const char *schema, const char *table, int part, int64_t rows,
-                Error *err) MUST_USE;
+
+typedef struct FinishedPart {
+    const char *schema;
+    const char *table;
+    int part;
+    int parts;
+    int64_t rows;
+    Lsn position; /* 0: without a stream */
+} FinishedPart;
+
+bool marks_part(PGconn *target, const FinishedPart *part, Error *err) MUST_USE;
 bool marks_entry(PGconn *target, int entry, Error *err) MUST_USE;
+
+/* Sets finished[i] for each table of which all is there, and forgets the parts of all others, in
+ * its own transaction. Tables whose rows may change places are finished together. */
+bool marks_keep_finished(PGconn *target, const Table *tables, int count, bool *finished,
+                         Error *err) MUST_USE;
 
 /* -1: not finished. */
 bool marks_part_rows(PGconn *target, const char *schema, const char *table, int part, int64_t *ret,

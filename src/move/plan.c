@@ -72,7 +72,9 @@ typedef struct Planner {
     TableNode *tables;
     FactNode *fact_index;
     EntryNode *entries;
-    PoolTask *all_ready; /* every table's ANALYZE is done, every index attached */
+    PoolTask *all_built; /* every table's ANALYZE is done, and all that is neither a foreign key nor
+                            an attachment */
+    PoolTask *all_ready; /* and every index is attached */
     PoolTask *attached;  /* the last INDEX ATTACH so far */
     int64_t total_bytes;
 } Planner;
@@ -312,6 +314,7 @@ static PoolTask *add_copy(const CopySql *copy)
         .kind = TASK_COPY,
         .table = table,
         .part = copy->part,
+        .parts = copy->parts,
         .copy_out = copy_out_sql(copy),
         .copy_in = copy_in_sql(copy),
         .freeze = copy->freeze,
@@ -337,6 +340,11 @@ static void order_copied(Planner *planner, PoolTask *copy, TableTasks *tasks)
             pool_order(graph, copy, node->tasks.copied);
 }
 
+static bool is_finished(const PlanRequest *request, const Table *table)
+{
+    return request->finished && request->finished[table - request->tables];
+}
+
 static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
 {
     PoolGraph *graph = &planner->plan->graph;
@@ -347,6 +355,10 @@ static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
      * already forbid. */
     bool freeze = alone && table->heap && !table->condition && planner->request->archive;
 
+    if (is_finished(planner->request, table)) {
+        freeze = true; /* as far as what follows is concerned */
+        parts = 0;
+    }
     for (int part = 0; part < parts; part++) {
         CopySql copy = {planner, table, part, parts, binary, freeze};
         order_copied(planner, add_copy(&copy), tasks);
@@ -360,7 +372,7 @@ static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
     pool_order(graph, tasks->copied, tasks->indexed);
     pool_order(graph, tasks->indexed, tasks->keyed);
     pool_order(graph, tasks->keyed, tasks->ready);
-    pool_order(graph, tasks->ready, planner->all_ready);
+    pool_order(graph, tasks->ready, planner->all_built);
 }
 
 static void add_table(Planner *planner, const Table *table)
@@ -485,8 +497,9 @@ static PoolTask *plan_foreign_key(Planner *planner, const ArchiveEntry *entry, i
         (Task){.kind = TASK_FOREIGN_KEY, .table = child ? child->table : NULL, .entry = entry});
 
     /* A partitioned table has no rows of its own: all that could be its partitions must be ready.
-     */
-    if (!child || !parent) {
+     * And where partitions are, checking a key may wait for an index that is being attached, which
+     * waits for locks of ours. */
+    if (!child || !parent || planner->attached) {
         pool_order(graph, planner->all_ready, task);
     } else {
         pool_order(graph, child->ready, task);
@@ -522,14 +535,19 @@ static void order_entry(Planner *planner, const ArchiveEntry *entry, PoolTask *t
 
     for (int i = 0; i < entry->dep_count; i++)
         pool_order(graph, find_entry_task(planner, entry->deps[i]), task);
-    if (strcmp(entry->desc, "INDEX ATTACH") != 0)
+    if (strcmp(entry->desc, "FK CONSTRAINT") == 0)
         return;
+    if (strcmp(entry->desc, "INDEX ATTACH") != 0) {
+        pool_order(graph, task, planner->all_built);
+        return;
+    }
     /* Foreign keys of partitioned tables need the indexes attached. */
     pool_order(graph, task, planner->all_ready);
     /* One after the other: an attachment below that makes a partitioned index valid looks at the
      * one above without its lock, and of two that end at once neither sees the other: the one
-     * above would stay invalid for ever. */
-    pool_order(graph, planner->attached, task);
+     * above would stay invalid for ever. And when nothing else is done to these tables: it then
+     * locks the table above too, last of all, against the order in which others take locks. */
+    pool_order(graph, planner->attached ? planner->attached : planner->all_built, task);
     planner->attached = task;
 }
 
@@ -565,7 +583,9 @@ bool plan_make(Arena *arena, const PlanRequest *request, Plan *ret, Error *err)
     Planner planner = {.arena = arena, .request = request, .plan = plan};
 
     plan->graph = pool_graph(arena);
+    planner.all_built = add_milestone(&planner);
     planner.all_ready = add_milestone(&planner);
+    pool_order(&plan->graph, planner.all_built, planner.all_ready);
     bool ok = plan_tables(&planner, err) && (!request->archive || load_facts(&planner, err));
     if (ok && request->archive)
         plan_entries(&planner);

@@ -39,6 +39,7 @@ typedef struct Task {
     const char *copy_out;      /* TASK_COPY */
     const char *copy_in;
     int part;
+    int parts;
     bool freeze;            /* TASK_COPY: TRUNCATE, then COPY FREEZE, in one transaction (rule 8) */
     bool vacuum;            /* TASK_ANALYZE: with VACUUM */
     const char *delete_sql; /* an extension's configuration table: its rows of an earlier run */
@@ -52,7 +53,8 @@ typedef struct PlanRequest {
     PGconn *schema;         /* the database that the archive was made of */
     PGconn *source;         /* for extension versions; both may be the same */
     PGconn *target;
-    int streams; /* of COPY at once: how many parts of a table could help */
+    int streams;          /* of COPY at once: how many parts of a table could help */
+    const bool *finished; /* one a table: its rows are there already; NULL: none's are */
 } PlanRequest;
 
 typedef struct Plan {

@@ -13,11 +13,19 @@
 #include "sql.gen.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
-    [PHASE_PLANNED] = "planned",     [PHASE_SCHEMA] = "schema",     [PHASE_COPYING] = "copying",
-    [PHASE_FINISHING] = "finishing", [PHASE_FINISHED] = "finished",
+    [PHASE_PLANNED] = "planned",     [PHASE_SCHEMA] = "schema",       [PHASE_COPYING] = "copying",
+    [PHASE_FOLLOWING] = "following", [PHASE_CAUGHT_UP] = "caught-up", [PHASE_FENCING] = "fencing",
+    [PHASE_DRAINING] = "draining",   [PHASE_SWITCHING] = "switching", [PHASE_HOME] = "home",
+    [PHASE_AWAY] = "away",           [PHASE_FINISHING] = "finishing", [PHASE_FINISHED] = "finished",
+    [PHASE_ABORTING] = "aborting",   [PHASE_ABORTED] = "aborted",
 };
 
-/* What is not here cannot happen. */
+static const char *const direction_names[] = {
+    [DIRECTION_FORWARD] = "forward",
+    [DIRECTION_BACK] = "back",
+};
+
+/* What is not here cannot happen, but for what place_next() says of switches. */
 static const struct {
     Phase from;
     PhaseEvent event;
@@ -31,7 +39,24 @@ static const struct {
     {PHASE_COPYING,   EVENT_TARGET_EMPTY,   PHASE_SCHEMA   },
     {PHASE_COPYING,   EVENT_ROWS_RESTARTED, PHASE_COPYING  },
     {PHASE_COPYING,   EVENT_ALL_THERE,      PHASE_FINISHING},
+    {PHASE_COPYING,   EVENT_COPIED,         PHASE_FOLLOWING},
+    {PHASE_FOLLOWING, EVENT_CAUGHT_UP,      PHASE_CAUGHT_UP},
+    {PHASE_CAUGHT_UP, EVENT_FELL_BEHIND,    PHASE_FOLLOWING},
+    {PHASE_CAUGHT_UP, EVENT_FENCE,          PHASE_FENCING  },
+    {PHASE_HOME,      EVENT_FENCE,          PHASE_FENCING  },
+    {PHASE_AWAY,      EVENT_FENCE,          PHASE_FENCING  },
+    {PHASE_FENCING,   EVENT_FENCED,         PHASE_DRAINING },
+    {PHASE_DRAINING,  EVENT_DRAINED,        PHASE_SWITCHING},
+    {PHASE_HOME,      EVENT_FINISH,         PHASE_FINISHING},
+    {PHASE_AWAY,      EVENT_FINISH,         PHASE_FINISHING},
     {PHASE_FINISHING, EVENT_DONE,           PHASE_FINISHED },
+    {PHASE_PLANNED,   EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_SCHEMA,    EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_COPYING,   EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_FOLLOWING, EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_CAUGHT_UP, EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_ABORTING,  EVENT_ABORT,          PHASE_ABORTING },
+    {PHASE_ABORTING,  EVENT_DONE,           PHASE_ABORTED  },
 };
 
 /* Column order of sql/store/read_move.sql. */
@@ -51,6 +76,7 @@ enum {
     COL_BYTES_DONE,
     COL_RUNS,
     COL_LAST_ERROR,
+    COL_SWITCHES,
 };
 
 const char *phase_name(Phase phase)
@@ -59,14 +85,46 @@ const char *phase_name(Phase phase)
     return phase_names[phase];
 }
 
-bool phase_next(Phase from, PhaseEvent event, Phase *ret)
+const char *direction_name(Direction direction)
 {
-    for (size_t i = 0; i < COUNT_OF(transitions); i++)
-        if (transitions[i].from == from && transitions[i].event == event) {
-            *ret = transitions[i].to;
-            return true;
-        }
-    return false;
+    return direction_names[direction];
+}
+
+bool phase_is_switch(Phase phase)
+{
+    return phase == PHASE_FENCING || phase == PHASE_DRAINING || phase == PHASE_SWITCHING;
+}
+
+/* A switch ends at the other side, or where it came from. */
+static bool switch_next(Place from, PhaseEvent event, Place *ret)
+{
+    bool forward = from.direction == DIRECTION_FORWARD;
+
+    if (event == EVENT_SWITCHED && from.phase == PHASE_SWITCHING) {
+        *ret = (Place){from.direction, forward ? PHASE_HOME : PHASE_AWAY, from.switches + 1};
+        return true;
+    }
+    if (event != EVENT_UNDONE || !phase_is_switch(from.phase))
+        return false;
+    if (from.switches == 0)
+        *ret = (Place){DIRECTION_FORWARD, PHASE_FOLLOWING, 0};
+    else
+        *ret = (Place){forward ? DIRECTION_BACK : DIRECTION_FORWARD,
+                       forward ? PHASE_AWAY : PHASE_HOME, from.switches};
+    return true;
+}
+
+bool place_next(Place from, PhaseEvent event, Place *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(transitions); i++) {
+        if (transitions[i].from != from.phase || transitions[i].event != event)
+            continue;
+        *ret = (Place){from.direction, transitions[i].to, from.switches};
+        if (event == EVENT_FENCE)
+            ret->direction = from.phase == PHASE_HOME ? DIRECTION_BACK : DIRECTION_FORWARD;
+        return true;
+    }
+    return switch_next(from, event, ret);
 }
 
 static bool phase_parse(const char *name, Phase *ret, Error *err)
@@ -93,7 +151,7 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
     MoveRecord move = {
         .exists = true,
         .id = store_cell(&rows, 0, COL_ID),
-        .direction = store_cell(&rows, 0, COL_DIRECTION),
+        .live = strcmp(store_cell(&rows, 0, COL_KIND), "live") == 0,
         .source = store_cell(&rows, 0, COL_SOURCE),
         .target = store_cell(&rows, 0, COL_TARGET),
         .started_ms = store_cell_i64(&rows, 0, COL_STARTED),
@@ -106,8 +164,13 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
         .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
     };
-    if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.phase, err))
+    if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.place.phase, err))
         return false;
+    move.place.direction =
+        strcmp(store_cell(&rows, 0, COL_DIRECTION), direction_names[DIRECTION_BACK]) == 0
+            ? DIRECTION_BACK
+            : DIRECTION_FORWARD;
+    move.place.switches = (int)store_cell_i64(&rows, 0, COL_SWITCHES);
     *ret = move;
     return true;
 }
@@ -170,15 +233,22 @@ static bool make_id(Arena *arena, const char **ret, Error *err)
     return true;
 }
 
-bool state_begin(State *state, Arena *arena, const char *source, const char *target, Error *err)
+bool state_is_begun(const State *state)
+{
+    return state->move.exists && state->move.place.phase != PHASE_ABORTED;
+}
+
+bool state_begin(State *state, Arena *arena, const MoveBegin *begin, Error *err)
 {
     const char *id = NULL;
 
-    assert(!state->move.exists);
+    assert(!state_is_begun(state));
     if (!make_id(arena, &id, err) ||
+        !store_run(state->store, sql_store_forget_move, STORE_NO_VALUES, err) ||
         !store_run(state->store, sql_store_begin_move,
-                   STORE_VALUES(STORE_TEXT(id), STORE_TEXT("once"), STORE_TEXT(source),
-                                STORE_TEXT(target), STORE_INT(clock_unix_ms())),
+                   STORE_VALUES(STORE_TEXT(id), STORE_TEXT(begin->live ? "live" : "once"),
+                                STORE_TEXT(begin->source), STORE_TEXT(begin->target),
+                                STORE_INT(clock_unix_ms())),
                    err))
         return false;
     return read_record(state->store, arena, &state->move, err);
@@ -186,20 +256,23 @@ bool state_begin(State *state, Arena *arena, const char *source, const char *tar
 
 bool state_event(State *state, PhaseEvent event, Error *err)
 {
-    Phase to = PHASE_PLANNED;
+    Place to = {0};
 
     assert(state->move.exists);
-    if (!phase_next(state->move.phase, event, &to))
+    if (!place_next(state->move.place, event, &to))
         return error_set(err, ERR_WRONG_STATE, "this cannot happen in phase %s",
-                         phase_name(state->move.phase));
+                         phase_name(state->move.place.phase));
 
     int64_t now = clock_unix_ms();
-    StoreValue finished = to == PHASE_FINISHED ? STORE_INT(now) : (StoreValue){.is_null = true};
+    bool over = to.phase == PHASE_FINISHED || to.phase == PHASE_ABORTED;
+    StoreValue finished = over ? STORE_INT(now) : (StoreValue){.is_null = true};
     if (!store_run(state->store, sql_store_set_phase,
-                   STORE_VALUES(STORE_TEXT(phase_name(to)), finished), err))
+                   STORE_VALUES(STORE_TEXT(phase_name(to.phase)), finished,
+                                STORE_TEXT(direction_name(to.direction)), STORE_INT(to.switches)),
+                   err))
         return false;
-    state->move.phase = to;
-    state->move.finished_ms = to == PHASE_FINISHED ? now : 0;
+    state->move.place = to;
+    state->move.finished_ms = over ? now : 0;
     return true;
 }
 

@@ -18,10 +18,25 @@ typedef enum Phase {
     PHASE_PLANNED,
     PHASE_SCHEMA,
     PHASE_COPYING,
-    PHASE_FINISHING, /* all is there, verified and on the target's disk; only the marks must go */
+    PHASE_FOLLOWING, /* live from here on: home gets the source's changes */
+    PHASE_CAUGHT_UP,
+    PHASE_FENCING, /* up to the record `home` or `away` all is undone where something fails */
+    PHASE_DRAINING,
+    PHASE_SWITCHING,
+    PHASE_HOME,      /* durable: the app lives at home, the source gets home's changes */
+    PHASE_AWAY,      /* durable: back at the source; home gets its changes */
+    PHASE_FINISHING, /* only what is homeport's own must go */
     PHASE_FINISHED,
+    PHASE_ABORTING,
+    PHASE_ABORTED,
     PHASE_COUNT
 } Phase;
+
+/* Of a switch that is being made, or was made last. */
+typedef enum Direction {
+    DIRECTION_FORWARD,
+    DIRECTION_BACK,
+} Direction;
 
 typedef enum PhaseEvent {
     EVENT_SCHEMA_STARTED, /* the target may have objects of ours from now on */
@@ -29,20 +44,40 @@ typedef enum PhaseEvent {
     EVENT_SCHEMA_CHANGED, /* the source's schema is another one: start from an empty target */
     EVENT_TARGET_EMPTY,   /* and without our marks: it was replaced */
     EVENT_ROWS_RESTARTED, /* the snapshot is gone; the schema stays */
-    EVENT_ALL_THERE,
+    EVENT_ALL_THERE,      /* once: copied, verified, on the target's disk */
+    EVENT_COPIED,         /* live: the same, but for what was written since */
+    EVENT_CAUGHT_UP,
+    EVENT_FELL_BEHIND,
+    EVENT_FENCE, /* cutover or rollback begins */
+    EVENT_FENCED,
+    EVENT_DRAINED,
+    EVENT_SWITCHED, /* the commit point of a cutover or rollback (rule 32) */
+    EVENT_UNDONE,
+    EVENT_FINISH,
+    EVENT_ABORT,
     EVENT_DONE,
     EVENT_COUNT,
 } PhaseEvent;
 
+/* Where a move stands. `switches` counts cutovers and rollbacks that were made. */
+typedef struct Place {
+    Direction direction;
+    Phase phase;
+    int switches;
+} Place;
+
 const char *phase_name(Phase phase);
+const char *direction_name(Direction direction);
 /* False where that cannot happen. */
-bool phase_next(Phase from, PhaseEvent event, Phase *ret);
+bool place_next(Place from, PhaseEvent event, Place *ret);
+/* The source is fenced, or being fenced or unfenced (rule 25: then home is not). */
+bool phase_is_switch(Phase phase);
 
 typedef struct MoveRecord {
     bool exists;
     const char *id;
-    const char *direction;
-    Phase phase;
+    bool live;
+    Place place;
     const char *source;
     const char *target;
     int64_t started_ms;
@@ -73,8 +108,16 @@ void state_close(State *state);
 bool state_peek(Arena *arena, const char *dir, MoveRecord *ret, int *ret_holder,
                 Error *err) MUST_USE;
 
-bool state_begin(State *state, Arena *arena, const char *source, const char *target,
-                 Error *err) MUST_USE;
+/* What `source` and `target` are is redacted. An aborted move makes room for the next one. */
+typedef struct MoveBegin {
+    const char *source;
+    const char *target;
+    bool live;
+} MoveBegin;
+
+/* There is a move, and it was not undone. */
+bool state_is_begun(const State *state);
+bool state_begin(State *state, Arena *arena, const MoveBegin *begin, Error *err) MUST_USE;
 bool state_event(State *state, PhaseEvent event, Error *err) MUST_USE;
 bool state_count_run(State *state, Error *err) MUST_USE;
 bool state_progress(State *state, Error *err) MUST_USE; /* the numbers in state->move */

@@ -6,11 +6,11 @@ static const char *next_step(const MoveRecord *move, bool running)
 {
     if (!move->exists)
         return "Begin with `homeport check`, then `homeport move --once`.";
-    if (move->phase == PHASE_FINISHED)
+    if (move->place.phase == PHASE_FINISHED)
         return "Compare again at any time with `homeport verify`.";
     if (running)
         return "Wait: the move is at work.";
-    if (move->phase == PHASE_FINISHING)
+    if (move->place.phase == PHASE_FINISHING)
         return "Everything is there. Run `homeport move --once` again: it removes its own traces.";
     return "The target is incomplete. Run `homeport move --once` again: the schema is kept, rows "
            "start "
@@ -32,9 +32,9 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     };
     if (!move.exists)
         return true;
-    ret->phase = phase_name(move.phase);
-    ret->direction = move.direction;
-    ret->complete = move.phase == PHASE_FINISHED;
+    ret->phase = phase_name(move.place.phase);
+    ret->direction = direction_name(move.place.direction);
+    ret->complete = move.place.phase == PHASE_FINISHED;
     ret->source = move.source;
     ret->target = move.target;
     ret->started_at = clock_iso(arena, move.started_ms);

@@ -1,4 +1,5 @@
 #include "move/work.h"
+#include "move/fence.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -63,6 +64,7 @@ static bool worker_connect(Worker *worker, int patience_s, Error *err)
     if (!pg_connect_retry(request->target, role, patience_s, &worker->target, err))
         return error_add_context(err, "connect to the target");
     return setup_target(worker->target, err) &&
+           (!request->token || fence_pass(worker->target, request->token, err)) &&
            (request->archive || work_silence_triggers(worker->target, err));
 }
 
@@ -75,6 +77,20 @@ static void worker_disconnect(Worker *worker)
 }
 
 /* ---- tasks ---- */
+
+static bool mark_copied(Worker *worker, const Task *task, int64_t rows, Error *err)
+{
+    FinishedPart part = {
+        .schema = task->table->schema,
+        .table = task->table->name,
+        .part = task->part,
+        .parts = task->parts,
+        .rows = rows,
+        .position = worker->request->position,
+    };
+
+    return marks_part(worker->target, &part, err);
+}
 
 static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t *ret_rows,
                       Error *err)
@@ -92,8 +108,7 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
         return false;
     return stream_rows(&(StreamEnd){source, task->copy_out}, &(StreamEnd){target, task->copy_in},
                        &watch, ret_rows, err) &&
-           marks_part(target, task->table->schema, task->table->name, task->part, *ret_rows, err) &&
-           pg_exec(target, "COMMIT", err);
+           mark_copied(worker, task, *ret_rows, err) && pg_exec(target, "COMMIT", err);
 }
 
 static bool copy_by_somebody(Worker *worker, const Task *task, int64_t *ret_rows, Error *err)
@@ -214,7 +229,7 @@ static bool run_build(Worker *worker, const Task *task, int ready, bool again, E
     atomic_int *running = index ? &progress->indexes_running : &progress->constraints_running;
     bool built = false;
 
-    if (again && !is_built(worker, task, &built, err))
+    if ((again || worker->request->resumed) && !is_built(worker, task, &built, err))
         return false;
     (void)atomic_fetch_add(running, 1);
     bool ok = built || (set_build_memory(worker, task, ready, err) && build(worker, task, err));

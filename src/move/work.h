@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "move/keeper.h"
 #include "move/plan.h"
+#include "pg/lsn.h"
 
 /* Counted by the workers, read by whoever shows it. */
 typedef struct WorkProgress {
@@ -38,6 +39,9 @@ typedef struct WorkRequest {
     Keeper *keeper;
     const Plan *plan;
     const Archive *archive; /* NULL: the schema exists */
+    const char *token;      /* of the target's fence; NULL: there is none */
+    Lsn position;           /* of the snapshot; 0: without a stream */
+    bool resumed;           /* of what is to be built some may be there already */
     int jobs;
     int64_t memory_bytes; /* the most that one index build may sort in */
     WorkProgress *progress;

@@ -138,6 +138,8 @@ static bool prepare_file(Store *store, Error *err)
     if (found == SCHEMA_VERSION)
         return true;
     return store_run(store, sql_store_schema, STORE_NO_VALUES, err) &&
+           store_run(store, sql_store_schema_feed, STORE_NO_VALUES, err) &&
+           store_run(store, sql_store_schema_fact, STORE_NO_VALUES, err) &&
            store_run(store, "PRAGMA user_version = 1", STORE_NO_VALUES, err);
 }
 

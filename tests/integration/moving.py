@@ -210,7 +210,7 @@ def held_in_schema(start, target, table="shop.account"):
 
 # What a move of the shop waits for where the test has done this before: its row of a mark collides
 # with one that is not committed yet, or a lock is taken.
-IN_COPY = "INSERT INTO homeport.finished_part VALUES ('shop', 'account', 0, 0)"
+IN_COPY = "INSERT INTO homeport.finished_part VALUES ('shop', 'account', 0, 1, 0)"
 IN_INDEXES = "INSERT INTO homeport.finished_entry SELECT generate_series(1, 20000) ON CONFLICT DO NOTHING"
 IN_FINISH = "ALTER SEQUENCE shop.number MINVALUE 1"
 IN_VERIFY = "LOCK TABLE shop.empty IN ACCESS EXCLUSIVE MODE"  # copied before: only from IN_FINISH on

@@ -14,69 +14,166 @@
 #include "tests/unit/folder.h"
 
 enum {
-    NOWHERE = -1
+    NOWHERE = -1,
+    AT_STEADY = 100, /* where the switch came from */
+    AT_OTHER,        /* the other side */
 };
 
-/* The machine as it is meant to be: where an event leads to in each phase. */
-static const int expected[PHASE_COUNT][EVENT_COUNT] = {
-    [PHASE_PLANNED] = {[EVENT_SCHEMA_STARTED] = PHASE_SCHEMA,
-                       [EVENT_SCHEMA_DONE] = NOWHERE,
-                       [EVENT_SCHEMA_CHANGED] = NOWHERE,
-                       [EVENT_TARGET_EMPTY] = NOWHERE,
-                       [EVENT_ROWS_RESTARTED] = NOWHERE,
-                       [EVENT_ALL_THERE] = NOWHERE,
-                       [EVENT_DONE] = NOWHERE                                                                     },
-    [PHASE_SCHEMA] = {[EVENT_SCHEMA_STARTED] = PHASE_SCHEMA,
-                       [EVENT_SCHEMA_DONE] = PHASE_COPYING,
-                       [EVENT_SCHEMA_CHANGED] = PHASE_SCHEMA,
-                       [EVENT_TARGET_EMPTY] = NOWHERE,
-                       [EVENT_ROWS_RESTARTED] = NOWHERE,
-                       [EVENT_ALL_THERE] = NOWHERE,
-                       [EVENT_DONE] = NOWHERE                                                                     },
-    [PHASE_COPYING] = {[EVENT_SCHEMA_STARTED] = NOWHERE,
-                       [EVENT_SCHEMA_DONE] = NOWHERE,
-                       [EVENT_SCHEMA_CHANGED] = PHASE_SCHEMA,
-                       [EVENT_TARGET_EMPTY] = PHASE_SCHEMA,
-                       [EVENT_ROWS_RESTARTED] = PHASE_COPYING,
-                       [EVENT_ALL_THERE] = PHASE_FINISHING,
-                       [EVENT_DONE] = NOWHERE                                                                     },
-    [PHASE_FINISHING] = {[EVENT_SCHEMA_STARTED] = NOWHERE,
-                       [EVENT_SCHEMA_DONE] = NOWHERE,
-                       [EVENT_SCHEMA_CHANGED] = NOWHERE,
-                       [EVENT_TARGET_EMPTY] = NOWHERE,
-                       [EVENT_ROWS_RESTARTED] = NOWHERE,
-                       [EVENT_ALL_THERE] = NOWHERE,
-                       [EVENT_DONE] = PHASE_FINISHED                                                              },
-    [PHASE_FINISHED] = {NOWHERE,                               NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE},
-};
+/* The machine as it is meant to be: where an event leads to in each phase, from the documents. */
+static int expected(Phase phase, PhaseEvent event)
+{
+    bool switching = phase_is_switch(phase);
 
-/* The way to each phase, one event further each time. */
-static const PhaseEvent way[] = {EVENT_SCHEMA_STARTED, EVENT_SCHEMA_DONE, EVENT_ALL_THERE,
-                                 EVENT_DONE};
+    switch (event) {
+    case EVENT_SCHEMA_STARTED:
+        return phase <= PHASE_SCHEMA ? (int)PHASE_SCHEMA : NOWHERE;
+    case EVENT_SCHEMA_DONE:
+        return phase == PHASE_SCHEMA ? (int)PHASE_COPYING : NOWHERE;
+    case EVENT_SCHEMA_CHANGED:
+        return phase == PHASE_SCHEMA || phase == PHASE_COPYING ? (int)PHASE_SCHEMA : NOWHERE;
+    case EVENT_TARGET_EMPTY:
+        return phase == PHASE_COPYING ? (int)PHASE_SCHEMA : NOWHERE;
+    case EVENT_ROWS_RESTARTED:
+        return phase == PHASE_COPYING ? (int)PHASE_COPYING : NOWHERE;
+    case EVENT_ALL_THERE:
+        return phase == PHASE_COPYING ? (int)PHASE_FINISHING : NOWHERE;
+    case EVENT_COPIED:
+        return phase == PHASE_COPYING ? (int)PHASE_FOLLOWING : NOWHERE;
+    case EVENT_CAUGHT_UP:
+        return phase == PHASE_FOLLOWING ? (int)PHASE_CAUGHT_UP : NOWHERE;
+    case EVENT_FELL_BEHIND:
+        return phase == PHASE_CAUGHT_UP ? (int)PHASE_FOLLOWING : NOWHERE;
+    case EVENT_FENCE:
+        return phase == PHASE_CAUGHT_UP || phase == PHASE_HOME || phase == PHASE_AWAY
+                   ? (int)PHASE_FENCING
+                   : NOWHERE;
+    case EVENT_FENCED:
+        return phase == PHASE_FENCING ? (int)PHASE_DRAINING : NOWHERE;
+    case EVENT_DRAINED:
+        return phase == PHASE_DRAINING ? (int)PHASE_SWITCHING : NOWHERE;
+    case EVENT_SWITCHED:
+        return phase == PHASE_SWITCHING ? (int)AT_OTHER : NOWHERE;
+    case EVENT_UNDONE:
+        return switching ? (int)AT_STEADY : NOWHERE;
+    case EVENT_FINISH:
+        return phase == PHASE_HOME || phase == PHASE_AWAY ? (int)PHASE_FINISHING : NOWHERE;
+    case EVENT_ABORT: /* never after a cutover began */
+        return phase <= PHASE_CAUGHT_UP || phase == PHASE_ABORTING ? (int)PHASE_ABORTING : NOWHERE;
+    case EVENT_DONE:
+        return phase == PHASE_FINISHING  ? (int)PHASE_FINISHED
+               : phase == PHASE_ABORTING ? (int)PHASE_ABORTED
+                                         : NOWHERE;
+    case EVENT_COUNT:
+        break;
+    }
+    return NOWHERE;
+}
 
-static void the_table_of_transitions_is_this_and_nothing_else(void **state)
+/* Every way to be in a phase: what was before does not matter but for the direction and whether a
+ * switch was made. */
+static bool is_possible(Place at)
+{
+    bool back = at.direction == DIRECTION_BACK;
+
+    switch (at.phase) {
+    case PHASE_HOME:
+        return !back && at.switches > 0;
+    case PHASE_AWAY:
+        return back && at.switches > 0;
+    case PHASE_FENCING:
+    case PHASE_DRAINING:
+    case PHASE_SWITCHING:
+        return !back || at.switches > 0;
+    case PHASE_FINISHING:
+    case PHASE_FINISHED:
+        return !back || at.switches > 0;
+    default:
+        return !back && at.switches == 0;
+    }
+}
+
+static Place expected_place(Place at, PhaseEvent event, int to)
+{
+    bool back = at.direction == DIRECTION_BACK;
+
+    if (to == AT_OTHER)
+        return (Place){at.direction, back ? PHASE_AWAY : PHASE_HOME, at.switches + 1};
+    if (to == AT_STEADY && at.switches == 0)
+        return (Place){DIRECTION_FORWARD, PHASE_FOLLOWING, 0};
+    if (to == AT_STEADY)
+        return back ? (Place){DIRECTION_FORWARD, PHASE_HOME, at.switches}
+                    : (Place){DIRECTION_BACK, PHASE_AWAY, at.switches};
+    if (event == EVENT_FENCE)
+        return (Place){at.phase == PHASE_HOME ? DIRECTION_BACK : DIRECTION_FORWARD, PHASE_FENCING,
+                       at.switches};
+    return (Place){at.direction, (Phase)to, at.switches};
+}
+
+static void every_event_in_every_place_leads_where_it_should(void **state)
 {
     (void)state;
-    assert_int_equal(EVENT_COUNT, 7); /* a new one has to be judged here */
+    int places = 0;
+
+    for (int phase = 0; phase < PHASE_COUNT; phase++)
+        for (int direction = 0; direction < 2; direction++)
+            for (int switches = 0; switches < 3; switches++) {
+                Place at = {(Direction)direction, (Phase)phase, switches};
+                if (!is_possible(at))
+                    continue;
+                places++;
+                for (int event = 0; event < EVENT_COUNT; event++) {
+                    Place to = {DIRECTION_BACK, PHASE_COUNT, -1};
+                    int meant = expected(at.phase, (PhaseEvent)event);
+
+                    assert_int_equal(place_next(at, (PhaseEvent)event, &to), meant != NOWHERE);
+                    if (meant == NOWHERE) {
+                        assert_int_equal(to.phase, PHASE_COUNT);
+                        continue;
+                    }
+                    Place wanted = expected_place(at, (PhaseEvent)event, meant);
+                    assert_memory_equal(&to, &wanted, sizeof to);
+                    assert_true(is_possible(to));
+                }
+            }
+    assert_true(places > PHASE_COUNT);
+}
+
+/* Whatever happens, a move that was cut over cannot be aborted, and one side stays fenced. */
+static void nothing_leads_past_the_commit_point_but_the_event_itself(void **state)
+{
+    (void)state;
     for (int phase = 0; phase < PHASE_COUNT; phase++)
         for (int event = 0; event < EVENT_COUNT; event++) {
-            Phase to = PHASE_COUNT;
-            bool possible = phase_next((Phase)phase, (PhaseEvent)event, &to);
+            Place at = {DIRECTION_FORWARD, (Phase)phase, 0};
+            Place to = at;
 
-            assert_int_equal(possible, expected[phase][event] != NOWHERE);
-            assert_int_equal(to, possible ? expected[phase][event] : PHASE_COUNT);
+            if (place_next(at, (PhaseEvent)event, &to) && is_possible(at) &&
+                (to.phase == PHASE_HOME || to.switches > 0))
+                assert_int_equal(event, EVENT_SWITCHED);
         }
 }
 
 static void phases_have_names_of_their_own(void **state)
 {
     (void)state;
-    static const char *const names[PHASE_COUNT] = {"planned", "schema", "copying", "finishing",
-                                                   "finished"};
+    static const char *const names[PHASE_COUNT] = {
+        "planned",   "schema", "copying", "following", "caught-up", "fencing",  "draining",
+        "switching", "home",   "away",    "finishing", "finished",  "aborting", "aborted"};
 
     for (int phase = 0; phase < PHASE_COUNT; phase++)
         assert_string_equal(phase_name((Phase)phase), names[phase]);
+    assert_string_equal(direction_name(DIRECTION_FORWARD), "forward");
+    assert_string_equal(direction_name(DIRECTION_BACK), "back");
 }
+
+/* A way through all of it, and to each phase a part of one of these. */
+static const PhaseEvent way_live[] = {
+    EVENT_SCHEMA_STARTED, EVENT_SCHEMA_DONE, EVENT_COPIED,   EVENT_CAUGHT_UP, EVENT_FENCE,
+    EVENT_FENCED,         EVENT_DRAINED,     EVENT_SWITCHED, EVENT_FENCE,     EVENT_FENCED,
+    EVENT_DRAINED,        EVENT_SWITCHED,    EVENT_FINISH,   EVENT_DONE};
+static const PhaseEvent way_once[] = {EVENT_SCHEMA_STARTED, EVENT_SCHEMA_DONE, EVENT_ALL_THERE,
+                                      EVENT_DONE};
+static const PhaseEvent way_abort[] = {EVENT_ABORT, EVENT_DONE};
 
 static void open_state(Arena *arena, const char *dir, State *ret)
 {
@@ -86,6 +183,11 @@ static void open_state(Arena *arena, const char *dir, State *ret)
         fail_msg("%s", err.message);
 }
 
+static bool phase_of_live(Phase phase)
+{
+    return phase >= PHASE_FOLLOWING && phase <= PHASE_AWAY;
+}
+
 /* A move in a folder of its own, driven to this phase. */
 static void begin_in(Arena *arena, const char *dir, Phase phase, State *ret)
 {
@@ -93,10 +195,11 @@ static void begin_in(Arena *arena, const char *dir, Phase phase, State *ret)
 
     open_state(arena, dir, ret);
     assert_false(ret->move.exists);
-    assert_true(state_begin(ret, arena, "postgresql://a:***@b/c", "postgresql://d/e", &err));
-    for (int i = 0; i < (int)phase; i++)
+    const MoveBegin begin = {"postgresql://a:***@b/c", "postgresql://d/e", phase_of_live(phase)};
+    assert_true(state_begin(ret, arena, &begin, &err));
+    const PhaseEvent *way = phase >= PHASE_ABORTING ? way_abort : begin.live ? way_live : way_once;
+    for (int i = 0; ret->move.place.phase != phase; i++)
         assert_true(state_event(ret, way[i], &err));
-    assert_int_equal(ret->move.phase, phase);
 }
 
 static void check_durable(Arena *arena, const char *dir, Phase phase)
@@ -105,8 +208,8 @@ static void check_durable(Arena *arena, const char *dir, Phase phase)
 
     open_state(arena, dir, &again);
     assert_true(again.move.exists);
-    assert_int_equal(again.move.phase, phase);
-    assert_int_equal(again.move.finished_ms > 0, phase == PHASE_FINISHED);
+    assert_int_equal(again.move.place.phase, phase);
+    assert_int_equal(again.move.finished_ms > 0, phase == PHASE_FINISHED || phase == PHASE_ABORTED);
 }
 
 static void an_event_is_durable_when_it_returns(void **state)
@@ -118,13 +221,18 @@ static void an_event_is_durable_when_it_returns(void **state)
             State move = {.lock_fd = -1};
             Error err = ERROR_INIT;
 
-            if (expected[phase][event] == NOWHERE)
+            if (expected((Phase)phase, (PhaseEvent)event) == NOWHERE)
                 continue;
             begin_in(arena, dir, (Phase)phase, &move);
+            Place to = expected_place(move.move.place, (PhaseEvent)event,
+                                      expected((Phase)phase, (PhaseEvent)event));
             assert_true(state_event(&move, (PhaseEvent)event, &err));
-            assert_int_equal(move.move.phase, expected[phase][event]);
+            assert_memory_equal(&move.move.place, &to, sizeof to);
             state_close(&move);
-            check_durable(arena, dir, (Phase)expected[phase][event]);
+            check_durable(arena, dir, to.phase);
+            open_state(arena, dir, &move);
+            assert_memory_equal(&move.move.place, &to, sizeof to);
+            state_close(&move);
         }
 }
 
@@ -138,12 +246,12 @@ static void an_event_that_cannot_happen_changes_nothing(void **state)
         begin_in(arena, dir, (Phase)phase, &move);
         for (int event = 0; event < EVENT_COUNT; event++) {
             Error err = ERROR_INIT;
-            if (expected[phase][event] != NOWHERE)
+            if (expected((Phase)phase, (PhaseEvent)event) != NOWHERE)
                 continue;
             assert_false(state_event(&move, (PhaseEvent)event, &err));
             assert_int_equal(err.code, ERR_WRONG_STATE);
             assert_non_null(strstr(err.message, phase_name((Phase)phase)));
-            assert_int_equal(move.move.phase, phase);
+            assert_int_equal(move.move.place.phase, phase);
         }
         state_close(&move);
         check_durable(arena, dir, (Phase)phase);
@@ -157,7 +265,7 @@ static int change_and_die(void *context)
     Error err = ERROR_INIT;
 
     if (!state_open(arena, context, &move, &err) ||
-        !state_begin(&move, arena, "source", "target", &err) ||
+        !state_begin(&move, arena, &(MoveBegin){"source", "target", false}, &err) ||
         !state_event(&move, EVENT_SCHEMA_STARTED, &err))
         return 1;
     (void)raise(SIGKILL);
@@ -186,7 +294,8 @@ static void a_move_begins_planned_with_an_id_of_its_own(void **state)
     assert_int_equal(strlen(a.move.id), 16);
     assert_int_equal(strspn(a.move.id, "0123456789abcdef"), 16);
     assert_string_not_equal(a.move.id, b.move.id);
-    assert_string_equal(a.move.direction, "forward");
+    assert_int_equal(a.move.place.direction, DIRECTION_FORWARD);
+    assert_false(a.move.live);
     assert_string_equal(a.move.source, "postgresql://a:***@b/c");
     assert_string_equal(a.move.target, "postgresql://d/e");
     assert_true(a.move.started_ms >= before && a.move.started_ms <= clock_unix_ms());
@@ -292,12 +401,12 @@ static void looking_takes_no_lock_and_makes_no_file(void **state)
     begin_in(arena, *state, PHASE_COPYING, &move);
     assert_true(state_peek(arena, *state, &seen, &holder, &err));
     assert_true(seen.exists);
-    assert_int_equal(seen.phase, PHASE_COPYING);
+    assert_int_equal(seen.place.phase, PHASE_COPYING);
     assert_int_equal(holder, getpid());
     assert_true(state_event(&move, EVENT_ALL_THERE, &err)); /* not in its way */
     state_close(&move);
     assert_true(state_peek(arena, *state, &seen, &holder, &err));
-    assert_int_equal(seen.phase, PHASE_FINISHING);
+    assert_int_equal(seen.place.phase, PHASE_FINISHING);
     assert_int_equal(holder, 0);
     assert_string_equal(seen.source, "postgresql://a:***@b/c");
 }
@@ -311,11 +420,11 @@ static void a_phase_of_another_version_is_refused(void **state)
     Error err = ERROR_INIT;
 
     begin_in(arena, *state, PHASE_SCHEMA, &move);
-    assert_true(store_run(move.store, "UPDATE move SET phase = 'fencing'", STORE_NO_VALUES, &err));
+    assert_true(store_run(move.store, "UPDATE move SET phase = 'flying'", STORE_NO_VALUES, &err));
     state_close(&move);
     assert_false(state_open(arena, *state, &move, &err));
     assert_int_equal(err.code, ERR_WRONG_STATE);
-    assert_non_null(strstr(err.message, "\"fencing\""));
+    assert_non_null(strstr(err.message, "\"flying\""));
     assert_false(state_peek(arena, *state, &seen, &holder, &err));
     assert_int_equal(file_lock_holder(arena_printf(arena, "%s/lock", (char *)*state)), 0);
 }
@@ -328,7 +437,7 @@ static void there_is_one_move_in_a_folder(void **state)
 
     begin_in(arena, *state, PHASE_PLANNED, &move);
     move.move.exists = false; /* as if somebody had forgotten to look */
-    assert_false(state_begin(&move, arena, "a", "b", &err));
+    assert_false(state_begin(&move, arena, &(MoveBegin){"a", "b", false}, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_non_null(strstr(err.message, "UNIQUE constraint failed"));
 }
@@ -338,7 +447,8 @@ static void there_is_one_move_in_a_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table_of_transitions_is_this_and_nothing_else),
+        cmocka_unit_test(every_event_in_every_place_leads_where_it_should),
+        cmocka_unit_test(nothing_leads_past_the_commit_point_but_the_event_itself),
         cmocka_unit_test(phases_have_names_of_their_own),
         IN_FOLDER(an_event_is_durable_when_it_returns),
         IN_FOLDER(an_event_that_cannot_happen_changes_nothing),

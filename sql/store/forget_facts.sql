@@ -1,0 +1,3 @@
+-- name: store_forget_facts
+-- columns: none
+DELETE FROM fact

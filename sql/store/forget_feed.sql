@@ -1,0 +1,4 @@
+-- name: store_forget_feed
+-- $1 number
+-- columns: none
+DELETE FROM feed WHERE number = ?1

@@ -1,0 +1,3 @@
+-- name: store_forget_feeds
+-- columns: none
+DELETE FROM feed

@@ -1,0 +1,172 @@
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "move/job.h"
+#include "move/relax.h"
+
+enum {
+    SAVE_EVERY_MS = 1000,
+    LONGEST_LEFT_S = 30 * 24 * 3600,
+};
+
+static bool truncate_tables(Job *job, const Table *const *tables, int count, Error *err)
+{
+    Text sql = text_init(job->arena, 64 << 20);
+
+    if (count == 0)
+        return true;
+    text_add(&sql, "TRUNCATE ");
+    for (int i = 0; i < count; i++)
+        text_addf(&sql, "%sONLY %s", i ? ", " : "", tables[i]->qualified);
+    return pg_exec(job->target, text_str(&sql), err) ||
+           error_add_context(err, "empty the target's tables");
+}
+
+/* Tables into which several tasks copy cannot be emptied by one of them; with
+ * foreign keys in place, all must be emptied at once. */
+static bool empty_tables(Job *job, const Attempt *attempt, Error *err)
+{
+    if (attempt->archive.count > 0)
+        return truncate_tables(job, attempt->plan.emptied, attempt->plan.emptied_count, err);
+
+    if (!work_silence_triggers(job->target, err))
+        return false;
+    const Table **all =
+        arena_array(job->arena, (size_t)attempt->table_count, sizeof(const Table *));
+    int count = 0;
+    for (int i = 0; i < attempt->table_count; i++)
+        if (!attempt->tables[i].condition)
+            all[count++] = &attempt->tables[i];
+    return truncate_tables(job, all, count, err) &&
+           pg_exec(job->target, sql_target_forget_parts, err);
+}
+
+typedef struct Tick {
+    Job *job;
+    Attempt *attempt;
+} Tick;
+
+static void update_rate(Attempt *attempt, double now, int64_t bytes)
+{
+    double elapsed = now - attempt->last_time;
+
+    if (elapsed < 0.5)
+        return;
+    double rate = (double)(bytes - attempt->last_bytes) / elapsed;
+    attempt->rate = attempt->rate > 0 ? 0.7 * attempt->rate + 0.3 * rate : rate;
+    attempt->last_time = now;
+    attempt->last_bytes = bytes;
+}
+
+/* < 0: not to be known, or so long that something waits. */
+static double seconds_left(const Attempt *attempt, int64_t bytes)
+{
+    if (attempt->rate < 1 || bytes >= attempt->plan.bytes)
+        return -1;
+    double seconds = (double)(attempt->plan.bytes - bytes) / attempt->rate;
+    return seconds > LONGEST_LEFT_S ? -1 : seconds;
+}
+
+static MoveProgress make_progress(Attempt *attempt)
+{
+    WorkProgress *work = &attempt->progress;
+    double now = clock_seconds();
+    int64_t bytes = atomic_load(&work->bytes);
+    int parts = atomic_load(&work->parts_done);
+    int total = attempt->plan.indexes + attempt->plan.constraints;
+    int built = atomic_load(&work->indexes_done) + atomic_load(&work->constraints_done);
+    /* COPY's bytes and the disk's differ by some factor; it shows within the first tables. */
+    double share = attempt->plan.bytes > 0 ? (double)bytes / (double)attempt->plan.bytes : 0;
+    bool copied = parts == attempt->plan.copy_parts;
+
+    update_rate(attempt, now, bytes);
+    return (MoveProgress){
+        .step = copied ? "indexes" : "copy",
+        .bytes = bytes,
+        .rows = atomic_load(&work->rows),
+        .tables = parts,
+        .tables_total = attempt->plan.copy_parts,
+        .indexes = built,
+        .indexes_total = total,
+        .fraction = copied         ? 1
+                    : share > 0.99 ? 0.99
+                                   : share,
+        .rate = copied ? 0 : attempt->rate,
+        .seconds_left = copied ? -1 : seconds_left(attempt, bytes),
+    };
+}
+
+static bool on_tick(void *context, Error *err)
+{
+    const Tick *tick = context;
+    Job *job = tick->job;
+    MoveProgress progress = make_progress(tick->attempt);
+    double now = clock_seconds();
+
+    if (job->watch && job->watch->progress)
+        job->watch->progress(job->watch->context, &progress);
+    bool over =
+        progress.tables == progress.tables_total && job->state.move.tables_done != progress.tables;
+    if (!over && now - tick->attempt->last_save < SAVE_EVERY_MS / 1000.0)
+        return true;
+    tick->attempt->last_save = now;
+    job->state.move.tables_done = progress.tables;
+    job->state.move.rows_done = progress.rows;
+    job->state.move.bytes_done = progress.bytes;
+    /* Only for `status` to show: somebody who reads the state for long must not end the move. */
+    if (!state_progress(&job->state, err))
+        log_warn("the progress could not be saved", kv_str("reason", err->message));
+    return true;
+}
+
+bool job_copy(Job *job, Attempt *attempt, Error *err)
+{
+    bool existing = attempt->archive.count == 0;
+    PlanRequest plan = {
+        .config = job->config,
+        .tables = attempt->tables,
+        .table_count = attempt->table_count,
+        .archive = existing ? NULL : &attempt->archive,
+        .schema = attempt->scratch.conn ? attempt->scratch.conn : attempt->keeper.conn,
+        .source = attempt->keeper.conn,
+        .target = job->target,
+        .streams = job->streams,
+        .finished = attempt->finished,
+    };
+    Tick tick = {job, attempt};
+
+    if (!plan_make(job->arena, &plan, &attempt->plan, err) || !empty_tables(job, attempt, err))
+        return false;
+    job->state.move.bytes_total = attempt->plan.bytes;
+    job->state.move.tables_total = attempt->plan.copy_parts;
+    attempt->copy_started = attempt->last_time = clock_seconds();
+    WorkRequest work = {
+        .config = job->config,
+        .source = &job->source_url,
+        .target = &job->target_url,
+        .keeper = &attempt->keeper,
+        .plan = &attempt->plan,
+        .archive = plan.archive,
+        .token = job->live ? job->live->token : NULL,
+        .position = attempt->position,
+        .resumed = attempt->resumed,
+        .jobs = job->jobs,
+        .memory_bytes = job->memory_bytes,
+        .progress = &attempt->progress,
+        .tick = on_tick,
+        .tick_context = &tick,
+    };
+    /* An earlier run may have been killed while the target was relaxed. */
+    bool ready = job->config->relax_durability ? relax_begin(job->target, attempt->plan.bytes, err)
+                                               : relax_end(job->target, err);
+    if (!ready)
+        return false;
+    job->relaxed = job->config->relax_durability;
+    /* Rows under a snapshot that was lost meanwhile may be none at all (rule 3). */
+    if (!marks_arm(job->target, err) || !work_run(job->arena, &work, err) || !on_tick(&tick, err) ||
+        !keeper_ping(&attempt->keeper, err) || !job_revive_target(job, err) ||
+        !relax_end(job->target, err))
+        return false;
+    job->relaxed = false;
+    return true;
+}
