@@ -21,9 +21,10 @@ SELECT pg_catalog.format('LARGE OBJECT %s', m.oid),
                            WHEN pg_catalog.jsonb_exists($1::jsonb, r.rolname)
                            THEN $1::jsonb ->> r.rolname::text
                            ELSE r.rolname END,
-                      a.privilege_type || CASE WHEN a.is_grantable THEN '*' ELSE '' END
+                      a.privilege_type || CASE WHEN pg_catalog.bool_or(a.is_grantable) THEN '*' ELSE '' END
                  FROM pg_catalog.aclexplode(
                           COALESCE(m.lomacl, pg_catalog.acldefault('L', m.lomowner))) AS a
-                 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee) AS g (name, privilege)
+                 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+                GROUP BY 1, a.privilege_type) AS g (name, privilege)
         WHERE g.name IS NOT NULL) AS p (granted)
  ORDER BY pg_catalog.format('LARGE OBJECT %s', m.oid) COLLATE "C"

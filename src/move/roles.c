@@ -77,9 +77,10 @@ typedef struct Rewrite {
     const Config *config;
     Text out;
     const char *copied; /* up to here the statement is in the output */
-    int kept;           /* roles of the list */
-    bool in_list;       /* a role comes next */
-    bool drop;          /* a list in which no role is left: the statement goes */
+    const char **kept;  /* roles of the list, as they are written */
+    int kept_count;
+    bool in_list; /* a role comes next */
+    bool drop;    /* a list in which no role is left: the statement goes */
 } Rewrite;
 
 /* As it is to be written; NULL: there is none at home. */
@@ -96,25 +97,41 @@ static const char *role_text(const Rewrite *rewrite, const SqlToken *token)
     return mapped ? pg_ident(rewrite->arena, mapped) : NULL;
 }
 
+static bool is_kept(const Rewrite *rewrite, const char *role)
+{
+    return text_is_one_of(role, rewrite->kept, (size_t)rewrite->kept_count);
+}
+
+static void keep_role(Rewrite *rewrite, const char *role)
+{
+    int count = rewrite->kept_count;
+
+    if ((count & (count - 1)) == 0) { /* a power of two: it may be full */
+        const char **larger = arena_array(rewrite->arena, (size_t)count * 2 + 1, sizeof *larger);
+        for (int i = 0; i < count; i++)
+            larger[i] = rewrite->kept[i];
+        rewrite->kept = larger;
+    }
+    rewrite->kept[rewrite->kept_count++] = role;
+}
+
 /* With what stands before it: "... TO ", or the comma behind another role that was kept. A role
  * that there is none of at home leaves the list to the others, as a policy for several would
- * otherwise be lost to all of them. */
+ * otherwise be lost to all of them; of several that are one at home, one is left. */
 static void add_role(Rewrite *rewrite, const SqlToken *before, const SqlToken *token)
 {
     const char *role = role_text(rewrite, token);
 
     if (!sql_is_symbol(before, ',')) {
         text_add_n(&rewrite->out, rewrite->copied, (size_t)(token->ptr - rewrite->copied));
-        rewrite->kept = 0;
-    } else if (role && rewrite->kept > 0) {
-        text_add(&rewrite->out, ", ");
+        rewrite->kept_count = 0;
     }
     rewrite->copied = token->ptr + token->len;
     rewrite->in_list = false;
-    if (role) {
-        text_add(&rewrite->out, role);
-        rewrite->kept++;
-    }
+    if (!role || is_kept(rewrite, role))
+        return;
+    text_addf(&rewrite->out, "%s%s", rewrite->kept_count > 0 ? ", " : "", role);
+    keep_role(rewrite, role);
 }
 
 static bool is_behind_role(const Rewrite *rewrite, const SqlToken *before)
@@ -145,13 +162,13 @@ static void rewrite_statement(Rewrite *rewrite, const char *sql, size_t len, boo
         } else if (behind_role && sql_is_symbol(&token, ',')) {
             rewrite->in_list = true;
         } else {
-            rewrite->drop = rewrite->drop || (behind_role && rewrite->kept == 0);
+            rewrite->drop = rewrite->drop || (behind_role && rewrite->kept_count == 0);
             rewrite->in_list = introduces_roles(&before, &token, user_mapping);
         }
         before = token;
     }
     text_add_n(&rewrite->out, rewrite->copied, (size_t)(sql + len - rewrite->copied));
-    if (rewrite->drop || (is_behind_role(rewrite, &before) && rewrite->kept == 0)) {
+    if (rewrite->drop || (is_behind_role(rewrite, &before) && rewrite->kept_count == 0)) {
         rewrite->out.len = start;
         rewrite->out.ptr[start] = '\0';
     }
@@ -176,4 +193,45 @@ const char *roles_rewrite(Arena *arena, const Config *config, const ArchiveEntry
         at += len;
     }
     return text_str(&rewrite.out);
+}
+
+/* As a role, and not as a table of the same name: under another one the SQL would be another. */
+static bool sql_names_role(Arena *arena, const ArchiveEntry *entry, const char *role)
+{
+    const RoleMap kept = {role, role};
+    const RoleMap renamed = {role, arena_printf(arena, "%s renamed", role)};
+    const Config before = {.role_map = &kept, .role_map_count = 1};
+    const Config after = {.role_map = &renamed, .role_map_count = 1};
+
+    return strcmp(roles_rewrite(arena, &before, entry), roles_rewrite(arena, &after, entry)) != 0;
+}
+
+static bool is_named(const Archive *archive, const char *role)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    for (int i = 0; i < archive->count; i++)
+        if (strcmp(archive->entries[i].owner, role) == 0 ||
+            sql_names_role(scratch, &archive->entries[i], role))
+            return true;
+    return false;
+}
+
+bool roles_merge(const Config *config, const Archive *archive)
+{
+    for (int i = 0; i < config->role_map_count; i++) {
+        const RoleMap *map = &config->role_map[i];
+        const char *same = role_mapped(config, map->to);
+
+        if (!is_named(archive, map->from))
+            continue;
+        if (same && strcmp(same, map->to) == 0 && strcmp(map->from, map->to) != 0 &&
+            is_named(archive, map->to))
+            return true;
+        for (int k = 0; k < i; k++)
+            if (strcmp(config->role_map[k].to, map->to) == 0 &&
+                is_named(archive, config->role_map[k].from))
+                return true;
+    }
+    return false;
 }

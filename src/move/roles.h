@@ -23,6 +23,9 @@ bool extension_is_provider(const char *name);
 /* The name at home; NULL: nobody, the connecting role keeps it. */
 const char *role_mapped(const Config *config, const char *name);
 
+/* Whether roles that the archive names are one and the same at home. */
+bool roles_merge(const Config *config, const Archive *archive);
+
 /* The SQL of an entry with its roles mapped. Statements that concern a
  * provider's role that is not mapped are left out. */
 const char *roles_rewrite(Arena *arena, const Config *config, const ArchiveEntry *entry);

@@ -193,8 +193,11 @@ bool schema_run_entry(PGconn *target, const Config *config, const Archive *archi
 
     sql = large_objects_expand(scratch, archive, entry, sql);
 
-    if (*sql && !pg_exec(target, sql, err))
+    if (*sql && !pg_exec(target, sql, err)) {
+        if (strcmp(err->sqlstate, "42704") == 0 && strncmp(err->message, "role ", 5) == 0)
+            (void)error_hint(err, "Create the role, or map it with --map-role OLD=NEW.");
         return schema_fail_entry(entry, err);
+    }
     return set_owner(target, scratch, config, entry, err) || schema_fail_entry(entry, err);
 }
 

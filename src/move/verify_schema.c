@@ -171,7 +171,26 @@ typedef struct Reading {
     const Config *config; /* maps its roles */
     bool maintain;        /* both sides know the privilege */
     bool definitions_only;
+    bool privileges;
 } Reading;
+
+/* "USER MAPPING role SERVER server", of the role at home. */
+static const char *mapping_tag(Arena *arena, const Config *config, const char *tag)
+{
+    static const char before[] = "USER MAPPING ";
+    static const char behind[] = " SERVER ";
+    const char *end = NULL;
+
+    if (strncmp(tag, before, strlen(before)) != 0)
+        return tag;
+    const char *role = tag + strlen(before);
+    for (const char *at = role; (at = strstr(at, behind)) != NULL; at++)
+        end = at;
+    if (!end)
+        return tag;
+    const char *mapped = role_mapped(config, arena_strndup(arena, role, (size_t)(end - role)));
+    return arena_printf(arena, "%s%s%s", before, mapped ? mapped : "nobody", end);
+}
 
 static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *entry)
 {
@@ -180,6 +199,9 @@ static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *
     const char *owner = has_owner(entry) ? role_mapped(config, entry->owner) : NULL;
     const char *defn = roles_rewrite(arena, config, entry);
     const char *of = "";
+    const char *tag = strcmp(entry->desc, "USER MAPPING") == 0
+                          ? mapping_tag(arena, config, entry->tag)
+                          : entry->tag;
 
     /* Default privileges have one tag for all the roles that they are of. */
     if (strcmp(entry->desc, "DEFAULT ACL") == 0) {
@@ -188,7 +210,7 @@ static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *
     }
     return (Item){
         .object = arena_printf(arena, "%s %s%s%s%s", entry->desc, entry->schema,
-                               *entry->schema ? "." : "", entry->tag, of),
+                               *entry->schema ? "." : "", tag, of),
         .owner = owner,
         .defn = acl ? sorted_statements(arena, defn, reading->maintain) : defn,
         .deparsed = is_deparsed(entry),
@@ -216,7 +238,7 @@ static Item *make_items(Arena *arena, const Reading *reading, const Archive *arc
         EntryStage stage = entry_stage(entry);
 
         if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT ||
-            (reading->definitions_only && stage == STAGE_PRIVILEGES))
+            (stage == STAGE_PRIVILEGES && !reading->privileges))
             continue;
         Item item = make_item(arena, reading, entry);
         if (reading->definitions_only)
@@ -420,9 +442,13 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
         .config = compare->config,
         .maintain = !straddle(compare, 17),
         .definitions_only = compare->definitions_only,
+        .privileges = !compare->definitions_only && !roles_merge(compare->config, a),
     };
     Reading there = here;
     there.config = &no_map;
+    /* Of what several were granted each, by each other, and one owns now, no list tells the sum. */
+    if (!here.privileges && !compare->definitions_only)
+        log_warn("privileges are not compared, since roles of the source are one at home");
     Item *source = make_items(arena, &here, a, &source_count);
     Item *target = make_items(arena, &there, b, &target_count);
 

@@ -220,6 +220,75 @@ static void an_entry_without_sql_stays_so(void **state)
     check_cases("ACL", cases, COUNT_OF(cases));
 }
 
+static void roles_that_become_one_are_named_once(void **state)
+{
+    (void)state;
+    static const RoleMap one[] = {
+        {"a", "x"},
+        {"b", "x"},
+        {"c", "x"},
+        {"d", "y"},
+        {"e", "y"}
+    };
+    static const Config merged = {.role_map = one, .role_map_count = COUNT_OF(one)};
+    auto_arena Arena *arena = arena_new();
+    ArchiveEntry entry = {.desc = "POLICY",
+                          .defn = "CREATE POLICY p ON t TO a, d, b, other, c, e USING (a > b);\n"};
+
+    assert_string_equal(roles_rewrite(arena, &merged, &entry),
+                        "CREATE POLICY p ON t TO \"x\", \"y\", \"other\" USING (a > b);\n");
+}
+
+static void roles_are_one_at_home_where_the_archive_has_both(void **state)
+{
+    (void)state;
+    static const RoleMap pair[] = {
+        {"a", "x"},
+        {"b", "x"}
+    };
+    static const RoleMap onto[] = {
+        {"a", "b"}
+    };
+    static const RoleMap swap[] = {
+        {"a", "b"},
+        {"b", "a"}
+    };
+    static const RoleMap same[] = {
+        {"a", "a"}
+    };
+    static const struct {
+        const RoleMap *map;
+        int count;
+        const char *owner;
+        const char *grantee;
+        bool merged;
+    } cases[] = {
+        {pair, 2, "a", "b", true },
+        {pair, 2, "a", "c", false},
+        {pair, 2, "c", "c", false},
+        {onto, 1, "a", "b", true },
+        {onto, 1, "b", "a", true },
+        {onto, 1, "a", "c", false},
+        {swap, 2, "a", "b", false},
+        {same, 1, "a", "a", false},
+        {NULL, 0, "a", "b", false},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        auto_arena Arena *arena = arena_new();
+        const char *acl =
+            arena_printf(arena, "GRANT SELECT ON TABLE b TO \"%s\";", cases[i].grantee);
+        ArchiveEntry entries[] = {
+            {.desc = "TABLE", .owner = cases[i].owner, .defn = "" },
+            {.desc = "ACL",   .owner = "",             .defn = acl}
+        };
+        Archive archive = {.entries = entries, .count = COUNT_OF(entries)};
+        Config some = {.role_map = cases[i].map, .role_map_count = cases[i].count};
+
+        assert_int_equal(roles_merge(&some, &archive), cases[i].merged);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +302,8 @@ int main(void)
         cmocka_unit_test(user_mappings_are_for_mapped_roles),
         cmocka_unit_test(other_kinds_of_entries_stay_as_they_are),
         cmocka_unit_test(an_entry_without_sql_stays_so),
+        cmocka_unit_test(roles_that_become_one_are_named_once),
+        cmocka_unit_test(roles_are_one_at_home_where_the_archive_has_both),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
