@@ -52,6 +52,7 @@ bool spool_restart(Spool *spool, Lsn *ret, Error *err) MUST_USE;
 
 int64_t spool_bytes(const Spool *spool); /* on disk; any thread */
 Lsn spool_synced(const Spool *spool);    /* what spool_sync() last returned; any thread */
+Lsn spool_committed(const Spool *spool); /* of it, the end of the last transaction; any thread */
 
 /* ---- the reader ---- */
 
