@@ -1,0 +1,45 @@
+"""How large it gets: values that libpq can just hold, tables far larger than the memory of the program."""
+
+import pytest
+
+from moving import Move
+
+MIB = 1 << 20
+MEMORY = 64 * MIB  # whatever the size; and twice the largest row, which libpq holds whole
+VALUE = 200 * MIB
+
+# Each part of them is another one, so that a slice lost, repeated or exchanged shows.
+TEXT = f"(SELECT string_agg(md5(g::text), '') FROM generate_series(1, {VALUE // 32}) AS g)"
+BYTES = f"(SELECT string_agg(sha512(g::text::bytea), '') FROM generate_series(1, {VALUE // 64}) AS g)"
+
+
+def sums(database, table):
+    return database.sql(f"SELECT id, octet_length(v), md5(v) FROM {table} ORDER BY id")
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("kind, value", (("text", TEXT), ("bytea", BYTES)), ids=("text", "bytea"))
+def test_values_of_200_mb_arrive_exactly(homeport, pair, kind, value):
+    """Verified as well, which must not hold more than the copy."""
+    source, target = pair(15, 15)
+    source.script(f"CREATE TABLE large (id integer PRIMARY KEY, v {kind}); ALTER TABLE large ALTER v SET STORAGE EXTERNAL;"
+                  f"INSERT INTO large VALUES (1, 'before'), (2, {value}), (3, NULL), (4, 'after')")
+    result = Move(homeport, source, target, verify=True).ok(timeout=170)
+    assert result.json["verified"] is True
+    expected = sums(source, "large")
+    assert expected[1][1] == VALUE
+    assert sums(target, "large") == expected
+    assert result.max_rss < MEMORY + 2 * VALUE, f"{result.max_rss / MIB:.0f} MiB"
+
+
+@pytest.mark.plain
+def test_memory_does_not_grow_with_a_table_of_small_rows(homeport, pair):
+    """300 MB in ranges, by more workers than there are processors."""
+    source, target = pair(15, 15)
+    source.script("CREATE TABLE small (id bigint, v text); ALTER TABLE small SET (autovacuum_enabled = false);"
+                  "INSERT INTO small SELECT g, repeat(md5(g::text), 5) FROM generate_series(1, 1500000) AS g")
+    assert source.value("SELECT pg_table_size('small')") > 300_000_000
+    result = Move(homeport, source, target, "--jobs", "4", "--split-bytes", "40MB").ok(timeout=170)
+    count = "SELECT count(*), sum(id), sum(hashtextextended(v, id)) FROM small"
+    assert target.sql(count) == source.sql(count)
+    assert result.max_rss < MEMORY, f"{result.max_rss / MIB:.0f} MiB"
