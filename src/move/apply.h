@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
 

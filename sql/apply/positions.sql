@@ -1,0 +1,6 @@
+-- name: apply_positions
+-- $1 integer  feed
+-- columns: schema, name, lsn
+SELECT p.schema_name, p.table_name, p.lsn
+  FROM homeport.progress AS p
+ WHERE p.feed = $1::integer

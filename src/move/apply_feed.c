@@ -1,0 +1,298 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "move/apply_private.h"
+#include "move/fence.h"
+#include "pg/pg.h"
+
+enum {
+    MAX_SQL = 1 << 20,
+    MAX_TOUCHED_VALUE = 4096 /* a longer key: the table counts as touched as a whole */
+};
+
+/* ---- connections ---- */
+
+static bool register_connection(Applier *applier, PGconn *conn)
+{
+    bool found = false;
+
+    (void)pthread_mutex_lock(&applier->lock);
+    for (int i = 0; i < MAX_CONNECTIONS && !found; i++)
+        if (!applier->connections[i]) {
+            applier->connections[i] = conn;
+            found = true;
+        }
+    (void)pthread_mutex_unlock(&applier->lock);
+    return found && !atomic_load(&applier->stop);
+}
+
+void side_close(Applier *applier, PGconn *conn)
+{
+    if (!conn)
+        return;
+    (void)pthread_mutex_lock(&applier->lock);
+    for (int i = 0; i < MAX_CONNECTIONS; i++)
+        if (applier->connections[i] == conn)
+            applier->connections[i] = NULL;
+    (void)pthread_mutex_unlock(&applier->lock);
+    pg_close(conn);
+}
+
+/* Refused to who is not a superuser, unless it was granted. */
+static bool set_replica(PGconn *conn, bool *ret_replica, Error *err)
+{
+    *ret_replica = pg_exec(conn, "SET session_replication_role = replica", err);
+    if (!*ret_replica && (err->code != ERR_SQL || strcmp(err->sqlstate, "42501") != 0))
+        return false;
+    *err = ERROR_INIT;
+    return true;
+}
+
+bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_replica, Error *err)
+{
+    PGconn *conn = NULL;
+
+    if (!pg_connect(applier->request.to, role, &conn, err))
+        return false;
+    bool ok = register_connection(applier, conn);
+    if (!ok)
+        (void)error_set(err, ERR_CANCELLED, "stopped");
+    ok = ok && pg_exec(conn, sql_apply_session, err);
+    ok = ok && (!applier->request.token || fence_pass(conn, applier->request.token, err));
+    ok = ok && set_replica(conn, ret_replica, err);
+    if (!ok) {
+        side_close(applier, conn);
+        return false;
+    }
+    *ret = conn;
+    return true;
+}
+
+/* ---- progress ---- */
+
+static bool read_positions(Feed *feed, Error *err)
+{
+    char number[16];
+    const char *params[] = {number};
+    auto_result PGresult *res = NULL;
+    Lsn least = 0;
+
+    (void)snprintf(number, sizeof number, "%d", feed->applier->request.feed);
+    if (!pg_query(feed->conn, sql_apply_positions, 1, params, &res, err))
+        return error_add_context(err, "read how far this side is");
+    if (PQntuples(res) == 0)
+        return error_set(err, ERR_WRONG_STATE,
+                         "nothing says from where on feed %d is to be applied",
+                         feed->applier->request.feed);
+    feed->positions = arena_array(feed->arena, (size_t)PQntuples(res), sizeof(Position));
+    feed->position_count = 0;
+    feed->floor = 0;
+    for (int i = 0; i < PQntuples(res); i++) {
+        Lsn lsn = 0;
+
+        if (!lsn_parse(pg_cell(res, i, 2), &lsn))
+            return error_set(err, ERR_FORMAT, "homeport.progress has no position in row %d", i);
+        if (*pg_cell(res, i, 1) == '\0') {
+            feed->floor = lsn;
+            continue;
+        }
+        feed->positions[feed->position_count++] = (Position){
+            .schema = arena_strdup(feed->arena, pg_cell(res, i, 0)),
+            .name = arena_strdup(feed->arena, pg_cell(res, i, 1)),
+            .lsn = lsn,
+        };
+        least = least == 0 || lsn < least ? lsn : least;
+    }
+    if (feed->floor == 0)
+        feed->floor = least;
+    return true;
+}
+
+static Lsn position_of(const Feed *feed, const char *schema, const char *name)
+{
+    for (int i = 0; i < feed->position_count; i++)
+        if (strcmp(feed->positions[i].schema, schema) == 0 &&
+            strcmp(feed->positions[i].name, name) == 0)
+            return feed->positions[i].lsn > feed->floor ? feed->positions[i].lsn : feed->floor;
+    return feed->floor;
+}
+
+bool feed_write_floor(Feed *feed, Lsn lsn, Error *err)
+{
+    return pg_exec(feed->conn, "BEGIN READ WRITE; SET LOCAL synchronous_commit = on", err) &&
+           progress_set(feed->conn, feed->applier->request.feed, NULL, NULL, lsn, err) &&
+           pg_exec(feed->conn, "COMMIT", err);
+}
+
+/* ---- open, close ---- */
+
+bool feed_open(Applier *applier, Feed *ret, Error *err)
+{
+    Feed feed = {.applier = applier, .arena = arena_new()};
+    bool ok = side_connect(applier, "apply", &feed.conn, &feed.replica, err) &&
+              read_positions(&feed, err) &&
+              spool_read(applier->request.spool, feed.floor, &feed.reader, err);
+
+    if (!ok) {
+        feed_close(&feed);
+        return false;
+    }
+    applier_note_connected(applier);
+    applier_note_floor(applier, feed.floor, NULL, 0);
+    *ret = feed;
+    return true;
+}
+
+static void forget_bindings(Feed *feed)
+{
+    HASH_CLEAR(hh, feed->bound);
+}
+
+void feed_close(Feed *feed)
+{
+    forget_bindings(feed);
+    if (feed->reader)
+        spool_reader_close(feed->reader);
+    side_close(feed->applier, feed->conn);
+    arena_free(feed->arena);
+    row_scratch_clear(&feed->scratch);
+    *feed = (Feed){.applier = feed->applier};
+}
+
+bool feed_reload(Feed *feed, Error *err)
+{
+    forget_bindings(feed);
+    return read_positions(feed, err);
+}
+
+static bool same_description(const PgRelation *a, const PgRelation *b)
+{
+    if (a->oid != b->oid || a->identity != b->identity || a->column_count != b->column_count ||
+        strcmp(a->schema, b->schema) != 0 || strcmp(a->name, b->name) != 0)
+        return false;
+    for (int i = 0; i < a->column_count; i++)
+        if (strcmp(a->columns[i].name, b->columns[i].name) != 0 ||
+            a->columns[i].key != b->columns[i].key || a->columns[i].type != b->columns[i].type ||
+            a->columns[i].typmod != b->columns[i].typmod)
+            return false;
+    return true;
+}
+
+/* Each of the spool's segments may describe a table again, in the same words. */
+static Binding *described_before(const Feed *feed, const PgRelation *relation)
+{
+    for (const Bound *bound = feed->bound; bound; bound = bound->hh.next)
+        if (same_description(bound->relation, relation))
+            return bound->binding;
+    return NULL;
+}
+
+bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *err)
+{
+    Bound *bound = NULL;
+
+    HASH_FIND_PTR(feed->bound, &relation, bound);
+    if (!bound) {
+        Binding *binding = described_before(feed, relation);
+
+        if (!binding) {
+            if (!binding_make(feed->conn, feed->arena, relation, !feed->replica, &binding,
+                              &feed->schema_change, err))
+                return false;
+            binding->id = ++feed->bindings;
+            binding->position = position_of(feed, binding->schema, binding->name);
+        }
+        bound = arena_alloc(feed->arena, sizeof *bound);
+        *bound = (Bound){.relation = relation, .binding = binding};
+        HASH_ADD_PTR(feed->bound, relation, bound);
+    }
+    *ret = bound->binding;
+    return true;
+}
+
+/* ---- changes ---- */
+
+bool feed_change(Feed *feed, const SpoolItem *item, Lsn commit, Binding **ret_binding,
+                 RowChange *ret, bool *ret_skip, Error *err)
+{
+    Binding *binding = NULL;
+
+    if (!feed_binding(feed, item->relation, &binding, err))
+        return false;
+    *ret_binding = binding;
+    *ret_skip = commit < binding->position;
+    return *ret_skip || row_change_read(binding, item->message, feed->applier->request.identities,
+                                        &feed->scratch, ret, err);
+}
+
+bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, Lsn commit, const char **ret,
+                   Error *err)
+{
+    Text text = text_init(arena, MAX_SQL);
+    int count = 0;
+
+    for (int i = 0; i < item->message->oid_count; i++) {
+        Binding *binding = NULL;
+
+        if (!feed_binding(feed, item->relations[i], &binding, err))
+            return false;
+        if (commit < binding->position)
+            continue;
+        if (binding->elsewhere)
+            return error_set(err, ERR_WRONG_STATE,
+                             "%s.%s: TRUNCATE of a partition by hash over an enum, whose rows may "
+                             "lie in other partitions on this side",
+                             binding->schema, binding->name);
+        text_addf(&text, "%s%s", count++ ? ", " : "TRUNCATE ",
+                  binding->partitioned ? binding->into : binding->from);
+        if (feed->applier->request.touched)
+            touched_add_whole(feed->applier->request.touched, binding->schema, binding->name);
+    }
+    if (item->message->restart_identity)
+        text_add(&text, " RESTART IDENTITY");
+    *ret = count ? text_str(&text) : NULL;
+    return true;
+}
+
+void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row)
+{
+    Touched *touched = feed->applier->request.touched;
+    char buf[MAX_TOUCHED_VALUE];
+    const char *values[32];
+    size_t at = 0;
+    bool whole = binding->way != APPLY_BY_KEY || binding->key_count > (int)COUNT_OF(values);
+
+    if (!touched)
+        return;
+    for (int i = 0; i < binding->key_count && !whole; i++) {
+        const PgValue *value = &row[binding->key[i]];
+        whole = value->kind != PG_VALUE_TEXT || at + (size_t)value->len + 1 > sizeof buf;
+        if (whole)
+            break;
+        values[i] = buf + at;
+        memcpy(buf + at, value->data, (size_t)value->len);
+        at += (size_t)value->len;
+        buf[at++] = '\0';
+    }
+    if (whole) {
+        touched_add_whole(touched, binding->schema, binding->name);
+        return;
+    }
+    TouchedKey key = {.values = values, .count = binding->key_count};
+    touched_add(touched, binding->schema, binding->name, binding->key_names, &key);
+}
+
+bool feed_marker(const PgOutput *message, Marker *ret)
+{
+    if (message->kind != PGOUTPUT_MESSAGE || strcmp(message->prefix, "homeport") != 0 ||
+        message->content_len >= MAX_MARKER_TEXT)
+        return false;
+    *ret = (Marker){0};
+    memcpy(ret->content, message->content, (size_t)message->content_len);
+    return true;
+}
