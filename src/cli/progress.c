@@ -27,17 +27,18 @@ static void add_bar(Text *line, double fraction)
     }
 }
 
+/* What people look for first: a narrow terminal shows no more than the beginning. */
 static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
 {
-    text_addf(line, "%s  %s rows", text_bytes(arena, (uint64_t)progress->bytes),
-              text_count(arena, progress->rows));
-    text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
-    if (progress->indexes_total > 0)
-        text_addf(line, "  indexes and keys %d/%d", progress->indexes, progress->indexes_total);
+    text_add(line, text_bytes(arena, (uint64_t)progress->bytes));
     if (progress->rate > 0)
         text_addf(line, "  %s/s", text_bytes(arena, (uint64_t)progress->rate));
     if (progress->seconds_left >= 0)
         text_addf(line, "  %s left", text_duration(arena, progress->seconds_left));
+    text_addf(line, "  %s rows", text_count(arena, progress->rows));
+    text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
+    if (progress->indexes_total > 0)
+        text_addf(line, "  indexes and keys %d/%d", progress->indexes, progress->indexes_total);
 }
 
 static void on_progress(void *context, const MoveProgress *progress)
@@ -102,8 +103,10 @@ void progress_step(ProgressView *view, const char *text)
     view->step = text;
     view->step_started = clock_seconds();
     view->last_line = clock_seconds();
-    if (!view->quiet)
-        term_progress(text);
+    if (view->quiet)
+        return;
+    auto_arena Arena *arena = arena_new();
+    term_progress(arena_printf(arena, "  %s", text)); /* where it stands behind its mark later */
 }
 
 static void on_step(void *context, const char *step)
