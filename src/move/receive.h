@@ -26,7 +26,9 @@ typedef struct ReceiveRequest {
     Lsn start; /* where the feed begins, when the spool is empty */
     Spool *spool;
     int64_t spool_limit; /* bytes; 0: none. Above it nothing is read until there is room again: the
-                            source keeps its WAL. Said once as a warning */
+                            source keeps its WAL. Said once as a warning. Exceeded only by what
+                            cannot be applied yet: transactions that are streamed in progress */
+    bool no_streaming;   /* transactions only once they have committed (protocol 1) */
 } ReceiveRequest;
 
 typedef struct ReceiveStatus {

@@ -45,6 +45,20 @@ bool replication_create_slot(PGconn *conn, Arena *arena, const char *slot, bool 
  * `patience_s`, its walsender being ended where that is allowed. */
 bool replication_drop_slot(PGconn *sql, const char *slot, int patience_s, Error *err) MUST_USE;
 
+/* Ends the session that reads a slot, where we may: `pid` only, or whichever it is (0). On an
+ * ordinary connection. */
+bool replication_end_reader(PGconn *sql, const char *slot, int pid, Error *err) MUST_USE;
+
+typedef struct SlotState {
+    int reader;    /* process that reads it, 0: none */
+    bool lost;     /* invalidated */
+    Lsn confirmed; /* what the server will not send again */
+} SlotState;
+
+/* On either kind of connection, before the stream begins. One that is not there is an error that
+ * replication_refusal() knows. */
+bool replication_slot_state(PGconn *conn, const char *slot, SlotState *ret, Error *err) MUST_USE;
+
 typedef struct ReplicationStart {
     const char *slot;
     const char *publication;
@@ -78,7 +92,7 @@ bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationM
 void replication_release(ReplicationMessage *message);
 
 /* Standby status update: what is written, flushed and applied; the server frees WAL and catalogue
- * rows up to `flushed`. */
+ * rows up to `flushed`. Asks the server to answer with a keepalive. Never waits. */
 bool replication_report(PGconn *conn, Lsn written, Lsn flushed, Lsn applied, Error *err) MUST_USE;
 
 ReplicationRefusal replication_refusal(const Error *err);

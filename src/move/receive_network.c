@@ -1,0 +1,377 @@
+/*
+ * The receiver's network thread: connects, reads, reports. It never touches the disk.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "move/receive_internal.h"
+#include "pg/pg.h"
+
+enum {
+    REPORT_MS = 1000,
+    FIRST_WAIT_MS = 100,
+    LONGEST_WAIT_MS = 3000,
+    LAST_REPORT_MS = 700,   /* at the end the disk is waited for so long */
+    IN_USE_PATIENCE_S = 90, /* wal_sender_timeout is a minute, where a dead reader is not noticed */
+};
+
+typedef struct Network {
+    Receiver *receiver;
+    PGconn *conn;
+    int own_pid;         /* of the last walsender of ours */
+    bool stopped_it;     /* own_pid was told to end */
+    double in_use_since; /* 0: it is not */
+    double report_at;
+    Lsn quiet; /* the last keepalive's position that was passed on */
+    Chunk *chunk;
+    int wait_ms;
+    Error err;
+} Network;
+
+/* ---- the status ---- */
+
+static void set_connected(Receiver *receiver, bool connected)
+{
+    (void)pthread_mutex_lock(&receiver->lock);
+    receiver->status.connected = connected;
+    if (connected)
+        receiver->status.error = ERROR_INIT;
+    (void)pthread_mutex_unlock(&receiver->lock);
+}
+
+static void note_message(Receiver *receiver, const ReplicationMessage *message)
+{
+    (void)pthread_mutex_lock(&receiver->lock);
+    ReceiveStatus *status = &receiver->status;
+    status->heard_s = clock_seconds();
+    if (message->server_end > status->server_end)
+        status->server_end = message->server_end;
+    if (message->kind == REPLICATION_DATA) {
+        if (message->start)
+            status->received = message->start;
+        status->bytes += (int64_t)message->len;
+        status->messages++;
+    }
+    (void)pthread_mutex_unlock(&receiver->lock);
+}
+
+/* ---- to the disk thread ---- */
+
+static void push(Receiver *receiver, Chunk *chunk)
+{
+    (void)pthread_mutex_lock(&receiver->lock);
+    if (receiver->last)
+        receiver->last->next = chunk;
+    else
+        receiver->first = chunk;
+    receiver->last = chunk;
+    receiver->queued += chunk_bytes(chunk);
+    (void)pthread_cond_broadcast(&receiver->changed);
+    (void)pthread_mutex_unlock(&receiver->lock);
+}
+
+static void push_pending(Network *network)
+{
+    if (network->chunk)
+        push(network->receiver, network->chunk);
+    network->chunk = NULL;
+}
+
+/* Takes the message over. */
+static void pass_on(Network *network, ReplicationMessage *message)
+{
+    ChunkItem item = {message->start, message->data, message->len};
+
+    if (message->kind == REPLICATION_KEEPALIVE) {
+        if (message->server_end <= network->quiet)
+            return;
+        network->quiet = message->server_end;
+        item = (ChunkItem){.start = message->server_end};
+    }
+    if (network->chunk && !chunk_fits(network->chunk, item.len))
+        push_pending(network);
+    if (item.len > CHUNK_BYTES / 2) {
+        push_pending(network);
+        Chunk *alone = chunk_new(CHUNK_ALONE);
+        alone->alone = *message;
+        *message = (ReplicationMessage){0};
+        push(network->receiver, alone);
+        return;
+    }
+    if (!network->chunk)
+        network->chunk = chunk_new(CHUNK_MESSAGES);
+    chunk_add(network->chunk, &item);
+}
+
+/* False: the disk does not keep up. Waits for that a while. */
+static bool has_room(Receiver *receiver, int timeout_ms)
+{
+    struct timespec at;
+    int failed = 0;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += (long)timeout_ms * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    (void)pthread_mutex_lock(&receiver->lock);
+    while (receiver->queued >= QUEUE_BYTES && !atomic_load(&receiver->ends) && !failed)
+        failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
+    bool room = receiver->queued < QUEUE_BYTES;
+    (void)pthread_mutex_unlock(&receiver->lock);
+    return room;
+}
+
+/* ---- one connection ---- */
+
+static bool report(Network *network)
+{
+    Receiver *receiver = network->receiver;
+
+    (void)pthread_mutex_lock(&receiver->lock);
+    Lsn flushed = receiver->status.flushed;
+    Lsn received = receiver->status.received > flushed ? receiver->status.received : flushed;
+    Lsn applied = receiver->applied < flushed ? receiver->applied : flushed;
+    (void)pthread_mutex_unlock(&receiver->lock);
+    network->report_at = clock_seconds() + REPORT_MS / 1000.0;
+    return replication_report(network->conn, received, flushed, applied, &network->err);
+}
+
+static int ms_until(double at)
+{
+    double left = at - clock_seconds();
+
+    return left <= 0 ? 0 : (int)(left * 1000) + 1;
+}
+
+static bool handle(Network *network, ReplicationMessage *message)
+{
+    switch (message->kind) {
+    case REPLICATION_NOTHING:
+        push_pending(network);
+        return true;
+    case REPLICATION_END:
+        return error_set(&network->err, ERR_CONNECT,
+                         "connection lost: the server ended the stream");
+    default:
+        break;
+    }
+    note_message(network->receiver, message);
+    bool asked = message->reply_requested;
+    pass_on(network, message);
+    replication_release(message);
+    return !asked || report(network);
+}
+
+/* Until the connection breaks or everything ends: true for the latter. */
+static bool stream(Network *network)
+{
+    Receiver *receiver = network->receiver;
+
+    while (!atomic_load(&receiver->ends)) {
+        ReplicationMessage message = {0};
+        if (clock_seconds() >= network->report_at && !report(network))
+            return false;
+        if (!has_room(receiver, ms_until(network->report_at)))
+            continue;
+        /* A chunk is passed on when it is full, or nothing more is there now. */
+        int timeout_ms = network->chunk ? 0 : ms_until(network->report_at);
+        if (!replication_receive(network->conn, timeout_ms, receiver->wake_fd, &message,
+                                 &network->err) ||
+            !handle(network, &message))
+            return false;
+    }
+    return true;
+}
+
+/* What the server will not send again must be here: another reader of the slot, or a spool that has
+ * lost its end, would make a hole that nobody notices. */
+static bool check_position(Network *network, const SlotState *slot, Lsn from)
+{
+    const char *name = network->receiver->request.slot;
+    char confirmed[LSN_TEXT_SIZE];
+    char ours[LSN_TEXT_SIZE];
+
+    if (slot->confirmed <= from)
+        return true;
+    (void)error_set(&network->err, ERR_WRONG_STATE,
+                    "slot %s was confirmed up to %s, but what is here ends at %s", name,
+                    lsn_text(slot->confirmed, confirmed), lsn_text(from, ours));
+    return error_hint(&network->err, "Somebody else has read from the slot, or the spool has lost "
+                                     "its end. The tables have to be copied again.");
+}
+
+/* Our last session may still be there, where the network broke and the server did not notice. */
+static void end_own_reader(Network *network, int reader)
+{
+    const ReceiveRequest *request = &network->receiver->request;
+    auto_conn PGconn *sql = NULL;
+    Error ignored = ERROR_INIT;
+
+    if (reader == 0 || reader != network->own_pid || network->stopped_it)
+        return;
+    network->stopped_it = true;
+    if (pg_connect(request->from, "receive", &sql, &ignored) &&
+        !replication_end_reader(sql, request->slot, reader, &ignored))
+        log_debug("could not end our last walsender", kv_str("reason", ignored.message));
+}
+
+static bool connect_stream(Network *network, Lsn from)
+{
+    const ReceiveRequest *request = &network->receiver->request;
+    SlotState slot = {0};
+    ReplicationStart start = {.slot = request->slot,
+                              .publication = request->publication,
+                              .from = from,
+                              .streaming = !request->no_streaming};
+
+    if (!replication_connect(request->from, "receive", &network->conn, &network->err) ||
+        !replication_slot_state(network->conn, request->slot, &slot, &network->err) ||
+        !check_position(network, &slot, from))
+        return false;
+    end_own_reader(network, slot.reader);
+    if (!replication_start(network->conn, &start, &network->err))
+        return false;
+    network->own_pid = PQbackendPID(network->conn);
+    network->stopped_it = false;
+    network->in_use_since = 0;
+    network->wait_ms = FIRST_WAIT_MS;
+    return true;
+}
+
+/* ---- again and again ---- */
+
+/* Whether trying again may help: not where somebody has to do something first. */
+static bool is_passing(Network *network)
+{
+    const Error *err = &network->err;
+
+    switch (replication_refusal(err)) {
+    case REFUSED_SENDERS:
+        return true;
+    case REFUSED_SLOT_IN_USE:
+        if (network->in_use_since == 0)
+            network->in_use_since = clock_seconds();
+        return clock_seconds() - network->in_use_since < IN_USE_PATIENCE_S;
+    case REFUSED_OTHERWISE:
+        break;
+    default:
+        return false;
+    }
+    /* Class 53: insufficient resources. */
+    return err->code == ERR_CONNECT || strncmp(err->sqlstate, "53", 2) == 0;
+}
+
+/* Whole transactions stay, everything else is forgotten. False: everything ends. */
+static bool restart(Receiver *receiver, Lsn *ret)
+{
+    push(receiver, chunk_new(CHUNK_RESTART));
+    (void)pthread_mutex_lock(&receiver->lock);
+    while (!receiver->restarted && !receiver->disk_ended)
+        (void)pthread_cond_wait(&receiver->changed, &receiver->lock);
+    bool done = receiver->restarted;
+    receiver->restarted = false;
+    *ret = receiver->restart_lsn ? receiver->restart_lsn : receiver->request.start;
+    if (done && receiver->status.flushed == 0)
+        receiver->status.flushed = *ret;
+    (void)pthread_mutex_unlock(&receiver->lock);
+    return done;
+}
+
+static void wait_before_next(Network *network)
+{
+    struct pollfd wait[2] = {
+        {.fd = network->receiver->wake_fd, .events = POLLIN},
+        {.fd = cancel_fd(),                .events = POLLIN},
+    };
+
+    log_debug("the stream broke, trying again", kv_str("reason", network->err.message),
+              kv_i64("wait_ms", network->wait_ms));
+    (void)poll(wait, 2, network->wait_ms);
+    network->wait_ms =
+        network->wait_ms * 2 < LONGEST_WAIT_MS ? network->wait_ms * 2 : LONGEST_WAIT_MS;
+}
+
+static void note_broken(Network *network, bool was_connected)
+{
+    Receiver *receiver = network->receiver;
+
+    (void)pthread_mutex_lock(&receiver->lock);
+    receiver->status.connected = false;
+    if (was_connected)
+        receiver->status.reconnects++;
+    receiver->status.error = network->err;
+    (void)pthread_mutex_unlock(&receiver->lock);
+}
+
+/* The disk thread syncs what it has; the server hears of it. */
+static void say_goodbye(Network *network)
+{
+    Receiver *receiver = network->receiver;
+    struct timespec at;
+    int failed = 0;
+    Error ignored = ERROR_INIT;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_nsec += (long)LAST_REPORT_MS * 1000000;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
+    (void)pthread_mutex_lock(&receiver->lock);
+    while (!receiver->disk_ended && !failed)
+        failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
+    (void)pthread_mutex_unlock(&receiver->lock);
+    network->err = ignored;
+    if (!report(network))
+        return;
+    (void)PQputCopyEnd(network->conn, NULL);
+    (void)PQflush(network->conn);
+}
+
+/* False: no further one is to be tried. */
+static bool one_connection(Network *network)
+{
+    Receiver *receiver = network->receiver;
+    Lsn from = 0;
+
+    network->err = ERROR_INIT;
+    network->quiet = 0;
+    if (!restart(receiver, &from))
+        return false;
+    bool connected = connect_stream(network, from);
+    if (connected) {
+        set_connected(receiver, true);
+        network->report_at = clock_seconds();
+        if (stream(network)) {
+            say_goodbye(network);
+            return false;
+        }
+    }
+    push_pending(network);
+    note_broken(network, connected);
+    if (is_passing(network))
+        return true;
+    receive_fail(receiver, &network->err);
+    return false;
+}
+
+void *receive_network_main(void *arg)
+{
+    Receiver *receiver = arg;
+    Network network = {.receiver = receiver, .wait_ms = FIRST_WAIT_MS, .err = ERROR_INIT};
+
+    while (!atomic_load(&receiver->ends) && one_connection(&network)) {
+        pg_close(network.conn);
+        network.conn = NULL;
+        wait_before_next(&network);
+    }
+    pg_close(network.conn);
+    chunk_free(network.chunk);
+    set_connected(receiver, false);
+    return NULL;
+}
