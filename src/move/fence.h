@@ -38,9 +38,10 @@ typedef struct Fence {
     FenceTables tables;
 } Fence;
 
-/* Schema homeport, the function, and the triggers, disabled; and what was set before of
- * default_transaction_read_only, noted in homeport.fence_setting. Can be done again. Short locks,
- * tried again: writers are not held up for more than a moment. */
+/* Schema homeport, the function, and the triggers, disabled, also on all that the tables inherit
+ * from or are inherited by. Can be done again, and does not disarm. Short locks, tried again:
+ * writers are not held up for more than a moment. On a connection in no transaction, like all
+ * below. */
 bool fence_prepare(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 
 typedef struct FenceReport {
@@ -50,10 +51,14 @@ typedef struct FenceReport {
     double first_armed_s;   /* clock_seconds() when the first table was fenced */
 } FenceReport;
 
-/* Both layers, up to the deadline (clock_seconds()): an error leaves it to the caller to lift. */
+/* Both layers, up to the deadline (clock_seconds()): an error leaves it to the caller to lift.
+ * Notes what default_transaction_read_only was before, in homeport.fence_setting, with the commit
+ * that changes it. Ends who idles in a transaction in its way, and then every other session that
+ * began before, but for walsenders and sessions of this role whose application_name begins with
+ * "homeport ". */
 bool fence_arm(PGconn *conn, const Fence *fence, double deadline_s, FenceReport *ret,
                Error *err) MUST_USE;
-/* Rule 27, all of it. ERR_WRONG_STATE says what still writes. */
+/* Rule 27, all of it, also where `conn` has passed. ERR_WRONG_STATE says what still writes. */
 bool fence_prove(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 /* Both layers taken back; settings as they were. Can be done again, and where nothing is fenced. */
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err) MUST_USE;

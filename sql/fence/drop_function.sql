@@ -1,0 +1,3 @@
+-- name: fence_drop_function
+-- columns: none
+DROP FUNCTION IF EXISTS homeport.fence()

@@ -1,0 +1,3 @@
+-- name: fence_drop_settings
+-- columns: none
+DROP TABLE IF EXISTS homeport.fence_setting

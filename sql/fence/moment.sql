@@ -1,0 +1,3 @@
+-- name: fence_moment
+-- columns: now
+SELECT pg_catalog.clock_timestamp()

@@ -1,0 +1,3 @@
+-- name: fence_noted
+-- columns: noted
+SELECT EXISTS (SELECT FROM homeport.fence_setting)
