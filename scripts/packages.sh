@@ -11,6 +11,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config python3
  libpq-dev libcyaml-dev libyaml-dev libjansson-dev libsqlite3-dev libssl-dev libzstd-dev uthash-dev
+ libevent-dev libwslay-dev node-llhttp
  postgresql-15 postgresql-client-15"
 test="libcmocka-dev clang-14 llvm-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck pmccabe
  python3-pytest python3-pytest-timeout python3-pytest-xdist python3-psycopg2

@@ -56,7 +56,8 @@ struct Command {
     const Option *options;             /* its own rows, {0} at the end; NULL: none */
     size_t options_size;               /* of the struct that they fill */
     const Example *examples;           /* {0} at the end; at least one */
-    const Command *const *subcommands; /* NULL at the end; then it has no `run` of its own */
+    const Command *const *subcommands; /* NULL at the end. A `run` of its own is what the command
+                                          does where none of them is named */
 
     /* Returns false with `err` set: the top prints the error (as a JSON object on standard output
      * with --json) and makes the exit status of its code: ERR_USAGE 2, ERR_FOUND 3, others 1.

@@ -5,6 +5,7 @@
 extern const Command cmd_check;
 extern const Command cmd_config;
 extern const Command cmd_demo;
+extern const Command cmd_gateway;
 extern const Command cmd_help;
 extern const Command cmd_migrations;
 extern const Command cmd_move;
@@ -20,6 +21,8 @@ const Command *const commands[] = {
     &cmd_status,
     &cmd_verify,
     &cmd_migrations,
+    /* the app at home */
+    &cmd_gateway,
     /* homeport itself */
     &cmd_config,
     &cmd_help,
@@ -236,7 +239,8 @@ const char *const group_titles[GROUP_COUNT] = {
 
 const char *command_usage(Arena *arena, const Command *command)
 {
-    const char *arguments = command->subcommands ? "COMMAND" : command->arguments;
+    const char *own = command->run ? "[COMMAND]" : "COMMAND";
+    const char *arguments = command->subcommands ? own : command->arguments;
 
     return arena_printf(arena, "%s%s%s [OPTIONS]", command_path(arena, command),
                         arguments ? " " : "", arguments ? arguments : "");

@@ -146,7 +146,7 @@ static bool run_line(Arena *arena, const CommandLine *line, Error *err)
 
     if (line->common.quiet || line->common.verbose)
         log_set_level(line->common.verbose ? LOG_DEBUG : LOG_ERROR);
-    if (!command || command->subcommands)
+    if (!command || (command->subcommands && !command->run))
         return run_without_command(arena, line, err);
     if (line->common.help) {
         Text text = text_init(arena, HELP_MAX_BYTES);

@@ -24,6 +24,34 @@ typedef enum SchemaMode {
 
 typedef OptionPair RoleMap;
 
+/* The section `gateway:` of the file; what each is for is said in its row. NULL: not given. */
+typedef struct GatewaySettings {
+    const char *upstream;
+    const char *listen;
+    const char *listen_http;
+    const char *listen_pg;
+    const char *metrics;
+    const char *admin;
+    const char *cert;
+    const char *key;
+    const char *tls_dir;
+    const char *names;
+    const char *state;
+    const char *roles;
+    const char *databases;
+    const char *timezone;
+    uint64_t max_request_bytes;
+    uint64_t max_response_bytes;
+    int threads;
+    int pool_size;
+    int max_connections;
+    int queue_ms;
+    int recheck_ms;
+    int slow_ms;
+    int drain_ms;
+    bool cors;
+} GatewaySettings;
+
 typedef struct Config {
     const char *source; /* URL with its password; NULL where none was given */
     const char *target;
@@ -41,6 +69,7 @@ typedef struct Config {
     int role_map_count;
     bool relax_durability;
     bool verify; /* compare after the copy */
+    GatewaySettings gateway;
 
     const char *file;     /* that was read; NULL: none */
     const char **origins; /* where each setting came from, by its row: "--jobs", "HOMEPORT_JOBS",
@@ -50,7 +79,8 @@ typedef struct Config {
 
 typedef struct Setting {
     Option option;   /* fills a field of Config */
-    const char *key; /* in the file, where it is not the option's name; see setting_key() */
+    const char *key; /* in the file, where it is not the option's name; see setting_key().
+                        "gateway.listen" is `listen` in the mapping `gateway` */
     const char *env;
 } Setting;
 

@@ -38,6 +38,19 @@ static const Setting *setting_of_key(const char *key)
     return NULL;
 }
 
+/* A mapping that is no setting itself but has settings in it: "gateway". */
+static bool is_section(const char *key)
+{
+    size_t len = strlen(key);
+
+    for (int i = 0; i < setting_count; i++) {
+        const char *known = setting_key(&settings[i]);
+        if (strncmp(known, key, len) == 0 && known[len] == '.')
+            return true;
+    }
+    return false;
+}
+
 static bool refuse_unknown(Arena *arena, const char *name, const OutlineKey *key, Error *err)
 {
     const char **keys = arena_array(arena, (size_t)setting_count, sizeof *keys);
@@ -52,12 +65,38 @@ static bool refuse_unknown(Arena *arena, const char *name, const OutlineKey *key
     return error_hint(err, "homeport config lists the settings there are.");
 }
 
+/* The settings of a section, as "section.key". */
+static bool check_section(Arena *arena, const char *name, const OutlineKey *section, Error *err)
+{
+    if (!section->mapping) {
+        (void)error_set(err, ERR_USAGE, "%s:%d: %s takes a mapping of settings", name,
+                        section->line, section->name);
+        return error_hint(err, "Write its settings below it, each on a line of its own.");
+    }
+    for (int i = 0; i < section->item_count; i++) {
+        OutlineKey key = section->items[i];
+        key.name = arena_printf(arena, "%s.%s", section->name, key.name);
+        if (!setting_of_key(key.name))
+            return refuse_unknown(arena, name, &key, err);
+        if (key.empty) {
+            (void)error_set(err, ERR_USAGE, "%s:%d: %s is empty", name, key.line, key.name);
+            return error_hint(err, "Give it a value, or leave it out.");
+        }
+    }
+    return true;
+}
+
 static bool check_keys(Arena *arena, const char *name, const Outline *outline, Error *err)
 {
     for (int i = 0; i < outline->count; i++) {
         const OutlineKey *key = &outline->keys[i];
-        const Setting *setting = setting_of_key(key->name);
+        const Setting *setting = strchr(key->name, '.') ? NULL : setting_of_key(key->name);
 
+        if (!setting && is_section(key->name)) {
+            if (!check_section(arena, name, key, err))
+                return false;
+            continue;
+        }
         if (!setting)
             return refuse_unknown(arena, name, key, err);
         bool pairs = setting->option.type == OPTION_PAIRS;
@@ -142,6 +181,16 @@ static FileValue value_of(Arena *arena, const OutlineKey *key, char *const *text
     return value;
 }
 
+static void add_section(Arena *arena, const OutlineKey *section, char *const *texts,
+                        FileValues *values)
+{
+    for (int i = 0; i < section->item_count; i++) {
+        OutlineKey key = section->items[i];
+        key.name = arena_printf(arena, "%s.%s", section->name, key.name);
+        values->list[values->count++] = value_of(arena, &key, texts + i);
+    }
+}
+
 /* Into *ret, which cyaml_free() gives back; the schema must be of this very text. */
 static bool texts_load(const ConfigText *input, const cyaml_config_t *config,
                        const cyaml_schema_value_t *schema, char ***ret, Error *err)
@@ -180,10 +229,14 @@ bool file_values_load(Arena *arena, const ConfigText *input, FileValues *ret, Er
     if (slots > 0) {
         if (!texts_load(input, &config, &schema, &texts, err))
             return false;
-        values.list = arena_array(arena, (size_t)outline.count, sizeof *values.list);
-        for (size_t slot = 0; values.count < outline.count; values.count++) {
-            const OutlineKey *key = &outline.keys[values.count];
-            values.list[values.count] = value_of(arena, key, texts + slot);
+        values.list = arena_array(arena, slots + (size_t)outline.count, sizeof *values.list);
+        size_t slot = 0;
+        for (int i = 0; i < outline.count; i++) {
+            const OutlineKey *key = &outline.keys[i];
+            if (is_section(key->name))
+                add_section(arena, key, texts + slot, &values);
+            else
+                values.list[values.count++] = value_of(arena, key, texts + slot);
             slot += key->mapping ? (size_t)key->item_count : 1;
         }
         (void)cyaml_free(&config, &schema, texts, 0);

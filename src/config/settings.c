@@ -13,6 +13,17 @@ enum {
 static const char *const schema_modes[] = {
     [SCHEMA_DUMP] = "dump", [SCHEMA_DRIZZLE] = "drizzle", [SCHEMA_EXISTING] = "existing", NULL};
 
+/* A setting of the section `gateway:`: name, key in the section, variable, type, field, and the
+ * rest of the row. */
+#define GATEWAY(name_, key_, env_, type_, field_, ...)                                             \
+    {                                                                                              \
+        .option = {.name = (name_),                                                                \
+                   .type = (type_),                                                                \
+                   .offset = offsetof(Config, gateway.field_),                                     \
+                   __VA_ARGS__},                                                                   \
+        .key = "gateway." key_, .env = "HOMEPORT_GATEWAY_" env_                                    \
+    }
+
 /* A new setting is a row here and its field in Config. The order is that of help and reference. */
 const Setting settings[] = {
     {.option = {.name = "source",
@@ -117,6 +128,65 @@ const Setting settings[] = {
                 .unset = "yes",
                 .help = "compare both sides row by row after the copy"},
      .env = "HOMEPORT_VERIFY"},
+    GATEWAY("upstream", "upstream", "UPSTREAM", OPTION_URL, upstream, .argument = "URL",
+            .help = "server behind the gateway; clients bring their own role and database"),
+    GATEWAY("listen", "listen", "LISTEN", OPTION_TEXT, listen, .argument = "ADDR:PORT",
+            .help = "HTTPS and WebSockets, as Neon's driver wants them; its port is 443"),
+    GATEWAY("listen-http", "listen-http", "LISTEN_HTTP", OPTION_TEXT, listen_http,
+            .argument = "ADDR:PORT", .help = "the same without TLS, behind a tunnel or a proxy"),
+    GATEWAY("listen-pg", "listen-pg", "LISTEN_PG", OPTION_TEXT, listen_pg, .argument = "ADDR:PORT",
+            .help = "PostgreSQL's own protocol, for pg, psql and Prisma; its port is 5432"),
+    GATEWAY("metrics", "metrics", "METRICS", OPTION_TEXT, metrics, .argument = "ADDR:PORT",
+            .help = "Prometheus' /metrics and /health; unset: none"),
+    GATEWAY("admin", "admin", "ADMIN", OPTION_PATH, admin, .argument = "SOCKET",
+            .help =
+                "Unix socket for pause, switch and resume; unset: gateway.sock in the work folder"),
+    GATEWAY("cert", "cert", "CERT", OPTION_PATH, cert, .argument = "FILE",
+            .help = "certificate with its chain (PEM); unset: one is made for --names"),
+    GATEWAY("key", "key", "KEY", OPTION_PATH, key, .argument = "FILE", .help = "its key (PEM)"),
+    GATEWAY("tls-dir", "tls-dir", "TLS_DIR", OPTION_PATH, tls_dir, .argument = "DIR",
+            .help = "where CA and certificate are made; unset: gateway-tls in the work folder"),
+    GATEWAY("names", "names", "NAMES", OPTION_TEXT, names, .argument = "NAMES",
+            .help = "host names that the app uses, with commas between them; the api. names that "
+                    "the driver derives are added"),
+    GATEWAY("gateway-state", "state", "STATE", OPTION_PATH, state, .argument = "FILE",
+            .help = "which server is the current one; unset: gateway.json in the work folder"),
+    GATEWAY("roles-file", "roles-file", "ROLES_FILE", OPTION_PATH, roles, .argument = "FILE",
+            .help = "passwords for SCRAM on --listen-pg, in the form of PgBouncer's userlist.txt; "
+                    "unset: they are asked for, under TLS"),
+    GATEWAY("databases", "databases", "DATABASES", OPTION_TEXT, databases, .argument = "NAMES",
+            .help = "databases that are served, with commas between them; unset: all"),
+    GATEWAY("gateway-timezone", "timezone", "TIMEZONE", OPTION_TEXT, timezone, .unset = "UTC",
+            .argument = "ZONE",
+            .help = "time zone of the driver's sessions, as on Neon; server: the server's"),
+    GATEWAY("max-request", "max-request", "MAX_REQUEST", OPTION_SIZE, max_request_bytes,
+            .min = 1024, .max = 1 << 30, .unset = "64MiB", .argument = "SIZE",
+            .help = "larger requests are refused with status 413"),
+    GATEWAY("max-response", "max-response", "MAX_RESPONSE", OPTION_SIZE, max_response_bytes,
+            .min = 1024, .max = 1 << 30, .unset = "64MiB", .argument = "SIZE",
+            .help = "larger responses are refused with status 507"),
+    GATEWAY("threads", "threads", "THREADS", OPTION_INT, threads, .min = 0, .max = 16, .unset = "0",
+            .argument = "N", .help = "event loops; 0: by the processors"),
+    GATEWAY("pool-size", "pool-size", "POOL_SIZE", OPTION_INT, pool_size, .min = 1, .max = 1000,
+            .unset = "20", .argument = "N",
+            .help = "connections to the server for each database and role"),
+    GATEWAY("max-connections", "max-connections", "MAX_CONNECTIONS", OPTION_INT, max_connections,
+            .min = 1, .max = 1000000, .unset = "10000", .argument = "N",
+            .help = "clients at a time"),
+    GATEWAY("queue-ms", "queue-ms", "QUEUE_MS", OPTION_INT, queue_ms, .min = 1, .max = 3600000,
+            .unset = "15000", .argument = "MS",
+            .help = "longest wait for a connection, or for the end of a pause"),
+    GATEWAY("recheck-ms", "recheck-ms", "RECHECK_MS", OPTION_INT, recheck_ms, .min = 0,
+            .max = 3600000, .unset = "30000", .argument = "MS",
+            .help = "how long a password that was right is not shown to the server again"),
+    GATEWAY("slow-ms", "slow-ms", "SLOW_MS", OPTION_INT, slow_ms, .min = 0, .max = 3600000,
+            .unset = "1000", .argument = "MS",
+            .help = "requests that take longer are logged; 0: none"),
+    GATEWAY("drain-ms", "drain-ms", "DRAIN_MS", OPTION_INT, drain_ms, .min = 0, .max = 3600000,
+            .unset = "30000", .argument = "MS",
+            .help = "longest wait for running requests when the gateway is stopped"),
+    GATEWAY("cors", "cors", "CORS", OPTION_FLAG, cors, .unset = "no",
+            .help = "let browsers of any origin use it"),
 };
 
 const int setting_count = (int)COUNT_OF(settings);

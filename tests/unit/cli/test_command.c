@@ -49,7 +49,7 @@ static void is_told(Arena *arena, const Command *command)
             command, "the summary begins in lower case and has no full stop");
     require(strlen(command->description) > 40 && is_sentence(command->description), command,
             "the description has sentences");
-    require(!command->run != !command->subcommands, command, "it runs or has subcommands");
+    require(command->run || command->subcommands, command, "it runs or has subcommands");
     require(!command->arguments == !command->max_args, command, "arguments are named and counted");
 }
 

@@ -114,7 +114,32 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  neondb_owner: app\n"
                      "  \"o=w,n'er\": ${JOBS}x\n"
                      "relax-durability: true\n"
-                     "verify: off\n",
+                     "verify: off\n"
+                     "gateway:\n"
+                     "  upstream: postgresql://127.0.0.1/\n"
+                     "  listen: \":443\"\n"
+                     "  listen-http: \":80\"\n"
+                     "  listen-pg: \":5432\"\n"
+                     "  metrics: \":9\"\n"
+                     "  admin: a.sock\n"
+                     "  cert: c.pem\n"
+                     "  key: k.pem\n"
+                     "  tls-dir: tls\n"
+                     "  names: neondb\n"
+                     "  state: s.json\n"
+                     "  roles-file: users.txt\n"
+                     "  databases: \"a,b\"\n"
+                     "  timezone: server\n"
+                     "  max-request: 1MB\n"
+                     "  max-response: 2MB\n"
+                     "  threads: 3\n"
+                     "  pool-size: 7\n"
+                     "  max-connections: 99\n"
+                     "  queue-ms: 5\n"
+                     "  recheck-ms: 6\n"
+                     "  slow-ms: 8\n"
+                     "  drain-ms: 9\n"
+                     "  cors: yes\n",
                      &config, &err));
     assert_string_equal(config.source, "postgresql://app:s3cret#: {@db/x");
     assert_string_equal(config.target, "postgresql://home/app");
@@ -134,8 +159,15 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
     assert_string_equal(config.role_map[1].to, "4x");
     assert_true(config.relax_durability);
     assert_false(config.verify);
+    assert_string_equal(config.gateway.listen, ":443");
+    assert_string_equal(config.gateway.databases, "a,b");
+    assert_int_equal(config.gateway.max_request_bytes, 1000000);
+    assert_int_equal(config.gateway.drain_ms, 9);
+    assert_true(config.gateway.cors);
     for (int i = 0; i < setting_count; i++) {
-        int line = i + 2 + (i >= 12 ? 2 : 0);
+        /* A mapping of pairs and a section's head take lines of their own. */
+        bool section = strncmp(setting_key(&settings[i]), "gateway.", 8) == 0;
+        int line = i + 2 + (i >= 12 ? 2 : 0) + (section ? 1 : 0);
         assert_string_equal(config_origin(&config, &settings[i]),
                             arena_printf(arena, "homeport.yaml:%d", line));
     }
@@ -149,47 +181,52 @@ typedef struct BadText {
 } BadText;
 
 static const BadText bad_texts[] = {
-    {"dir: a\njbos: 3",            "homeport.yaml:2: there is no setting \"jbos\"",             "\"jobs\""       },
-    {"source_url: x",              "homeport.yaml:1: there is no setting \"source_url\"",       "\"source\""     },
-    {"map-role: {a: b}",           "homeport.yaml:1: there is no setting \"map-role\"",         "\"map-roles\""  },
-    {"colour: red",                "homeport.yaml:1: there is no setting \"colour\"",           "homeport config"},
-    {"<<: {dir: a}",               "homeport.yaml:1: there is no setting \"<<\"",               "homeport config"},
-    {"jobs: 2\n\njobs: 2",         "homeport.yaml:3: \"jobs\" is there twice, first on line 1", "Take"           },
-    {"map-roles:\n  a: b\n  a: c", "homeport.yaml:3: \"a\" is there twice, first on line 2",
-     "Take"                                                                                                      },
-    {"jobs: 65",                   "homeport.yaml:1: jobs: \"65\" is out of range",             "from 0 to 64"   },
-    {"jobs: many",                 "homeport.yaml:1: jobs: \"many\" is not a number",           "from 0 to 64"   },
-    {"jobs: [1]",                  "homeport.yaml:1: \"jobs\" has a list where",                "one value"      },
-    {"jobs: {a: 1}",               "homeport.yaml:1: jobs takes a single value",                "\"jobs: value\""},
-    {"jobs:",                      "homeport.yaml:1: jobs is empty",                            "leave it out"   },
-    {"\ndir: ~",                   "homeport.yaml:2: dir is empty",                             "leave it out"   },
-    {"dir: ''",                    "homeport.yaml:1: dir is empty",                             "leave it out"   },
-    {"dir: ${EMPTY}",              "homeport.yaml:1: dir is empty",                             "leave it out"   },
-    {"dir: \"a\\0b\"",             "homeport.yaml:1: a NUL character",                          "Take"           },
-    {"dir: \"a\\tb\"",             "homeport.yaml:1: dir holds a control character",            "tab"            },
-    {"dir: &a x\npg-bin: *a",      "homeport.yaml:2: an alias",                                 "quotes"         },
-    {"map-roles: a=b",             "homeport.yaml:1: map-roles takes a mapping",                "{old: new}"     },
-    {"map-roles: [a]",             "homeport.yaml:1: \"map-roles\" has a list",                 "one value"      },
-    {"map-roles: {a: {b: c}}",     "homeport.yaml:1: \"a\" has a mapping where",                "one value"      },
-    {"map-roles: {a: [c]}",        "homeport.yaml:1: \"a\" has a list where",                   "one value"      },
-    {"map-roles:\n  a:",           "homeport.yaml:2: \"a\" is empty",                           "leave it out"   },
-    {"schema: drizle",             "homeport.yaml:1: schema: \"drizle\" is not a choice",       "\"drizzle\""    },
-    {"split-bytes: 2M",            "homeport.yaml:1: split-bytes: \"2M\" is not a size",        "200MB"          },
-    {"verify: maybe",              "homeport.yaml:1: verify: \"maybe\" is neither",             "yes or no"      },
-    {"dir: ${1x}",                 "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
-    {"dir: ${x",                   "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
-    {"dir: ${}",                   "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
-    {"dir: ${A:-b}",               "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
-    {"- a",                        "homeport.yaml:1: not a list of settings",                   "key: value"     },
-    {"just words",                 "homeport.yaml:1: not a list of settings",                   "key: value"     },
-    {"dir: a\n---\ndir: b",        "homeport.yaml:2: a second document",                        "one"            },
-    {"? [a]\n: b",                 "homeport.yaml:1: a key that is not a word",                 "key: value"     },
-    {"dir: a\n bad: b",            "homeport.yaml:2: not YAML",                                 "indentation"    },
-    {"\ndir: 'a\n\n",              "quoted scalar from line 2",                                 "quote"          },
-    {"dir: {",                     "homeport.yaml:2: not YAML",                                 "line"           },
-    {"dir: \xff",                  "homeport.yaml:1: not YAML",                                 "line"           },
+    {"dir: a\njbos: 3",                         "homeport.yaml:2: there is no setting \"jbos\"",             "\"jobs\""       },
+    {"source_url: x",                           "homeport.yaml:1: there is no setting \"source_url\"",       "\"source\""     },
+    {"map-role: {a: b}",                        "homeport.yaml:1: there is no setting \"map-role\"",         "\"map-roles\""  },
+    {"gateway: {lsiten: x}",                    "homeport.yaml:1: there is no setting \"gateway.lsiten\"",
+     "\"gateway.listen\""                                                                                                     },
+    {"gateway:\n  listen:\n",                   "homeport.yaml:2: gateway.listen is empty",                  "leave it out"   },
+    {"gateway: on",                             "homeport.yaml:1: gateway takes a mapping of settings",      "below it"       },
+    {"gateway.listen: x\ngateway: {listen: y}", "homeport.yaml:1: there is no setting",                      ""               },
+    {"colour: red",                             "homeport.yaml:1: there is no setting \"colour\"",           "homeport config"},
+    {"<<: {dir: a}",                            "homeport.yaml:1: there is no setting \"<<\"",               "homeport config"},
+    {"jobs: 2\n\njobs: 2",                      "homeport.yaml:3: \"jobs\" is there twice, first on line 1", "Take"           },
+    {"map-roles:\n  a: b\n  a: c",              "homeport.yaml:3: \"a\" is there twice, first on line 2",
+     "Take"                                                                                                                   },
+    {"jobs: 65",                                "homeport.yaml:1: jobs: \"65\" is out of range",             "from 0 to 64"   },
+    {"jobs: many",                              "homeport.yaml:1: jobs: \"many\" is not a number",           "from 0 to 64"   },
+    {"jobs: [1]",                               "homeport.yaml:1: \"jobs\" has a list where",                "one value"      },
+    {"jobs: {a: 1}",                            "homeport.yaml:1: jobs takes a single value",                "\"jobs: value\""},
+    {"jobs:",                                   "homeport.yaml:1: jobs is empty",                            "leave it out"   },
+    {"\ndir: ~",                                "homeport.yaml:2: dir is empty",                             "leave it out"   },
+    {"dir: ''",                                 "homeport.yaml:1: dir is empty",                             "leave it out"   },
+    {"dir: ${EMPTY}",                           "homeport.yaml:1: dir is empty",                             "leave it out"   },
+    {"dir: \"a\\0b\"",                          "homeport.yaml:1: a NUL character",                          "Take"           },
+    {"dir: \"a\\tb\"",                          "homeport.yaml:1: dir holds a control character",            "tab"            },
+    {"dir: &a x\npg-bin: *a",                   "homeport.yaml:2: an alias",                                 "quotes"         },
+    {"map-roles: a=b",                          "homeport.yaml:1: map-roles takes a mapping",                "{old: new}"     },
+    {"map-roles: [a]",                          "homeport.yaml:1: \"map-roles\" has a list",                 "one value"      },
+    {"map-roles: {a: {b: c}}",                  "homeport.yaml:1: \"a\" has a mapping where",                "one value"      },
+    {"map-roles: {a: [c]}",                     "homeport.yaml:1: \"a\" has a list where",                   "one value"      },
+    {"map-roles:\n  a:",                        "homeport.yaml:2: \"a\" is empty",                           "leave it out"   },
+    {"schema: drizle",                          "homeport.yaml:1: schema: \"drizle\" is not a choice",       "\"drizzle\""    },
+    {"split-bytes: 2M",                         "homeport.yaml:1: split-bytes: \"2M\" is not a size",        "200MB"          },
+    {"verify: maybe",                           "homeport.yaml:1: verify: \"maybe\" is neither",             "yes or no"      },
+    {"dir: ${1x}",                              "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
+    {"dir: ${x",                                "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
+    {"dir: ${}",                                "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
+    {"dir: ${A:-b}",                            "homeport.yaml:1: dir: a \"${\" that is no reference",       "$${"            },
+    {"- a",                                     "homeport.yaml:1: not a list of settings",                   "key: value"     },
+    {"just words",                              "homeport.yaml:1: not a list of settings",                   "key: value"     },
+    {"dir: a\n---\ndir: b",                     "homeport.yaml:2: a second document",                        "one"            },
+    {"? [a]\n: b",                              "homeport.yaml:1: a key that is not a word",                 "key: value"     },
+    {"dir: a\n bad: b",                         "homeport.yaml:2: not YAML",                                 "indentation"    },
+    {"\ndir: 'a\n\n",                           "quoted scalar from line 2",                                 "quote"          },
+    {"dir: {",                                  "homeport.yaml:2: not YAML",                                 "line"           },
+    {"dir: \xff",                               "homeport.yaml:1: not YAML",                                 "line"           },
     {"\x7f"
-     "ELF\x02\x01",           "homeport.yaml:1: not YAML",                                 "line"           },
+     "ELF\x02\x01",                        "homeport.yaml:1: not YAML",                                 "line"           },
 };
 
 static void bad_file_is_refused_with_its_line_and_a_hint(void **state)

@@ -1,0 +1,333 @@
+#include "gateway/backend.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+
+enum {
+    CONNECT_TIMEOUT_S = 10,
+    LOOK_MS = 100, /* while connecting: does the gateway stop? */
+    MAX_PARAMS = 80,
+    READ_AHEAD = 256 * 1024
+};
+
+struct LoginJob {
+    Worker *worker;
+    const Upstream *upstream;
+    Arena *arena;
+    Login login;
+    LoginDone *done;
+    void *arg;
+    PGconn *conn; /* NULL: it failed */
+    WireError error;
+    bool abandoned;
+};
+
+/* ---- on the crew's threads ---- */
+
+static void add_param(const char **keywords, const char **values, size_t *count,
+                      const char *keyword, const char *value)
+{
+    if (!value || *count + 1 >= MAX_PARAMS)
+        return;
+    keywords[*count] = keyword;
+    values[(*count)++] = value;
+}
+
+/* What the owner said about the server, but for who and which database; those are the client's.
+ * Nothing may come from the gateway's own environment or password file. */
+static size_t login_params(const LoginJob *job, const char **keywords, const char **values)
+{
+    static const char *const clients[] = {"user",     "password",         "dbname",
+                                          "options",  "application_name", "client_encoding",
+                                          "passfile", "replication",      "connect_timeout"};
+    const PgUrl *url = &job->upstream->url;
+    const Login *login = &job->login;
+    size_t count = 0;
+
+    add_param(keywords, values, &count, "gssencmode", "disable");
+    for (size_t i = 0; url->keywords[i]; i++) {
+        bool is_clients = text_is_one_of(url->keywords[i], clients, COUNT_OF(clients));
+        if (!is_clients)
+            add_param(keywords, values, &count, url->keywords[i], url->values[i]);
+    }
+    add_param(keywords, values, &count, "user", login->user);
+    add_param(keywords, values, &count, "dbname", login->database);
+    add_param(keywords, values, &count, "password", login->password);
+    add_param(keywords, values, &count, "passfile", "/dev/null");
+    add_param(keywords, values, &count, "options", login->options ? login->options : " ");
+    add_param(keywords, values, &count, "application_name", login->application);
+    add_param(keywords, values, &count, "client_encoding",
+              login->encoding ? login->encoding : "UTF8");
+    add_param(keywords, values, &count, "replication", login->replication);
+    keywords[count] = values[count] = NULL;
+    return count;
+}
+
+/* As PQconnectdb() does, but for an end when the gateway stops. */
+static bool connect_wait(const Gateway *gateway, PGconn *conn)
+{
+    double deadline = clock_seconds() + CONNECT_TIMEOUT_S;
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+        struct pollfd wait = {.fd = PQsocket(conn),
+                              .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+        if (atomic_load(&gateway->stopping) || clock_seconds() > deadline)
+            return false;
+        if (poll(&wait, 1, LOOK_MS) > 0)
+            state = PQconnectPoll(conn);
+    }
+    return state == PGRES_POLLING_OK;
+}
+
+static void ignore_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    (void)res;
+}
+
+static void login_finish(void *arg);
+
+static void login_run(void *arg)
+{
+    LoginJob *job = arg;
+    const char *keywords[MAX_PARAMS + 1];
+    const char *values[MAX_PARAMS + 1];
+
+    (void)login_params(job, keywords, values);
+    PGconn *conn = PQconnectStartParams(keywords, values, 0);
+    if (!conn)
+        abort();
+    (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+    (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
+    bool fine = PQstatus(conn) != CONNECTION_BAD && connect_wait(job->worker->gateway, conn);
+    if (fine) {
+        job->conn = conn;
+    } else {
+        const char *text = PQerrorMessage(conn);
+        bool silent = PQstatus(conn) != CONNECTION_BAD;
+        job->error = wire_error_of_libpq(job->arena, silent ? "timeout expired" : text);
+        PQfinish(conn);
+    }
+    loop_post(job->worker->loop, login_finish, job);
+}
+
+/* ---- on the worker's ---- */
+
+static void on_stream(void *arg, StreamEvent event);
+
+static Backend *backend_new(LoginJob *job)
+{
+    Backend *backend = calloc(1, sizeof *backend);
+    SSL *tls = PQgetssl(job->conn);
+
+    if (!backend)
+        abort();
+    backend->worker = job->worker;
+    backend->conn = job->conn;
+    backend->generation = job->upstream->generation;
+    backend->born = clock_seconds();
+    backend->transaction = 'I';
+    backend->message_max = READ_AHEAD;
+    (void)PQsetnonblocking(backend->conn, 1);
+    backend->stream =
+        stream_new(loop_base(job->worker->loop), PQsocket(job->conn), on_stream, backend);
+    if (tls)
+        stream_use_tls(backend->stream, tls);
+    stream_borrow(backend->stream);
+    return backend;
+}
+
+bool error_is_login(const WireError *error)
+{
+    const char *code = error->fields[FIELD_CODE];
+
+    return code && (strncmp(code, "28", 2) == 0 || strcmp(code, "3D000") == 0 ||
+                    strcmp(code, "42501") == 0);
+}
+
+static void login_finish(void *arg)
+{
+    LoginJob *job = arg;
+    Worker *worker = job->worker;
+
+    /* The gateway was put before another server meanwhile. */
+    if (job->conn && !job->abandoned && worker->upstream != job->upstream && !worker->draining) {
+        PQfinish(job->conn);
+        job->conn = NULL;
+        job->upstream = worker->upstream;
+        crew_submit(worker->gateway->crew, login_run, job);
+        return;
+    }
+    worker->connecting--;
+    metric_add(job->conn ? &worker->metrics.logins : &worker->metrics.login_failures, 1);
+    if (job->abandoned)
+        PQfinish(job->conn);
+    else if (job->conn)
+        job->done(job->arg, backend_new(job), NULL);
+    else
+        job->done(job->arg, NULL, &job->error);
+    arena_free(job->arena);
+    free(job);
+    worker_check_pause(worker);
+}
+
+static const char *copy_of(Arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+LoginJob *backend_login(Worker *worker, const Login *login, LoginDone *done, void *arg)
+{
+    LoginJob *job = calloc(1, sizeof *job);
+
+    if (!job)
+        abort();
+    job->worker = worker;
+    job->upstream = worker->upstream;
+    job->arena = arena_new();
+    job->login = (Login){
+        .user = copy_of(job->arena, login->user),
+        .database = copy_of(job->arena, login->database),
+        .password = copy_of(job->arena, login->password),
+        .options = copy_of(job->arena, login->options),
+        .application = copy_of(job->arena, login->application),
+        .replication = copy_of(job->arena, login->replication),
+        .encoding = copy_of(job->arena, login->encoding),
+    };
+    job->done = done;
+    job->arg = arg;
+    worker->connecting++;
+    crew_submit(worker->gateway->crew, login_run, job);
+    return job;
+}
+
+void login_abandon(LoginJob *job)
+{
+    job->abandoned = true;
+}
+
+void backend_free(Backend *backend)
+{
+    if (!backend)
+        return;
+    Stream *stream = backend->stream;
+    backend->stream = NULL;
+    backend->user = (BackendUser){0};
+    /* The stream may still be in a handler of its own, but touches neither socket nor TLS then. */
+    stream_free(stream);
+    PQfinish(backend->conn);
+    free(backend);
+}
+
+void backend_set_user(Backend *backend, const BackendUser *user)
+{
+    backend->user = user ? *user : (BackendUser){0};
+}
+
+static void backend_lost(Backend *backend)
+{
+    if (backend->user.lost)
+        backend->user.lost(backend->user.arg);
+}
+
+/* The answers to the cleaning; nobody else wants to know of them. */
+static bool take_reset(Backend *backend, char type, const char *payload, size_t len)
+{
+    if (type == 'E')
+        backend->reset_failed = true;
+    if (type != 'Z')
+        return true;
+    backend->transaction = len == 1 ? *payload : 'E';
+    if (--backend->resets > 0)
+        return true;
+    if (!backend->reset_failed && backend->transaction == 'I')
+        return true;
+    backend_lost(backend);
+    return false;
+}
+
+/* True: go on with the next message. */
+static bool deliver(Backend *backend, char type, const char *payload, size_t len)
+{
+    if (backend->resets > 0)
+        return take_reset(backend, type, payload, len);
+    if (type == 'Z' && len == 1)
+        backend->transaction = *payload;
+    if (type == 'S' || type == 'N' || type == 'A')
+        return true;
+    if (backend->user.message)
+        return backend->user.message(backend->user.arg, type, payload, len);
+    return true;
+}
+
+static void read_messages(Backend *backend)
+{
+    Stream *stream = backend->stream;
+    Bytes *input = stream_input(stream);
+
+    while (bytes_len(input) >= 5) {
+        const char *data = bytes_data(input);
+        size_t total = (size_t)wire_u32(data + 1) + 1;
+        if (total < 5 || total > backend->message_max + READ_AHEAD) {
+            backend->protocol_broken = true;
+            backend_lost(backend);
+            return;
+        }
+        if (bytes_len(input) < total) {
+            stream_set_input_limit(stream, total > READ_AHEAD ? total : READ_AHEAD);
+            return;
+        }
+        if (!deliver(backend, data[0], data + 5, total - 5))
+            return;
+        bytes_consume(input, total);
+    }
+}
+
+static void on_stream(void *arg, StreamEvent event)
+{
+    Backend *backend = arg;
+
+    if (event == STREAM_READ)
+        read_messages(backend);
+    else if (event == STREAM_CLOSED)
+        backend_lost(backend);
+}
+
+void backend_read_messages(Backend *backend)
+{
+    stream_set_handler(backend->stream, on_stream, backend);
+}
+
+void backend_send(Backend *backend, Bytes *messages)
+{
+    stream_write_bytes(backend->stream, messages);
+}
+
+/* ---- cancel ---- */
+
+static void cancel_run(void *arg)
+{
+    char why[256];
+
+    /* Whether it came in time shows on the connection itself. */
+    (void)!PQcancel(arg, why, sizeof why);
+    PQfreeCancel(arg);
+}
+
+void backend_cancel(Backend *backend)
+{
+    PGcancel *cancel = PQgetCancel(backend->conn);
+
+    if (!cancel)
+        return;
+    metric_add(&backend->worker->metrics.cancels, 1);
+    crew_submit(backend->worker->gateway->crew, cancel_run, cancel);
+}

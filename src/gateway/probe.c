@@ -1,0 +1,291 @@
+/* What an app would meet: each step by itself, so that the first that fails says what to fix. */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "gateway/connstring.h"
+#include "gateway/gateway.h"
+#include "gateway/wire.h"
+#include "http/tls.h"
+#include "pg/pg.h"
+
+enum {
+    MAX_CHECKS = 32,
+    MAX_REPLY = 64 * 1024,
+    TIMEOUT_S = 10
+};
+
+typedef struct Doctor {
+    Arena *arena;
+    const GatewayProbe *probe;
+    ConnString who;
+    const char *api;
+    GatewayCheck *checks;
+    int count;
+} Doctor;
+
+static bool note(Doctor *doctor, const char *what, const char *detail, const char *fix)
+{
+    doctor->checks[doctor->count++] = (GatewayCheck){what, detail, fix};
+    return !fix;
+}
+
+static bool resolves(Doctor *doctor, const char *name)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    char text[INET6_ADDRSTRLEN] = "";
+    const char *what = arena_printf(doctor->arena, "%s resolves", name);
+    int failed = getaddrinfo(name, NULL, &hints, &list);
+
+    if (failed)
+        return note(doctor, what, gai_strerror(failed),
+                    arena_printf(doctor->arena,
+                                 "Point %s at the gateway: a network alias of its service, or a "
+                                 "line in /etc/hosts.",
+                                 name));
+    (void)getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+    freeaddrinfo(list);
+    return note(doctor, what, arena_strdup(doctor->arena, text), NULL);
+}
+
+static int dial(const char *name, const char *port)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    struct timeval limit = {.tv_sec = TIMEOUT_S};
+    int fd = -1;
+
+    if (getaddrinfo(name, port, &hints, &list) != 0)
+        return -1;
+    for (struct addrinfo *at = list; at && fd < 0; at = at->ai_next) {
+        fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+        if (fd >= 0)
+            (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        if (fd >= 0)
+            (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+        if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) != 0) {
+            (void)close(fd);
+            fd = -1;
+        }
+    }
+    freeaddrinfo(list);
+    return fd;
+}
+
+static void tls_close(SSL **tls)
+{
+    if (!*tls)
+        return;
+    int fd = SSL_get_fd(*tls);
+    SSL_free(*tls);
+    (void)close(fd);
+}
+#define auto_tls CLEANUP(tls_close)
+
+static const char *tls_fix(const Doctor *doctor, long verified)
+{
+    const char *ca = doctor->probe->ca;
+
+    if (verified == X509_V_ERR_HOSTNAME_MISMATCH)
+        return "Make a certificate for this name: homeport gateway cert --names ...";
+    if (verified != X509_V_OK)
+        return ca ? arena_printf(doctor->arena,
+                                 "The certificate is not of the CA in \"%s\": give the app the "
+                                 "gateway's own ca.crt as NODE_EXTRA_CA_CERTS.",
+                                 ca)
+                  : "Give --ca the gateway's ca.crt, and the app NODE_EXTRA_CA_CERTS.";
+    return "Does the gateway listen there with --listen?";
+}
+
+/* Connected with TLS, verified as the app would; NULL where not, which is noted then. */
+static SSL *dial_tls(Doctor *doctor, const char *name, bool say)
+{
+    const char *what = arena_printf(doctor->arena, "TLS of %s:%s", name, doctor->probe->port);
+    int fd = dial(name, doctor->probe->port);
+
+    if (fd < 0) {
+        (void)note(doctor, what, "no connection",
+                   "Start the gateway with --listen on this address; the driver uses port 443 "
+                   "whatever the URL says.");
+        return NULL;
+    }
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *tls = ctx ? SSL_new(ctx) : NULL;
+    if (!tls || (doctor->probe->ca ? SSL_CTX_load_verify_file(ctx, doctor->probe->ca)
+                                   : SSL_CTX_set_default_verify_paths(ctx)) != 1) {
+        (void)note(doctor, what, "the CA cannot be read", "Check --ca.");
+        SSL_free(tls);
+        SSL_CTX_free(ctx);
+        (void)close(fd);
+        return NULL;
+    }
+    SSL_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    (void)SSL_set_tlsext_host_name(tls, name);
+    (void)SSL_set1_host(tls, name);
+    (void)SSL_set_fd(tls, fd);
+    SSL_CTX_free(ctx);
+    if (SSL_connect(tls) != 1) {
+        long verified = SSL_get_verify_result(tls);
+        const char *why =
+            verified == X509_V_OK ? tls_reason() : X509_verify_cert_error_string(verified);
+        (void)note(doctor, what, why, tls_fix(doctor, verified));
+        tls_close(&tls);
+        return NULL;
+    }
+    if (say)
+        (void)note(doctor, what, SSL_get_version(tls), NULL);
+    return tls;
+}
+
+static bool send_all(SSL *tls, const Bytes *bytes)
+{
+    return SSL_write(tls, bytes_data(bytes), (int)bytes_len(bytes)) == (int)bytes_len(bytes);
+}
+
+/* Until the text holds `wanted`, or there is no more. */
+static const char *read_until(Doctor *doctor, SSL *tls, const char *wanted, size_t wanted_len)
+{
+    char *reply = arena_alloc(doctor->arena, MAX_REPLY);
+    int len = 0;
+
+    while (len < MAX_REPLY - 1) {
+        int n = SSL_read(tls, reply + len, MAX_REPLY - 1 - len);
+        if (n <= 0)
+            break;
+        len += n;
+        if (memmem(reply, (size_t)len, wanted, wanted_len))
+            break;
+    }
+    for (int i = 0; i < len; i++)
+        if (reply[i] == '\0')
+            reply[i] = ' ';
+    return reply;
+}
+
+static bool query_http(Doctor *doctor)
+{
+    static const char body[] = "{\"query\":\"select 42\",\"params\":[]}";
+    const char *what = "a query over HTTP";
+    auto_tls SSL *tls = dial_tls(doctor, doctor->api, true);
+    Bytes request = bytes_init(MAX_REPLY);
+
+    if (!tls)
+        return false;
+    bytes_addf(&request,
+               "POST /sql HTTP/1.1\r\nhost: %s\r\nneon-connection-string: %s\r\n"
+               "neon-raw-text-output: true\r\nneon-array-mode: true\r\ncontent-length: %zu\r\n"
+               "connection: close\r\n\r\n%s",
+               doctor->api, doctor->probe->url, sizeof body - 1, body);
+    bool sent = send_all(tls, &request);
+    bytes_free(&request);
+    const char *reply = sent ? read_until(doctor, tls, "rowAsArray", 10) : "";
+    if (strstr(reply, "[[\"42\"]]"))
+        return note(doctor, what, "answered", NULL);
+    const char *message = strstr(reply, "\"message\":\"");
+    const char *detail =
+        message ? arena_strndup(doctor->arena, message + 11, strcspn(message + 11, "\""))
+                : "no answer that the driver would understand";
+    return note(doctor, what, detail,
+                message ? "Check role, password and database of the URL, and the gateway's log."
+                        : "Is it the gateway that listens there?");
+}
+
+static void add_frame(Bytes *out, const Bytes *payload)
+{
+    bytes_add_char(out, (char)0x82);
+    bytes_add_char(out, (char)(0x80 | 126));
+    bytes_add_u16(out, (unsigned)bytes_len(payload));
+    bytes_add_u32(out, 0); /* a mask of zeroes leaves the bytes as they are */
+    bytes_add(out, bytes_data(payload), bytes_len(payload));
+}
+
+static bool query_websocket(Doctor *doctor)
+{
+    const char *what = "a query over a WebSocket";
+    auto_tls SSL *tls = dial_tls(doctor, doctor->who.host, strcmp(doctor->who.host, doctor->api));
+    Bytes out = bytes_init(MAX_REPLY);
+    Bytes payload = bytes_init(MAX_REPLY);
+
+    if (!tls)
+        return false;
+    bytes_addf(&out,
+               "GET /v2 HTTP/1.1\r\nhost: %s\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
+               "sec-websocket-key: aG9tZXBvcnQgZG9jdG9yIQ==\r\nsec-websocket-version: 13\r\n\r\n",
+               doctor->who.host);
+    bool fine = send_all(tls, &out) && strstr(read_until(doctor, tls, "\r\n\r\n", 4), " 101 ");
+    bytes_clear(&out);
+    bytes_add_u32(&payload, 0);
+    bytes_add_u32(&payload, WIRE_VERSION_3);
+    wire_add_cstring(&payload, "user");
+    wire_add_cstring(&payload, doctor->who.user);
+    wire_add_cstring(&payload, "database");
+    wire_add_cstring(&payload, doctor->who.database);
+    bytes_add_char(&payload, '\0');
+    bytes_set_u32(&payload, 0, (uint32_t)bytes_len(&payload));
+    size_t at = wire_begin(&payload, 'p');
+    wire_add_cstring(&payload, doctor->who.password);
+    wire_end(&payload, at);
+    wire_add_simple(&payload, "select 'fortytwo'");
+    add_frame(&out, &payload);
+    fine = fine && send_all(tls, &out);
+    const char *reply = fine ? read_until(doctor, tls, "SELECT 1", 8) : "";
+    bytes_free(&out);
+    bytes_free(&payload);
+    if (fine && *reply)
+        return note(doctor, what, "answered", NULL);
+    return note(doctor, what, "no answer",
+                "A proxy between app and gateway must pass WebSockets on (path /v2).");
+}
+
+static bool query_tcp(Doctor *doctor)
+{
+    const char *what = "a query over TCP";
+    PgUrl url;
+    Error err = ERROR_INIT;
+    auto_conn PGconn *conn = NULL;
+    const char *port = doctor->probe->pg_port;
+    const char *text = port ? arena_printf(doctor->arena, "%s%sport=%s", doctor->probe->url,
+                                           strchr(doctor->probe->url, '?') ? "&" : "?", port)
+                            : doctor->probe->url;
+
+    if (!url_parse(doctor->arena, text, "app", &url, &err) ||
+        !pg_connect(&url, "doctor", &conn, &err))
+        return note(doctor, what, arena_strdup(doctor->arena, err.message),
+                    "Only programs that do not use Neon's driver (pg, psql, Prisma) need it: start "
+                    "the gateway with --listen-pg.");
+    return note(doctor, what, PQsslInUse(conn) ? "answered, under TLS" : "answered", NULL);
+}
+
+bool gateway_probe(Arena *arena, const GatewayProbe *probe, GatewayCheck **ret, int *ret_count,
+                   Error *err)
+{
+    Doctor doctor = {.arena = arena, .probe = probe};
+
+    if (!connstring_parse(arena, probe->url, &doctor.who, err)) {
+        err->code = ERR_USAGE;
+        return error_hint(err, "It should be the app's DATABASE_URL; the driver needs a name as "
+                               "its host, not an address.");
+    }
+    const char *dot = strchr(doctor.who.host, '.');
+    doctor.api = dot ? arena_printf(arena, "api%s", dot) : doctor.who.host;
+    doctor.checks = arena_array(arena, MAX_CHECKS, sizeof *doctor.checks);
+    bool named = resolves(&doctor, doctor.who.host);
+    bool api_named =
+        strcmp(doctor.api, doctor.who.host) == 0 ? named : resolves(&doctor, doctor.api);
+    if (api_named)
+        (void)query_http(&doctor);
+    if (named) {
+        (void)query_websocket(&doctor);
+        (void)query_tcp(&doctor);
+    }
+    *ret = doctor.checks;
+    *ret_count = doctor.count;
+    return true;
+}

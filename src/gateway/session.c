@@ -1,0 +1,846 @@
+/*
+ * Neon's driver sends startup packet, password and first query in one frame,
+ * without waiting to be asked, so towards a WebSocket the only way to ask is a
+ * cleartext password; the server gets SCRAM, or whatever it asks for, from
+ * libpq. On 5432 a role of the file of roles gets SCRAM with the gateway's own
+ * certificate as its channel; others may show their password under TLS.
+ */
+#include "gateway/session.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <event2/event.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "gateway/backend.h"
+#include "gateway/cancel.h"
+#include "gateway/connstring.h"
+#include "gateway/relay.h"
+#include "gateway/sql.h"
+#include "http/address.h"
+#include "http/websocket.h"
+
+enum {
+    LOGIN_MS = 10 * 1000,
+    CLOSE_MS = 5 * 1000,
+    INPUT_MAX = 64 * 1024,
+    QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
+    MAX_PASSWORD_MESSAGE = 8 * 1024,
+    MAX_OPTIONS = 16 * 1024
+};
+
+typedef enum SessionState {
+    SESSION_STARTUP,
+    SESSION_HANDSHAKE, /* of TLS on 5432 */
+    SESSION_PASSWORD,
+    SESSION_SASL_FIRST,
+    SESSION_SASL_FINAL,
+    SESSION_GATED, /* the gateway is paused */
+    SESSION_CONNECTING,
+    SESSION_OPEN,
+    SESSION_CLOSING
+} SessionState;
+
+struct Session {
+    LIST_ENTRY(Session) link;
+    Worker *worker;
+    Arena *arena; /* until it is open */
+    Protocol protocol;
+    SessionState state;
+    int fd; /* before there is a stream: 5432, nothing has come yet */
+    struct event *peek;
+    Stream *client;
+    WebSocket *ws; /* NULL: 5432 */
+    Bytes frames;  /* of ws: what was in them */
+    struct event *deadline;
+    Startup startup;
+    const char *password;
+    Scram *scram;
+    ScramKeys keys;
+    LoginJob *login;
+    Backend *backend;
+    RelayState relay;
+    uint32_t cancel_key;
+    char peer[ADDRESS_TEXT_MAX];
+    bool pumping;
+    bool dead;
+};
+
+/* ---- life ---- */
+
+static void set_deadline(Session *session, int ms)
+{
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+    (void)event_add(session->deadline, &wait);
+}
+
+static void release_backend(Session *session, bool cancel)
+{
+    Backend *backend = session->backend;
+
+    if (!backend)
+        return;
+    session->backend = NULL;
+    cancel_remove(session->worker->gateway->cancels, (uint32_t)PQbackendPID(backend->conn),
+                  session->cancel_key);
+    if (cancel)
+        backend_cancel(backend);
+    backend_free(backend);
+    session->worker->sessions_served--;
+}
+
+static void session_free(Session *session)
+{
+    Worker *worker = session->worker;
+
+    if (session->pumping) {
+        session->dead = true;
+        return;
+    }
+    if (session->login)
+        login_abandon(session->login);
+    release_backend(session, session->relay.pending > 0);
+    if (session->client) {
+        metric_add(&worker->metrics.bytes_in[session->protocol], stream_bytes_in(session->client));
+        metric_add(&worker->metrics.bytes_out[session->protocol],
+                   stream_bytes_out(session->client));
+    }
+    LIST_REMOVE(session, link);
+    worker->session_count--;
+    gauge_add(&worker->metrics.clients[session->protocol], -1);
+    websocket_free(session->ws);
+    stream_free(session->client);
+    if (session->peek)
+        event_free(session->peek);
+    if (session->fd >= 0)
+        (void)close(session->fd);
+    event_free(session->deadline);
+    bytes_free(&session->frames);
+    arena_free(session->arena);
+    free(session);
+    worker_check_pause(worker);
+}
+
+static void client_write(Session *session, Bytes *out)
+{
+    if (session->ws) {
+        websocket_write(session->ws, bytes_data(out), bytes_len(out));
+        bytes_clear(out);
+    } else {
+        stream_write_bytes(session->client, out);
+    }
+}
+
+/* The client reads what was sent, then it is over. */
+static void session_close(Session *session)
+{
+    release_backend(session, false);
+    if (session->login)
+        login_abandon(session->login);
+    session->login = NULL;
+    session->state = SESSION_CLOSING;
+    if (session->ws)
+        websocket_close(session->ws, 1000);
+    stream_read_enable(session->client, true);
+    stream_shutdown(session->client);
+    set_deadline(session, CLOSE_MS);
+    worker_check_pause(session->worker);
+}
+
+static void session_fail(Session *session, const WireError *error)
+{
+    Bytes out = bytes_init(SIZE_MAX);
+
+    metrics_error(&session->worker->metrics, error->fields[FIELD_CODE]);
+    wire_add_error(&out, error);
+    client_write(session, &out);
+    bytes_free(&out);
+    session_close(session);
+}
+
+static void session_refuse(Session *session, const char *code, const char *message)
+{
+    WireError error = wire_error(session->arena, "FATAL", code, message);
+
+    session_fail(session, &error);
+}
+
+static void end_for_pause(Session *session)
+{
+    session_refuse(session, "57P01",
+                   "terminating connection: the gateway is being put before another server");
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    Session *session = arg;
+
+    (void)fd;
+    (void)what;
+    if (session->state == SESSION_GATED)
+        session_refuse(session, "57P03", "the gateway is paused, try again later");
+    else
+        session_free(session);
+}
+
+/* ---- who it is ---- */
+
+static bool is_guc_name(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '_' && *c != '.')
+            return false;
+    return *name && strncmp(name, "_pq_.", 5) != 0;
+}
+
+static void add_option(Text *out, const char *name, const char *value)
+{
+    text_addf(out, "%s-c %s=", out->len ? " " : "", name);
+    for (; *value; value++) {
+        if (isspace((unsigned char)*value) || *value == '\\')
+            text_add_char(out, '\\');
+        text_add_char(out, *value);
+    }
+}
+
+/* The startup packet's parameters as libpq can be given them. */
+static Login session_login(Session *session)
+{
+    const char *zone = session->worker->gateway->options->timezone;
+    Text options = text_init(session->arena, MAX_OPTIONS);
+    const char *own = NULL;
+    Login login = {
+        .user = session->startup.user,
+        .database = session->startup.database,
+        .password = session->password,
+        .application = "homeport gateway",
+    };
+
+    if (session->ws && zone && strcmp(zone, "server") != 0)
+        add_option(&options, "TimeZone", zone);
+    for (int i = 0; i < session->startup.count; i++) {
+        const StartupParam *param = &session->startup.params[i];
+        if (strcmp(param->name, "options") == 0)
+            own = options_clean(session->arena, param->value);
+        else if (strcmp(param->name, "application_name") == 0)
+            login.application = param->value;
+        else if (strcmp(param->name, "client_encoding") == 0)
+            login.encoding = param->value;
+        else if (strcmp(param->name, "replication") == 0)
+            login.replication = param->value;
+        else if (is_guc_name(param->name))
+            add_option(&options, param->name, param->value);
+    }
+    if (own)
+        text_addf(&options, "%s%s", options.len ? " " : "", own);
+    login.options = options.len ? text_str(&options) : NULL;
+    return login;
+}
+
+/* ---- open ---- */
+
+static const char *const status_names[] = {"server_version",
+                                           "server_encoding",
+                                           "client_encoding",
+                                           "application_name",
+                                           "default_transaction_read_only",
+                                           "in_hot_standby",
+                                           "is_superuser",
+                                           "session_authorization",
+                                           "DateStyle",
+                                           "IntervalStyle",
+                                           "TimeZone",
+                                           "integer_datetimes",
+                                           "standard_conforming_strings",
+                                           "search_path",
+                                           "scram_iterations"};
+
+static void add_welcome(Bytes *out, const Backend *backend, uint32_t key)
+{
+    size_t at = wire_begin(out, 'R');
+    bytes_add_u32(out, 0);
+    wire_end(out, at);
+    for (size_t i = 0; i < COUNT_OF(status_names); i++) {
+        const char *value = PQparameterStatus(backend->conn, status_names[i]);
+        if (!value)
+            continue;
+        at = wire_begin(out, 'S');
+        wire_add_cstring(out, status_names[i]);
+        wire_add_cstring(out, value);
+        wire_end(out, at);
+    }
+    at = wire_begin(out, 'K');
+    bytes_add_u32(out, (uint32_t)PQbackendPID(backend->conn));
+    bytes_add_u32(out, key);
+    wire_end(out, at);
+    at = wire_begin(out, 'Z');
+    bytes_add_char(out, 'I');
+    wire_end(out, at);
+}
+
+static void session_pump(Session *session);
+
+static void pass_to_client(Session *session)
+{
+    Stream *stream = session->backend->stream;
+    Bytes *input = stream_input(stream);
+    size_t len = bytes_len(input);
+
+    if (len == 0)
+        return;
+    if (!relay_from_server(&session->relay, bytes_data(input), len)) {
+        session_refuse(session, "08P01", "the server sent a message that cannot be");
+        return;
+    }
+    if (session->ws)
+        websocket_write(session->ws, bytes_data(input), len);
+    else
+        stream_write(session->client, bytes_data(input), len);
+    bytes_consume(input, len);
+    if (stream_queued(session->client) > QUEUE_MAX)
+        stream_read_enable(stream, false);
+}
+
+static void on_backend(void *arg, StreamEvent event)
+{
+    Session *session = arg;
+
+    switch (event) {
+    case STREAM_READ:
+        pass_to_client(session);
+        if (session->state == SESSION_OPEN && session->worker->pause_id &&
+            relay_is_idle(&session->relay))
+            end_for_pause(session);
+        break;
+    case STREAM_DRAINED:
+        stream_read_enable(session->client, true);
+        session_pump(session);
+        break;
+    case STREAM_CLOSED:
+        session_close(session);
+        break;
+    case STREAM_READY:
+        break;
+    }
+}
+
+static void session_open(Session *session, Backend *backend)
+{
+    Worker *worker = session->worker;
+    Bytes out = bytes_init(SIZE_MAX);
+
+    session->backend = backend;
+    session->state = SESSION_OPEN;
+    worker->sessions_served++;
+    relay_init(&session->relay);
+    session->cancel_key =
+        cancel_add(worker->gateway->cancels, (uint32_t)PQbackendPID(backend->conn), backend->conn);
+    stream_set_handler(backend->stream, on_backend, session);
+    (void)event_del(session->deadline);
+    add_welcome(&out, backend, session->cancel_key);
+    client_write(session, &out);
+    bytes_free(&out);
+    throttle_succeeded(worker->gateway->throttle, session->peer, session->startup.user);
+    stream_read_enable(session->client, true);
+    session_pump(session);
+}
+
+static void session_connect(Session *session);
+
+static void on_login(void *arg, Backend *backend, const WireError *error)
+{
+    Session *session = arg;
+    Worker *worker = session->worker;
+
+    session->login = NULL;
+    if (backend && worker->pause_id) {
+        backend_free(backend);
+        session_connect(session);
+        return;
+    }
+    if (backend) {
+        session_open(session, backend);
+        return;
+    }
+    const char *code = error->fields[FIELD_CODE];
+    if (code && strncmp(code, "28", 2) == 0)
+        throttle_failed(worker->gateway->throttle, session->peer, session->startup.user);
+    session_fail(session, error);
+}
+
+static void session_connect(Session *session)
+{
+    if (session->worker->pause_id) {
+        session->state = SESSION_GATED;
+        set_deadline(session, session->worker->gateway->options->queue_ms);
+        return;
+    }
+    Login login = session_login(session);
+    session->state = SESSION_CONNECTING;
+    (void)event_del(session->deadline);
+    session->login = backend_login(session->worker, &login, on_login, session);
+}
+
+/* ---- how it shows who it is ---- */
+
+static void ask(Session *session, uint32_t kind, const char *data, size_t len)
+{
+    Bytes out = bytes_init(SIZE_MAX);
+    size_t at = wire_begin(&out, 'R');
+
+    bytes_add_u32(&out, kind);
+    bytes_add(&out, data, len);
+    wire_end(&out, at);
+    client_write(session, &out);
+    bytes_free(&out);
+}
+
+enum {
+    ASK_CLEARTEXT = 3,
+    ASK_SASL = 10,
+    ASK_SASL_CONTINUE = 11,
+    ASK_SASL_FINAL = 12
+};
+
+static void ask_scram(Session *session)
+{
+    static const char both[] = "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0";
+    static const char plain[] = "SCRAM-SHA-256\0";
+    unsigned char binding[TLS_BINDING_MAX];
+    SSL *tls = stream_tls(session->client);
+    size_t len = tls ? tls_server_end_point(tls, binding) : 0;
+
+    session->scram = scram_new(session->arena, binding, len);
+    session->state = SESSION_SASL_FIRST;
+    /* The text's own NUL ends the list. */
+    if (len > 0)
+        ask(session, ASK_SASL, both, sizeof both);
+    else
+        ask(session, ASK_SASL, plain, sizeof plain);
+}
+
+static void ask_password(Session *session)
+{
+    Gateway *gateway = session->worker->gateway;
+
+    if (throttle_wait(gateway->throttle, session->peer, session->startup.user) > 0) {
+        metric_add(&session->worker->metrics.throttled, 1);
+        session_refuse(session, "28000", "too many failed logins, try again later");
+    } else if (!database_is_served(gateway->options, session->startup.database)) {
+        session_refuse(session, "3D000", "this database is not served here");
+    } else if (!session->ws && roles_known(gateway->roles)) {
+        ask_scram(session);
+    } else if (session->ws || stream_tls(session->client)) {
+        session->state = SESSION_PASSWORD;
+        ask(session, ASK_CLEARTEXT, NULL, 0);
+    } else {
+        session_refuse(session, "28000",
+                       "a password is only asked for under TLS; connect with sslmode=require");
+    }
+}
+
+static void wrong_password(Session *session)
+{
+    throttle_failed(session->worker->gateway->throttle, session->peer, session->startup.user);
+    session_refuse(session, "28P01",
+                   arena_printf(session->arena, "password authentication failed for user \"%s\"",
+                                session->startup.user));
+}
+
+static void take_sasl_first(Session *session, const char *payload, size_t len)
+{
+    const char *nul = memchr(payload, '\0', len);
+    const char *first = nul && payload + len - nul > 4 ? nul + 5 : NULL;
+    const char *answer = NULL;
+
+    if (first && wire_u32(nul + 1) == (uint32_t)(payload + len - first)) {
+        const char *message = arena_strndup(session->arena, first, (size_t)(payload + len - first));
+        roles_find(session->worker->gateway->roles, session->arena, session->startup.user,
+                   &session->keys, &session->password);
+        answer = scram_first(session->scram, payload, message, &session->keys);
+    }
+    if (!answer) {
+        session_refuse(session, "08P01", "malformed SCRAM message");
+        return;
+    }
+    session->state = SESSION_SASL_FINAL;
+    ask(session, ASK_SASL_CONTINUE, answer, strlen(answer));
+}
+
+static void take_sasl_final(Session *session, const char *payload, size_t len)
+{
+    const char *message = arena_strndup(session->arena, payload, len);
+    const char *answer = scram_final(session->scram, message);
+
+    if (!answer || !session->password) {
+        wrong_password(session);
+        return;
+    }
+    ask(session, ASK_SASL_FINAL, answer, strlen(answer));
+    session_connect(session);
+}
+
+static void take_password(Session *session, const char *payload, size_t len)
+{
+    if (len == 0 || payload[len - 1] != '\0' || strlen(payload) != len - 1) {
+        session_refuse(session, "08P01", "malformed password message");
+        return;
+    }
+    session->password = arena_strdup(session->arena, password_clean(payload));
+    if (!*session->password)
+        session_refuse(session, "28P01", "empty password returned by client");
+    else
+        session_connect(session);
+}
+
+static Bytes *session_input(Session *session)
+{
+    return session->ws ? &session->frames : stream_input(session->client);
+}
+
+/* True: a message was taken. */
+static bool take_auth_message(Session *session)
+{
+    Bytes *input = session_input(session);
+    const char *data = bytes_data(input);
+    size_t have = bytes_len(input);
+
+    if (have < 5)
+        return false;
+    size_t total = (size_t)wire_u32(data + 1) + 1;
+    if (data[0] != 'p' || total < 5 || total > MAX_PASSWORD_MESSAGE) {
+        session_refuse(session, "08P01", "expected a password");
+        return false;
+    }
+    if (have < total)
+        return false;
+    char *payload = arena_alloc(session->arena, total);
+    memcpy(payload, data + 5, total - 5);
+    bytes_consume(input, total);
+    if (session->state == SESSION_PASSWORD)
+        take_password(session, payload, total - 5);
+    else if (session->state == SESSION_SASL_FIRST)
+        take_sasl_first(session, payload, total - 5);
+    else
+        take_sasl_final(session, payload, total - 5);
+    return true;
+}
+
+/* ---- startup ---- */
+
+/* A protocol newer than 3.0, or extensions of it: told what there is. */
+static void negotiate(Session *session)
+{
+    Bytes out = bytes_init(SIZE_MAX);
+    int unknown = 0;
+
+    for (int i = 0; i < session->startup.count; i++)
+        unknown += strncmp(session->startup.params[i].name, "_pq_.", 5) == 0;
+    if (session->startup.code == WIRE_VERSION_3 && unknown == 0)
+        return;
+    size_t at = wire_begin(&out, 'v');
+    bytes_add_u32(&out, WIRE_VERSION_3);
+    bytes_add_u32(&out, (uint32_t)unknown);
+    for (int i = 0; i < session->startup.count; i++)
+        if (strncmp(session->startup.params[i].name, "_pq_.", 5) == 0)
+            wire_add_cstring(&out, session->startup.params[i].name);
+    wire_end(&out, at);
+    client_write(session, &out);
+    bytes_free(&out);
+}
+
+static void answer_tls(Session *session, uint32_t code)
+{
+    Gateway *gateway = session->worker->gateway;
+    bool offered = code == WIRE_SSL && !session->ws && gateway->tls && !stream_tls(session->client);
+    Bytes out = bytes_init(1);
+
+    bytes_add_char(&out, offered ? 'S' : 'N');
+    client_write(session, &out);
+    bytes_free(&out);
+    if (!offered)
+        return;
+    /* What came with the request came from somebody who could not know our answer. */
+    if (bytes_len(session_input(session)) > 0) {
+        session_free(session);
+        return;
+    }
+    SSL_CTX *ctx = tls_context(gateway->tls);
+    session->state = SESSION_HANDSHAKE;
+    stream_accept_tls(session->client, ctx);
+    SSL_CTX_free(ctx);
+}
+
+static bool take_startup(Session *session)
+{
+    Bytes *input = session_input(session);
+    size_t len = 0;
+    Startup startup;
+
+    switch (
+        wire_read_startup(session->arena, bytes_data(input), bytes_len(input), &startup, &len)) {
+    case STARTUP_MORE:
+        return false;
+    case STARTUP_BAD:
+        session_refuse(session, "08P01", "invalid startup packet");
+        return false;
+    case STARTUP_READ:
+        break;
+    }
+    bytes_consume(input, len);
+    if (startup.code == WIRE_SSL || startup.code == WIRE_GSS) {
+        answer_tls(session, startup.code);
+        return session->state == SESSION_STARTUP && !session->dead;
+    }
+    if (startup.code == WIRE_CANCEL) {
+        cancel_fire(session->worker->gateway->cancels, session->worker->gateway->crew,
+                    startup.cancel_pid, startup.cancel_key);
+        session_close(session);
+        return false;
+    }
+    session->startup = startup;
+    metric_add(&session->worker->metrics.requests[session->protocol], 1);
+    negotiate(session);
+    ask_password(session);
+    return true;
+}
+
+/* ---- bytes from the client ---- */
+
+static bool pass_to_backend(Session *session)
+{
+    Bytes *input = session_input(session);
+    size_t len = bytes_len(input);
+
+    if (len == 0 || stream_queued(session->backend->stream) > QUEUE_MAX)
+        return false;
+    if (!relay_from_client(&session->relay, bytes_data(input), len)) {
+        session_refuse(session, "08P01", "invalid message length");
+        return false;
+    }
+    stream_write(session->backend->stream, bytes_data(input), len);
+    bytes_consume(input, len);
+    if (stream_queued(session->backend->stream) > QUEUE_MAX) {
+        stream_read_enable(session->client, false);
+        return false;
+    }
+    return true;
+}
+
+/* True: something was taken, so there may be more. */
+static bool step(Session *session)
+{
+    switch (session->state) {
+    case SESSION_STARTUP:
+        return take_startup(session);
+    case SESSION_PASSWORD:
+    case SESSION_SASL_FIRST:
+    case SESSION_SASL_FINAL:
+        return take_auth_message(session);
+    case SESSION_OPEN:
+        return pass_to_backend(session);
+    case SESSION_CLOSING:
+        bytes_clear(session_input(session));
+        return false;
+    case SESSION_HANDSHAKE:
+    case SESSION_GATED:
+    case SESSION_CONNECTING:
+        return false; /* kept for later */
+    }
+    return false;
+}
+
+/* What was in the frames that have come. False: the socket says goodbye. */
+static bool unwrap(Session *session)
+{
+    if (!session->ws || session->state == SESSION_CLOSING)
+        return true;
+    return websocket_read(session->ws, &session->frames, INPUT_MAX) == WEBSOCKET_OPEN;
+}
+
+static size_t unread(const Session *session)
+{
+    return bytes_len(&session->frames) + bytes_len(stream_input(session->client));
+}
+
+static void session_pump(Session *session)
+{
+    bool open = true;
+    bool again = true;
+
+    if (session->pumping)
+        return;
+    session->pumping = true;
+    while (again && open && !session->dead) {
+        size_t before = unread(session);
+        open = unwrap(session);
+        while (!session->dead && step(session))
+            ;
+        again = unread(session) > 0 && unread(session) < before;
+    }
+    session->pumping = false;
+    if (session->dead) {
+        session->dead = false;
+        session_free(session);
+    } else if (!open && session->state != SESSION_CLOSING) {
+        release_backend(session, session->relay.pending > 0);
+        session_close(session);
+    }
+}
+
+static void on_client(void *arg, StreamEvent event)
+{
+    Session *session = arg;
+
+    switch (event) {
+    case STREAM_READY:
+        session->state = SESSION_STARTUP;
+        break;
+    case STREAM_READ:
+        session_pump(session);
+        break;
+    case STREAM_DRAINED:
+        if (session->backend) {
+            stream_read_enable(session->backend->stream, true);
+            stream_again(session->backend->stream);
+        }
+        break;
+    case STREAM_CLOSED:
+        session_free(session);
+        break;
+    }
+}
+
+/* ---- beginnings ---- */
+
+static Session *session_new(Worker *worker, Protocol protocol, const char *peer)
+{
+    Session *session = calloc(1, sizeof *session);
+
+    if (!session)
+        abort();
+    session->worker = worker;
+    session->protocol = protocol;
+    session->fd = -1;
+    session->arena = arena_new();
+    session->frames = bytes_init(2 * INPUT_MAX);
+    session->deadline = event_new(loop_base(worker->loop), -1, 0, on_deadline, session);
+    if (!session->deadline)
+        abort();
+    (void)snprintf(session->peer, sizeof session->peer, "%s", peer);
+    LIST_INSERT_HEAD(&worker->sessions, session, link);
+    worker->session_count++;
+    gauge_add(&worker->metrics.clients[protocol], 1);
+    set_deadline(session, LOGIN_MS);
+    return session;
+}
+
+bool session_start_websocket(Worker *worker, HttpExchange *exchange)
+{
+    char peer[ADDRESS_TEXT_MAX];
+
+    (void)snprintf(peer, sizeof peer, "%s", http_request(exchange)->peer);
+    Stream *stream = http_upgrade(exchange);
+    if (!stream)
+        return false;
+    Session *session = session_new(worker, PROTOCOL_WEBSOCKET, peer);
+    session->client = stream;
+    session->ws = websocket_new(stream);
+    stream_set_handler(stream, on_client, session);
+    stream_again(stream);
+    return true;
+}
+
+/* TLS may come without being asked for (PostgreSQL 17's sslnegotiation=direct). */
+static void on_peek(evutil_socket_t fd, short what, void *arg)
+{
+    enum {
+        TLS_HANDSHAKE_RECORD = 0x16
+    };
+    Session *session = arg;
+    Gateway *gateway = session->worker->gateway;
+    char first;
+
+    (void)what;
+    if (recv(fd, &first, 1, MSG_PEEK) != 1) {
+        session_free(session);
+        return;
+    }
+    session->client = stream_new(loop_base(session->worker->loop), fd, on_client, session);
+    session->fd = -1;
+    if (first != TLS_HANDSHAKE_RECORD)
+        return;
+    if (!gateway->tls) {
+        session_free(session);
+        return;
+    }
+    SSL_CTX *ctx = tls_context(gateway->tls);
+    session->state = SESSION_HANDSHAKE;
+    stream_accept_tls(session->client, ctx);
+    SSL_CTX_free(ctx);
+}
+
+void session_start_tcp(void *arg, int fd, const struct sockaddr *peer)
+{
+    Worker *worker = arg;
+    char host[ADDRESS_TEXT_MAX];
+    int limit = worker->gateway->options->max_connections / worker->gateway->worker_count;
+
+    if (worker->draining || worker->session_count >= limit) {
+        (void)close(fd);
+        return;
+    }
+    address_host(peer, host);
+    Session *session = session_new(worker, PROTOCOL_TCP, host);
+    session->fd = fd;
+    session->peek = event_new(loop_base(worker->loop), fd, EV_READ, on_peek, session);
+    if (!session->peek || event_add(session->peek, NULL) != 0)
+        abort();
+}
+
+/* ---- pause ---- */
+
+void sessions_pause(Worker *worker)
+{
+    Session *next;
+
+    for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
+        next = LIST_NEXT(session, link);
+        if (session->state == SESSION_OPEN && relay_is_idle(&session->relay))
+            end_for_pause(session);
+    }
+}
+
+void sessions_resume(Worker *worker)
+{
+    Session *next;
+
+    for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
+        next = LIST_NEXT(session, link);
+        if (session->state == SESSION_GATED)
+            session_connect(session);
+    }
+}
+
+void sessions_end(Worker *worker, bool all)
+{
+    Session *next;
+
+    for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
+        next = LIST_NEXT(session, link);
+        if (session->state == SESSION_OPEN || session->state == SESSION_CONNECTING) {
+            if (session->backend && session->relay.pending > 0)
+                backend_cancel(session->backend);
+            end_for_pause(session);
+        } else if (all) {
+            session_free(session);
+        }
+    }
+}

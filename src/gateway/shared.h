@@ -1,0 +1,75 @@
+/*
+ * What the gateway's threads have in common, and what belongs to each of them.
+ * Private to src/gateway.
+ *
+ * One main thread with a loop for signals, administration and metrics; workers
+ * with a loop each for clients and their servers; a crew for what blocks.
+ * Workers share nothing but what is in Gateway, all of which is constant,
+ * atomic, or has its own lock.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "gateway/gateway.h"
+#include "gateway/metrics.h"
+#include "gateway/roles.h"
+#include "gateway/throttle.h"
+#include "http/listener.h"
+#include "http/loop.h"
+#include "http/server.h"
+#include "http/tls.h"
+#include "pg/pg.h"
+
+typedef struct Gateway Gateway;
+typedef struct Worker Worker;
+typedef struct Session Session;
+typedef struct Work Work;
+typedef struct Pool Pool;
+typedef struct CancelTable CancelTable;
+
+/* A server to connect to. Never freed while the gateway runs: there are as many as switches. */
+typedef struct Upstream {
+    PgUrl url;
+    int64_t generation;
+} Upstream;
+
+struct Worker {
+    Gateway *gateway;
+    Loop *loop;
+    HttpServer *http;
+    Listener *listeners[3];
+    Pool *pool;
+    const Upstream *upstream;
+    LIST_HEAD(, Session) sessions;
+    LIST_HEAD(, Work) works;
+    Metrics metrics;
+    int index;
+    int sql_busy;        /* requests that have a server */
+    int session_count;   /* WebSocket and TCP clients, with a server or without */
+    int sessions_served; /* with one */
+    int connecting;
+    int pause_id;     /* 0: serving */
+    bool pause_acked; /* nothing is at work any more */
+    bool draining;
+};
+
+struct Gateway {
+    const GatewayOptions *options;
+    Crew *crew;
+    Tls *tls;
+    Roles *roles;
+    Throttle *throttle;
+    CancelTable *cancels;
+    Worker *workers;
+    int worker_count;
+    Loop *main;
+    unsigned char salt[32]; /* of this process: what stands for a password in memory */
+    atomic_bool stopping;
+    /* Called on a worker's thread when its pause has become true. */
+    void (*paused)(Worker *worker);
+};
+
+/* To be asked whenever something has ended: is the pause reached now? */
+void worker_check_pause(Worker *worker);

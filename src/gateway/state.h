@@ -1,0 +1,25 @@
+/*
+ * Which server is the current one, on disk: a gateway that starts again goes
+ * on where it was, never back to the old side. Private to src/gateway.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+
+typedef struct GatewayState {
+    const char *url;        /* of the current upstream */
+    const char *configured; /* what the configuration said when that was written */
+    int64_t generation;     /* counts the switches, from 1 */
+    bool paused;
+} GatewayState;
+
+/* Makes what is in force of the file and of the configuration's URL. A file that is there and
+ * cannot be understood is an error: it may say that the configuration is out of date. */
+bool state_load(Arena *arena, const char *path, const char *configured, GatewayState *ret,
+                Error *err) MUST_USE;
+/* Is on disk when this returns. */
+bool state_save(const char *path, const GatewayState *state, Error *err) MUST_USE;

@@ -1,0 +1,103 @@
+#include "http/listener.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    ACCEPTED_AT_ONCE = 64
+};
+
+struct Listener {
+    struct event *readable;
+    struct event *retry;
+    ListenerAccept *accept;
+    void *arg;
+    int fd;
+};
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    Listener *listener = arg;
+
+    (void)fd;
+    (void)what;
+    (void)event_add(listener->readable, NULL);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    static const struct timeval pause = {.tv_usec = 100 * 1000};
+    Listener *listener = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPTED_AT_ONCE; i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof peer;
+        int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted >= 0) {
+            listener->accept(listener->arg, accepted, (struct sockaddr *)&peer);
+            continue;
+        }
+        /* Out of descriptors: the connection stays where it is, and asking at once would spin. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            (void)event_del(listener->readable);
+            (void)event_add(listener->retry, &pause);
+        }
+        if (errno != ECONNABORTED && errno != EINTR)
+            return;
+    }
+}
+
+static bool open_socket(const Address *address, int *ret, Error *err)
+{
+    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return error_set_errno(err, "open a socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&
+        listen(fd, BACKLOG) == 0) {
+        *ret = fd;
+        return true;
+    }
+    (void)error_set_errno(err, "listen");
+    if (err->sys_errno == EACCES)
+        (void)error_hint(err, "Ports below 1024 need the capability CAP_NET_BIND_SERVICE.");
+    (void)close(fd);
+    return false;
+}
+
+bool listener_new(struct event_base *base, const Address *address, ListenerAccept *accept,
+                  void *arg, Listener **ret, Error *err)
+{
+    int fd = -1;
+
+    if (!open_socket(address, &fd, err))
+        return false;
+    Listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        abort();
+    *listener = (Listener){.accept = accept, .arg = arg, .fd = fd};
+    listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
+    listener->retry = event_new(base, -1, 0, on_retry, listener);
+    if (!listener->readable || !listener->retry || event_add(listener->readable, NULL) != 0)
+        abort();
+    *ret = listener;
+    return true;
+}
+
+void listener_free(Listener *listener)
+{
+    if (!listener)
+        return;
+    event_free(listener->readable);
+    event_free(listener->retry);
+    (void)close(listener->fd);
+    free(listener);
+}

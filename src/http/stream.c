@@ -1,0 +1,571 @@
+#include "http/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 16 * 1024,
+    BULK_BYTES = 128 * 1024, /* once a plain peer has shown that it has much to say */
+    READ_ROUNDS = 8,         /* before others get their turn */
+    INPUT_LIMIT = 256 * 1024,
+    COALESCED_BYTES = 16 * 1024 /* what is copied together rather than queued apart */
+};
+
+typedef struct Chunk {
+    struct Chunk *next;
+    char *ptr;
+    size_t from;
+    size_t len;
+    size_t cap;
+} Chunk;
+
+struct Stream {
+    struct event_base *base;
+    struct event *readable;
+    struct event *writable;
+    struct event *gone;
+    struct event *soon; /* stream_again() */
+    StreamHandler *handler;
+    void *arg;
+    SSL *tls;
+    Bytes input;
+    size_t input_limit;
+    Chunk *out;
+    Chunk **out_last;
+    size_t queued;
+    uint64_t bytes_in;
+    uint64_t bytes_out;
+    int fd;
+    int depth; /* of handlers that run */
+    bool handshaking;
+    bool wants_write_to_read; /* TLS cannot go on reading before it has written */
+    bool paused;
+    bool full;
+    bool closed;
+    bool shut;
+    bool borrowed;
+    bool doomed;
+    bool drain_told;
+    bool bulk;
+    bool again;
+};
+
+static void stream_destroy(Stream *stream)
+{
+    for (Chunk *chunk = stream->out, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk->ptr);
+        free(chunk);
+    }
+    if (stream->tls && !stream->borrowed)
+        SSL_free(stream->tls);
+    if (!stream->borrowed)
+        (void)close(stream->fd);
+    bytes_free(&stream->input);
+    free(stream);
+}
+
+static void enter(Stream *stream)
+{
+    stream->depth++;
+}
+
+/* False: the stream is gone. */
+static bool leave(Stream *stream)
+{
+    if (--stream->depth > 0 || !stream->doomed)
+        return !stream->doomed;
+    stream_destroy(stream);
+    return false;
+}
+
+static void tell(Stream *stream, StreamEvent event)
+{
+    if (!stream->doomed)
+        stream->handler(stream->arg, event);
+}
+
+static void arm(Stream *stream)
+{
+    if (stream->doomed)
+        return;
+    if (stream->closed) {
+        (void)event_del(stream->readable);
+        (void)event_del(stream->writable);
+        (void)event_del(stream->gone);
+        return;
+    }
+    bool reading = stream->handshaking || (!stream->paused && !stream->full);
+    bool writing = stream->out || stream->wants_write_to_read;
+    if (reading) {
+        (void)event_add(stream->readable, NULL);
+    } else {
+        (void)event_del(stream->readable);
+        (void)event_add(stream->gone, NULL);
+    }
+    if (writing)
+        (void)event_add(stream->writable, NULL);
+    else
+        (void)event_del(stream->writable);
+}
+
+static void fail(Stream *stream)
+{
+    if (stream->closed)
+        return;
+    stream->closed = true;
+    arm(stream);
+    tell(stream, STREAM_CLOSED);
+}
+
+/* ---- writing ---- */
+
+/* How many bytes went; 0: not now; -1: broken. */
+static ssize_t write_some(Stream *stream, const char *data, size_t len)
+{
+    if (!stream->tls) {
+        ssize_t n = send(stream->fd, data, len, MSG_NOSIGNAL);
+        if (n >= 0)
+            return n;
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    }
+    ERR_clear_error();
+    int n = SSL_write(stream->tls, data, len > INT32_MAX ? INT32_MAX : (int)len);
+    if (n > 0)
+        return n;
+    int why = SSL_get_error(stream->tls, n);
+    return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? 0 : -1;
+}
+
+static void chunk_free(Chunk *chunk)
+{
+    free(chunk->ptr);
+    free(chunk);
+}
+
+static void end_writing(Stream *stream)
+{
+    if (stream->tls)
+        (void)SSL_shutdown(stream->tls);
+    (void)shutdown(stream->fd, SHUT_WR);
+}
+
+/* False where the connection broke. */
+static bool flush(Stream *stream)
+{
+    while (stream->out) {
+        Chunk *chunk = stream->out;
+        ssize_t n = write_some(stream, chunk->ptr + chunk->from, chunk->len - chunk->from);
+        if (n < 0)
+            return false;
+        if (n == 0)
+            return true;
+        chunk->from += (size_t)n;
+        stream->queued -= (size_t)n;
+        stream->bytes_out += (uint64_t)n;
+        if (chunk->from < chunk->len)
+            continue;
+        stream->out = chunk->next;
+        if (!stream->out)
+            stream->out_last = &stream->out;
+        chunk_free(chunk);
+    }
+    return true;
+}
+
+static void tell_drained(Stream *stream)
+{
+    if (stream->out || stream->drain_told || stream->handshaking)
+        return;
+    stream->drain_told = true;
+    if (stream->shut)
+        end_writing(stream);
+    tell(stream, STREAM_DRAINED);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    Stream *stream = arg;
+
+    (void)fd;
+    (void)what;
+    enter(stream);
+    stream->wants_write_to_read = false;
+    if (stream->handshaking) {
+        event_active(stream->readable, EV_READ, 0);
+    } else if (!flush(stream)) {
+        fail(stream);
+    } else {
+        tell_drained(stream);
+    }
+    arm(stream);
+    (void)leave(stream);
+}
+
+static void queue_chunk(Stream *stream, char *ptr, size_t from, size_t len, size_t cap)
+{
+    Chunk *chunk = calloc(1, sizeof *chunk);
+
+    if (!chunk)
+        abort();
+    *chunk = (Chunk){.ptr = ptr, .from = from, .len = len, .cap = cap};
+    *stream->out_last = chunk;
+    stream->out_last = &chunk->next;
+    stream->queued += len - from;
+}
+
+static void queue_copy(Stream *stream, const char *data, size_t len)
+{
+    Chunk *last =
+        stream->out ? (Chunk *)(void *)((char *)stream->out_last - offsetof(Chunk, next)) : NULL;
+
+    if (last && last->cap - last->len >= len) {
+        memcpy(last->ptr + last->len, data, len);
+        last->len += len;
+        stream->queued += len;
+        return;
+    }
+    size_t cap = len > COALESCED_BYTES ? len : COALESCED_BYTES;
+    char *copy = malloc(cap);
+    if (!copy)
+        abort();
+    memcpy(copy, data, len);
+    queue_chunk(stream, copy, 0, len, cap);
+}
+
+/* Broken is told from the loop, never from within a write: callers need not expect it there. */
+static void break_soon(Stream *stream)
+{
+    stream->wants_write_to_read = false;
+    event_active(stream->soon, EV_TIMEOUT, 0);
+    stream->closed = true;
+    arm(stream);
+}
+
+/* That everything has gone is told from the loop as well; no system call where it has already. */
+static void after_write(Stream *stream)
+{
+    if (stream->out)
+        (void)event_add(stream->writable, NULL);
+    else
+        event_active(stream->soon, EV_TIMEOUT, 0);
+}
+
+void stream_write(Stream *stream, const void *data, size_t len)
+{
+    ssize_t n = 0;
+
+    if (len == 0 || stream->closed || stream->doomed || stream->shut)
+        return;
+    stream->drain_told = false;
+    if (!stream->out && !stream->handshaking) {
+        n = write_some(stream, data, len);
+        if (n < 0) {
+            break_soon(stream);
+            return;
+        }
+        stream->bytes_out += (uint64_t)n;
+    }
+    if ((size_t)n < len)
+        queue_copy(stream, (const char *)data + n, len - (size_t)n);
+    after_write(stream);
+}
+
+void stream_write_bytes(Stream *stream, Bytes *bytes)
+{
+    if (bytes_len(bytes) <= COALESCED_BYTES) {
+        stream_write(stream, bytes_data(bytes), bytes_len(bytes));
+        bytes_clear(bytes);
+        return;
+    }
+    size_t len;
+    char *ptr = bytes_take(bytes, &len);
+    if (stream->closed || stream->doomed || stream->shut) {
+        free(ptr);
+        return;
+    }
+    stream->drain_told = false;
+    bool first = !stream->out && !stream->handshaking;
+    queue_chunk(stream, ptr, 0, len, len);
+    if (first && !flush(stream)) {
+        break_soon(stream);
+        return;
+    }
+    after_write(stream);
+}
+
+size_t stream_queued(const Stream *stream)
+{
+    return stream->queued;
+}
+
+void stream_shutdown(Stream *stream)
+{
+    if (stream->shut || stream->closed)
+        return;
+    stream->shut = true;
+    stream->drain_told = false;
+    after_write(stream);
+}
+
+/* ---- reading ---- */
+
+/* How many bytes came; 0: none now; -1: end or broken. */
+static ssize_t read_some(Stream *stream, char *into, size_t len)
+{
+    if (!stream->tls) {
+        ssize_t n = recv(stream->fd, into, len, 0);
+        if (n > 0)
+            return n;
+        return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    }
+    ERR_clear_error();
+    int n = SSL_read(stream->tls, into, (int)len);
+    if (n > 0)
+        return n;
+    int why = SSL_get_error(stream->tls, n);
+    if (why == SSL_ERROR_WANT_WRITE)
+        stream->wants_write_to_read = true;
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
+}
+
+static bool handshake(Stream *stream)
+{
+    ERR_clear_error();
+    int done = SSL_accept(stream->tls);
+    if (done == 1) {
+        stream->handshaking = false;
+        tell(stream, STREAM_READY);
+        if (!stream->doomed && stream->out)
+            (void)event_add(stream->writable, NULL);
+        return true;
+    }
+    int why = SSL_get_error(stream->tls, done);
+    stream->wants_write_to_read = why == SSL_ERROR_WANT_WRITE;
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+        fail(stream);
+    return false;
+}
+
+static void fill(Stream *stream)
+{
+    ssize_t total = 0;
+    bool broken = false;
+
+    for (int round = 0; round < READ_ROUNDS; round++) {
+        size_t size = stream->bulk ? BULK_BYTES : READ_BYTES;
+        char *into = bytes_reserve(&stream->input, size);
+        if (!into)
+            break;
+        ssize_t n = read_some(stream, into, size);
+        if (n <= 0) {
+            broken = n < 0;
+            break;
+        }
+        bytes_commit(&stream->input, (size_t)n);
+        total += n;
+        stream->bulk = !stream->tls && (size_t)n == size;
+        if (bytes_len(&stream->input) >= stream->input_limit)
+            break;
+        /* A short read of a plain socket has emptied it; TLS says so by itself. */
+        if (!stream->tls && (size_t)n < size)
+            break;
+    }
+    stream->bytes_in += (uint64_t)total;
+    stream->full = bytes_len(&stream->input) >= stream->input_limit;
+    if (total > 0)
+        tell(stream, STREAM_READ);
+    if (broken && !stream->doomed)
+        fail(stream);
+}
+
+static bool tls_has_more(const Stream *stream)
+{
+    return stream->tls && !stream->handshaking && SSL_pending(stream->tls) > 0;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    Stream *stream = arg;
+
+    (void)fd;
+    (void)what;
+    enter(stream);
+    if (!stream->closed && (!stream->handshaking || handshake(stream)) && !stream->doomed &&
+        !stream->paused && !stream->closed)
+        fill(stream);
+    if (!stream->doomed) {
+        stream->full = bytes_len(&stream->input) >= stream->input_limit;
+        arm(stream);
+        if (!stream->paused && !stream->full && !stream->closed && tls_has_more(stream))
+            event_active(stream->readable, EV_READ, 0);
+    }
+    (void)leave(stream);
+}
+
+/* The peer has closed its side. Where we read, that comes up behind what it sent before. */
+static void on_gone(evutil_socket_t fd, short what, void *arg)
+{
+    Stream *stream = arg;
+
+    (void)fd;
+    (void)what;
+    enter(stream);
+    if (stream->handshaking || (!stream->paused && !stream->full))
+        (void)event_del(stream->gone);
+    else
+        fail(stream);
+    (void)leave(stream);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
+{
+    Stream *stream = arg;
+
+    (void)fd;
+    (void)what;
+    enter(stream);
+    if (stream->closed) {
+        tell(stream, STREAM_CLOSED);
+    } else {
+        tell_drained(stream);
+        if (stream->again && !stream->doomed && !stream->paused) {
+            stream->again = false;
+            if (bytes_len(&stream->input) > 0)
+                tell(stream, STREAM_READ);
+        }
+    }
+    if (!stream->doomed) {
+        stream->full = bytes_len(&stream->input) >= stream->input_limit;
+        arm(stream);
+    }
+    (void)leave(stream);
+}
+
+void stream_again(Stream *stream)
+{
+    if (stream->closed || stream->doomed)
+        return;
+    stream->again = true;
+    event_active(stream->soon, EV_TIMEOUT, 0);
+}
+
+void stream_read_enable(Stream *stream, bool enable)
+{
+    if (stream->paused == !enable || stream->closed || stream->doomed)
+        return;
+    stream->paused = !enable;
+    stream->full = bytes_len(&stream->input) >= stream->input_limit;
+    arm(stream);
+    if (enable && tls_has_more(stream))
+        event_active(stream->readable, EV_READ, 0);
+}
+
+/* ---- life ---- */
+
+Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void *arg)
+{
+    Stream *stream = calloc(1, sizeof *stream);
+    int on = 1;
+
+    if (!stream)
+        abort();
+    *stream = (Stream){.base = base,
+                       .fd = fd,
+                       .handler = handler,
+                       .arg = arg,
+                       .input = bytes_init(SIZE_MAX),
+                       .input_limit = INPUT_LIMIT,
+                       .drain_told = true};
+    stream->out_last = &stream->out;
+    /* Fails on Unix sockets, which do not hold small writes back anyway. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    stream->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, stream);
+    stream->writable = event_new(base, fd, EV_WRITE, on_writable, stream);
+    stream->gone = event_new(base, fd, EV_CLOSED | EV_PERSIST, on_gone, stream);
+    stream->soon = event_new(base, -1, 0, on_soon, stream);
+    if (!stream->readable || !stream->writable || !stream->gone || !stream->soon)
+        abort();
+    (void)event_add(stream->gone, NULL);
+    arm(stream);
+    return stream;
+}
+
+void stream_free(Stream *stream)
+{
+    if (!stream || stream->doomed)
+        return;
+    stream->doomed = true;
+    event_free(stream->readable);
+    event_free(stream->writable);
+    event_free(stream->gone);
+    event_free(stream->soon);
+    if (stream->depth == 0)
+        stream_destroy(stream);
+}
+
+void stream_set_handler(Stream *stream, StreamHandler *handler, void *arg)
+{
+    stream->handler = handler;
+    stream->arg = arg;
+}
+
+int stream_fd(const Stream *stream)
+{
+    return stream->fd;
+}
+
+void stream_accept_tls(Stream *stream, SSL_CTX *ctx)
+{
+    assert(!stream->tls);
+    stream->tls = SSL_new(ctx);
+    if (!stream->tls || SSL_set_fd(stream->tls, stream->fd) != 1)
+        abort();
+    SSL_set_accept_state(stream->tls);
+    stream->handshaking = true;
+    arm(stream);
+}
+
+void stream_use_tls(Stream *stream, SSL *tls)
+{
+    (void)SSL_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    stream->tls = tls;
+}
+
+SSL *stream_tls(const Stream *stream)
+{
+    return stream->tls;
+}
+
+void stream_borrow(Stream *stream)
+{
+    stream->borrowed = true;
+}
+
+Bytes *stream_input(Stream *stream)
+{
+    return &stream->input;
+}
+
+void stream_set_input_limit(Stream *stream, size_t bytes)
+{
+    stream->input_limit = bytes;
+}
+
+uint64_t stream_bytes_in(const Stream *stream)
+{
+    return stream->bytes_in;
+}
+
+uint64_t stream_bytes_out(const Stream *stream)
+{
+    return stream->bytes_out;
+}
