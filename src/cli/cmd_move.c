@@ -76,13 +76,17 @@ static void report_text(Arena *arena, Text *out, const MoveReport *report)
         text_add(out, "This move is finished already; nothing was done.\n");
         return;
     }
-    text_addf(out, "Moved %s rows of %d tables (%s) in %s", text_count(arena, report->rows),
-              report->tables, text_bytes(arena, (uint64_t)report->bytes),
-              text_duration(arena, report->seconds));
-    text_addf(out, ", with %d indexes, %d keys and constraints, %d sequences", report->indexes,
-              report->constraints, report->sequences);
+    text_addf(out, "Moved %s %s of %d %s (%s) in %s", text_count(arena, report->rows),
+              text_plural(report->rows, "row", "rows"), report->tables,
+              text_plural(report->tables, "table", "tables"),
+              text_bytes(arena, (uint64_t)report->bytes), text_duration(arena, report->seconds));
+    text_addf(out, ", with %d %s, %d %s, %d %s", report->indexes,
+              text_plural(report->indexes, "index", "indexes"), report->constraints,
+              text_plural(report->constraints, "key or constraint", "keys and constraints"),
+              report->sequences, text_plural(report->sequences, "sequence", "sequences"));
     if (report->large_objects > 0)
-        text_addf(out, ", %d large objects", report->large_objects);
+        text_addf(out, ", %d large %s", report->large_objects,
+                  text_plural(report->large_objects, "object", "objects"));
     text_add(out, ".\n");
     if (report->verify_done)
         text_addf(out, "Verified: %s rows are equal on both sides%s.\n",

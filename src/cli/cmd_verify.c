@@ -30,17 +30,12 @@ static const Option verify_options[] = {
     {0                   },
 };
 
-static const char *plural(int64_t count, const char *one, const char *many)
-{
-    return count == 1 ? one : many;
-}
-
 static void add_table_heading(Text *out, const DifferingTable *table)
 {
-    text_addf(out, "\n%s%s%s  %s %s on the source, %s on the target", term_style(stdout, TERM_BOLD),
-              table->name, term_style(stdout, TERM_PLAIN),
-              text_count(out->arena, table->rows_source), plural(table->rows_source, "row", "rows"),
-              text_count(out->arena, table->rows_target));
+    text_addf(
+        out, "\n%s%s%s  %s %s on the source, %s on the target", term_style(stdout, TERM_BOLD),
+        table->name, term_style(stdout, TERM_PLAIN), text_count(out->arena, table->rows_source),
+        text_plural(table->rows_source, "row", "rows"), text_count(out->arena, table->rows_target));
     if (table->missing > 0)
         text_addf(out, ", %s missing", text_count(out->arena, table->missing));
     if (table->extra > 0)
@@ -113,14 +108,14 @@ static void add_summary(Text *out, const VerifyReport *report)
     text_addf(out, "%s%s%s: %s %s of %d %s, %d %s",
               term_style(stdout, report->verified ? TERM_GREEN : TERM_RED), verdict,
               term_style(stdout, TERM_PLAIN), text_count(out->arena, report->rows),
-              plural(report->rows, "row", "rows"), report->tables,
-              plural(report->tables, "table", "tables"), report->sequences,
-              plural(report->sequences, "sequence", "sequences"));
+              text_plural(report->rows, "row", "rows"), report->tables,
+              text_plural(report->tables, "table", "tables"), report->sequences,
+              text_plural(report->sequences, "sequence", "sequences"));
     text_addf(out, "%s, in %s.", report->schema_compared ? " and the schema" : "",
               text_duration(out->arena, report->seconds));
     if (report->differences > 0)
         text_addf(out, " %s %s.", text_count(out->arena, report->differences),
-                  plural(report->differences, "difference", "differences"));
+                  text_plural(report->differences, "difference", "differences"));
     text_add_char(out, '\n');
     if (report->schema_skipped)
         text_addf(out, "The schema was not compared: %s.\n", report->schema_skipped);
@@ -183,7 +178,7 @@ static bool verify_command(const Invocation *inv, Error *err)
     if (report.differences == 0)
         return error_set(err, ERR_FOUND, "the schema was not compared");
     return error_set(err, ERR_FOUND, "%lld %s", (long long)report.differences,
-                     plural(report.differences, "difference", "differences"));
+                     text_plural(report.differences, "difference", "differences"));
 }
 
 const Command cmd_verify = {

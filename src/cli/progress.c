@@ -50,6 +50,8 @@ static void on_progress(void *context, const MoveProgress *progress)
 
     if (view->quiet)
         return;
+    if (view->last_line <= 0)
+        view->last_line = now;
     if (term_is_tty(stderr)) {
         text_add(&line, "  ");
         add_bar(&line, progress->fraction);

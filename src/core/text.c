@@ -121,6 +121,11 @@ char *text_count(Arena *arena, int64_t count)
     return arena_strdup(arena, text_str(&text));
 }
 
+const char *text_plural(int64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
 bool text_is_one_of(const char *text, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)

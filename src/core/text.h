@@ -35,6 +35,8 @@ char *text_bytes(Arena *arena, uint64_t bytes) RETURNS_NONNULL;
 char *text_duration(Arena *arena, double seconds) RETURNS_NONNULL;
 /* "1,234,567" */
 char *text_count(Arena *arena, int64_t count) RETURNS_NONNULL;
+/* One of the two. */
+const char *text_plural(int64_t count, const char *one, const char *many) RETURNS_NONNULL;
 
 /* `text` is one of these, exactly. */
 bool text_is_one_of(const char *text, const char *const *texts, size_t count);

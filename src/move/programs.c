@@ -120,7 +120,7 @@ static bool fail_none(const Config *config, const Candidates *candidates, int ne
                     candidates->seen.len > 0 ? text_str(&candidates->seen) : "none");
     if (config->pg_bin)
         return error_hint(err,
-                          "--pg-bin %s is the only folder that was looked in: give the folder of "
+                          "Only %s was looked in, as --pg-bin says: give the folder of "
                           "PostgreSQL %d's pg_dump and pg_restore.",
                           config->pg_bin, needed);
     return error_hint(err,

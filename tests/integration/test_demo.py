@@ -346,7 +346,7 @@ def test_demo_fails_cleanly_in_the_middle_of_the_move(homeport, place, programs)
 def test_demo_says_that_no_dump_can_read_the_servers(homeport, place, pg_bin):
     result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN)
     assert result.rc == 3, str(result)
-    assert "blocker" in result.err and "✗ check what could stand in the way" in result.err
+    assert "pg-dump-missing" in result.err and "✗ check what could stand in the way" in result.err
     assert result.out == ""
     result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN, "--json")
     assert result.rc == 3 and result.json["verified"] is False and result.json["blockers"] == 1
