@@ -328,9 +328,10 @@ static bool fail_piece(const Run *run, const Migration *migration, int index, in
         run->options->scratch ? ""
         : PQtransactionStatus(run->conn) == PQTRANS_IDLE
             ? "The transaction had been ended by a migration: see what is applied "
-              "with `homeport migrations status`. "
-            : "Nothing was changed: all of the run is rolled back. ";
-    return error_hint(err, "%s%s", outcome, hint ? hint : cause.hint);
+              "with `homeport migrations status`."
+            : "Nothing was changed: all of the run is rolled back.";
+    const char *advice = hint ? hint : cause.hint;
+    return error_hint(err, "%s%s%s", outcome, *outcome && *advice ? " " : "", advice);
 }
 
 bool run_pieces(Run *run, const Migration *migration, Error *err)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "move/schema.h"
 
 enum {
     SEQUENCES_A_QUERY = 100,
@@ -100,8 +101,10 @@ bool matviews_refresh(PGconn *source, PGconn *target, Error *err)
 
         if (is_populated(populated, schema, name) &&
             !pg_execf(target, err, "REFRESH MATERIALIZED VIEW %s; ANALYZE %s", qualified,
-                      qualified))
+                      qualified)) {
+            schema_hint_unqualified(err);
             return error_add_context(err, "refresh materialised view %s", qualified);
+        }
     }
     return true;
 }

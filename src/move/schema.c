@@ -162,8 +162,20 @@ static const char *owner_statement(Arena *arena, const ArchiveEntry *entry, cons
                         entry->drop + strlen(drop), pg_ident(arena, owner));
 }
 
+void schema_hint_unqualified(Error *err)
+{
+    static const char *const not_found[] = {"42883", "42P01", "42704"};
+
+    if (text_is_one_of(err->sqlstate, not_found, COUNT_OF(not_found)))
+        (void)error_hint(err, "Here search_path is empty, as in a restore by pg_restore: if a "
+                              "function uses the name without its schema, ALTER FUNCTION ... SET "
+                              "search_path = ... on the source, then run this again.");
+}
+
 bool schema_fail_entry(const ArchiveEntry *entry, Error *err)
 {
+    if (entry_stage(entry) == STAGE_INDEX)
+        schema_hint_unqualified(err);
     return error_add_context(err, "create %s %s%s%s", entry->desc, entry->schema,
                              *entry->schema ? "." : "", entry->tag);
 }

@@ -49,6 +49,8 @@ bool schema_run_entry(PGconn *target, const Config *config, const Archive *archi
                       const ArchiveEntry *entry, Error *err) MUST_USE;
 /* Makes errors of an entry readable: "create INDEX public.x: ...". Always false. */
 bool schema_fail_entry(const ArchiveEntry *entry, Error *err);
+/* Where the owner's functions run for the first time and something is not found. */
+void schema_hint_unqualified(Error *err);
 
 /* A stage after the rows: entries that are not marked yet, in order. */
 bool schema_run_stage(PGconn *target, const Config *config, const Archive *archive,

@@ -530,3 +530,25 @@ def test_server_with_fewer_connections_than_jobs(homeport, servers, pair):
     assert time.monotonic() - began < 30
     assert "going on with a worker less" in result.err and "too many clients" in result.err
     move.check_exact()
+
+
+@pytest.mark.parametrize("ddl, what", (
+    ("CREATE INDEX lowered ON item (outer_name(name))", "create INDEX public.lowered"),
+    ("CREATE MATERIALIZED VIEW lowered AS SELECT outer_name(name) FROM item", "refresh materialised view"),
+))
+def test_function_that_relies_on_the_search_path(homeport, pair, ddl, what):
+    """As with pg_restore it fails; it says why, and goes on from what was mended on the source."""
+    source, target = pair(15, 15)
+    source.script(
+        "CREATE TABLE item (name text); INSERT INTO item VALUES ('A');"
+        "CREATE FUNCTION inner_name(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';"
+        # No SQL function, which would be inlined and bound when the view is made.
+        "CREATE FUNCTION outer_name(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS"
+        " $$BEGIN RETURN inner_name($1); END$$;" + ddl)
+    move = Move(homeport, source, target, verify=True)
+    error = move.failed()
+    assert what in error["message"] and "search_path" in error["hint"]
+    move.check_incomplete()
+    source.sql("ALTER FUNCTION outer_name(text) SET search_path = public")
+    move.ok()
+    move.check_exact()
