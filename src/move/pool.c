@@ -134,7 +134,7 @@ static bool get_ready(Pool *pool, void *worker)
     (void)pthread_mutex_unlock(&pool->lock);
     bool ok = pool->work->ready(worker, &err);
     (void)pthread_mutex_lock(&pool->lock);
-    if (ok || pool->left == 0)
+    if (ok || pool->left == 0 || pool->failed)
         return ok;
     pool->alive--;
     if (err.code != ERR_CONNECT || pool->alive == 0)

@@ -140,8 +140,10 @@ static bool run_copy(Worker *worker, const Task *task, Error *err)
     if (!marks_part_rows(worker->target, task->table->schema, task->table->name, task->part, &rows,
                          err))
         return false;
-    if (rows < 0 && !copy_by_somebody(worker, task, &rows, err))
+    if (rows < 0 && !copy_by_somebody(worker, task, &rows, err)) {
+        schema_hint_unqualified(err);
         return error_add_context(err, "copy %s", task->table->qualified);
+    }
     log_debug("part copied", kv_str("table", task->table->qualified), kv_i64("part", task->part),
               kv_i64("rows", rows), kv_i64("bytes", atomic_load(&progress->bytes) - before));
     (void)atomic_fetch_add(&progress->rows, rows);

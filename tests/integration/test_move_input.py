@@ -535,6 +535,7 @@ def test_server_with_fewer_connections_than_jobs(homeport, servers, pair):
 @pytest.mark.parametrize("ddl, what", (
     ("CREATE INDEX lowered ON item (outer_name(name))", "create INDEX public.lowered"),
     ("CREATE MATERIALIZED VIEW lowered AS SELECT outer_name(name) FROM item", "refresh materialised view"),
+    ("ALTER TABLE item ADD CHECK (outer_name(name) = 'a')", 'copy "public"."item"'),
 ))
 def test_function_that_relies_on_the_search_path(homeport, pair, ddl, what):
     """As with pg_restore it fails; it says why, and goes on from what was mended on the source."""
