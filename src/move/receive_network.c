@@ -18,7 +18,8 @@ enum {
     REPORT_MS = 1000,
     FIRST_WAIT_MS = 100,
     LONGEST_WAIT_MS = 3000,
-    LAST_REPORT_MS = 700,   /* at the end the disk is waited for so long */
+    LAST_WORDS_MS = 300,
+    LAST_REPORT_MS = 600,   /* at the end the disk is waited for so long */
     IN_USE_PATIENCE_S = 90, /* wal_sender_timeout is a minute, where a dead reader is not noticed */
 };
 
@@ -222,6 +223,16 @@ static void end_own_reader(Network *network, int reader)
         log_debug("could not end our last walsender", kv_str("reason", ignored.message));
 }
 
+static bool slot_in_use(Network *network, int reader)
+{
+    (void)error_set(&network->err, ERR_SQL, "replication slot \"%s\" is active for PID %d",
+                    network->receiver->request.slot, reader);
+    (void)snprintf(network->err.sqlstate, sizeof network->err.sqlstate, "55006");
+    return error_hint(&network->err,
+                      "Another process reads the slot: is there a second mover? "
+                      "pg_stat_replication on the source tells where it comes from.");
+}
+
 static bool connect_stream(Network *network, Lsn from)
 {
     const ReceiveRequest *request = &network->receiver->request;
@@ -235,7 +246,11 @@ static bool connect_stream(Network *network, Lsn from)
         !replication_slot_state(network->conn, request->slot, &slot, &network->err) ||
         !check_position(network, &slot, from))
         return false;
-    end_own_reader(network, slot.reader);
+    if (slot.reader != 0) {
+        /* Not to be raced with: it may confirm more before it ends. */
+        end_own_reader(network, slot.reader);
+        return slot_in_use(network, slot.reader);
+    }
     if (!replication_start(network->conn, &start, &network->err))
         return false;
     network->own_pid = PQbackendPID(network->conn);
@@ -310,6 +325,22 @@ static void note_broken(Network *network, bool was_connected)
     (void)pthread_mutex_unlock(&receiver->lock);
 }
 
+/* Until the server has ended its side: closing a socket with something unread in it resets the
+ * connection, and the server would not read our last words. */
+static void drain(Network *network)
+{
+    double deadline = clock_seconds() + LAST_WORDS_MS / 1000.0;
+    ReplicationMessage message = {.kind = REPLICATION_NOTHING};
+
+    while (message.kind != REPLICATION_END && clock_seconds() < deadline) {
+        if (!replication_receive(network->conn, ms_until(deadline), -1, &message, &network->err))
+            return;
+        ReplicationKind kind = message.kind;
+        replication_release(&message);
+        message.kind = kind;
+    }
+}
+
 /* The disk thread syncs what it has; the server hears of it. */
 static void say_goodbye(Network *network)
 {
@@ -327,10 +358,9 @@ static void say_goodbye(Network *network)
         failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
     (void)pthread_mutex_unlock(&receiver->lock);
     network->err = ignored;
-    if (!report(network))
+    if (!report(network) || PQputCopyEnd(network->conn, NULL) < 0)
         return;
-    (void)PQputCopyEnd(network->conn, NULL);
-    (void)PQflush(network->conn);
+    drain(network);
 }
 
 /* False: no further one is to be tried. */
