@@ -233,7 +233,7 @@ static bool print_reply(const Invocation *inv, const GatewayReply *reply, Error 
 
 static bool ask(const Invocation *inv, GatewayVerb verb, Error *err)
 {
-    const GatewayCommandOptions *given = inv->options;
+    const GatewayCommandOptions *given = inv->command->options ? inv->options : NULL;
     const char *path = beside_work(inv, inv->config->gateway.admin, "gateway.sock");
     GatewayRequest request = {.verb = verb};
     GatewayReply reply;

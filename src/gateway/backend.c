@@ -238,18 +238,25 @@ static void backend_lost(Backend *backend)
         backend->user.lost(backend->user.arg);
 }
 
-/* The answers to the cleaning; nobody else wants to know of them. */
+/* The answers to the cleaning; nobody else wants to know of them. Only exactly those will do:
+ * were we ever a message out of step, one client would get another one's rows. */
 static bool take_reset(Backend *backend, char type, const char *payload, size_t len)
 {
-    if (type == 'E')
+    if (type == 'C' && strcmp(payload, "DISCARD ALL") == 0 && backend->resets == 1)
+        backend->reset_seen = true;
+    else if (type != 'Z' && type != 'S' && type != 'N' && type != 'A' &&
+             !(type == 'C' && strcmp(payload, "ROLLBACK") == 0 && backend->resets == 2))
         backend->reset_failed = true;
     if (type != 'Z')
         return true;
     backend->transaction = len == 1 ? *payload : 'E';
     if (--backend->resets > 0)
         return true;
-    if (!backend->reset_failed && backend->transaction == 'I')
+    bool seen = backend->reset_seen;
+    backend->reset_seen = false;
+    if (seen && !backend->reset_failed && backend->transaction == 'I')
         return true;
+    backend->reset_failed = true;
     backend_lost(backend);
     return false;
 }
@@ -284,6 +291,15 @@ static void read_messages(Backend *backend)
         if (bytes_len(input) < total) {
             stream_set_input_limit(stream, total > READ_AHEAD ? total : READ_AHEAD);
             return;
+        }
+        /* The last message of a request is eaten before it is told: by then the connection is
+         * somebody else's, and must not meet it again. Of the others, the payload stays here. */
+        if (data[0] == 'Z' && total == 6) {
+            char status = data[5];
+            bytes_consume(input, total);
+            if (!deliver(backend, 'Z', &status, 1))
+                return;
+            continue;
         }
         if (!deliver(backend, data[0], data + 5, total - 5))
             return;

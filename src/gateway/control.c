@@ -271,10 +271,10 @@ static bool switch_now(Control *control, const char *url, Error *err)
     GatewayState state = control->state;
     const Upstream *upstream;
 
-    state.url = arena_strdup(control->arena, url);
     state.generation++;
     state.paused = true;
-    if (!upstream_make(control, state.url, state.generation, &upstream, err) ||
+    if (!state_url(control->arena, url, &state.url, err) ||
+        !upstream_make(control, state.url, state.generation, &upstream, err) ||
         !save(control, &state, err))
         return false;
     control->state = state;

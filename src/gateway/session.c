@@ -1,11 +1,4 @@
-/*
- * Neon's driver sends startup packet, password and first query in one frame,
- * without waiting to be asked, so towards a WebSocket the only way to ask is a
- * cleartext password; the server gets SCRAM, or whatever it asks for, from
- * libpq. On 5432 a role of the file of roles gets SCRAM with the gateway's own
- * certificate as its channel; others may show their password under TLS.
- */
-#include "gateway/session.h"
+#include "gateway/client.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -31,45 +24,7 @@ enum {
     CLOSE_MS = 5 * 1000,
     INPUT_MAX = 64 * 1024,
     QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
-    MAX_PASSWORD_MESSAGE = 8 * 1024,
     MAX_OPTIONS = 16 * 1024
-};
-
-typedef enum SessionState {
-    SESSION_STARTUP,
-    SESSION_HANDSHAKE, /* of TLS on 5432 */
-    SESSION_PASSWORD,
-    SESSION_SASL_FIRST,
-    SESSION_SASL_FINAL,
-    SESSION_GATED, /* the gateway is paused */
-    SESSION_CONNECTING,
-    SESSION_OPEN,
-    SESSION_CLOSING
-} SessionState;
-
-struct Session {
-    LIST_ENTRY(Session) link;
-    Worker *worker;
-    Arena *arena; /* until it is open */
-    Protocol protocol;
-    SessionState state;
-    int fd; /* before there is a stream: 5432, nothing has come yet */
-    struct event *peek;
-    Stream *client;
-    WebSocket *ws; /* NULL: 5432 */
-    Bytes frames;  /* of ws: what was in them */
-    struct event *deadline;
-    Startup startup;
-    const char *password;
-    Scram *scram;
-    ScramKeys keys;
-    LoginJob *login;
-    Backend *backend;
-    RelayState relay;
-    uint32_t cancel_key;
-    char peer[ADDRESS_TEXT_MAX];
-    bool pumping;
-    bool dead;
 };
 
 /* ---- life ---- */
@@ -96,7 +51,7 @@ static void release_backend(Session *session, bool cancel)
     session->worker->sessions_served--;
 }
 
-static void session_free(Session *session)
+void session_free(Session *session)
 {
     Worker *worker = session->worker;
 
@@ -128,7 +83,7 @@ static void session_free(Session *session)
     worker_check_pause(worker);
 }
 
-static void client_write(Session *session, Bytes *out)
+void session_write(Session *session, Bytes *out)
 {
     if (session->ws) {
         websocket_write(session->ws, bytes_data(out), bytes_len(out));
@@ -139,7 +94,7 @@ static void client_write(Session *session, Bytes *out)
 }
 
 /* The client reads what was sent, then it is over. */
-static void session_close(Session *session)
+void session_close(Session *session)
 {
     release_backend(session, false);
     if (session->login)
@@ -160,12 +115,12 @@ static void session_fail(Session *session, const WireError *error)
 
     metrics_error(&session->worker->metrics, error->fields[FIELD_CODE]);
     wire_add_error(&out, error);
-    client_write(session, &out);
+    session_write(session, &out);
     bytes_free(&out);
     session_close(session);
 }
 
-static void session_refuse(Session *session, const char *code, const char *message)
+void session_refuse(Session *session, const char *code, const char *message)
 {
     WireError error = wire_error(session->arena, "FATAL", code, message);
 
@@ -345,14 +300,12 @@ static void session_open(Session *session, Backend *backend)
     stream_set_handler(backend->stream, on_backend, session);
     (void)event_del(session->deadline);
     add_welcome(&out, backend, session->cancel_key);
-    client_write(session, &out);
+    session_write(session, &out);
     bytes_free(&out);
     throttle_succeeded(worker->gateway->throttle, session->peer, session->startup.user);
     stream_read_enable(session->client, true);
     session_pump(session);
 }
-
-static void session_connect(Session *session);
 
 static void on_login(void *arg, Backend *backend, const WireError *error)
 {
@@ -375,7 +328,7 @@ static void on_login(void *arg, Backend *backend, const WireError *error)
     session_fail(session, error);
 }
 
-static void session_connect(Session *session)
+void session_connect(Session *session)
 {
     if (session->worker->pause_id) {
         session->state = SESSION_GATED;
@@ -386,230 +339,6 @@ static void session_connect(Session *session)
     session->state = SESSION_CONNECTING;
     (void)event_del(session->deadline);
     session->login = backend_login(session->worker, &login, on_login, session);
-}
-
-/* ---- how it shows who it is ---- */
-
-static void ask(Session *session, uint32_t kind, const char *data, size_t len)
-{
-    Bytes out = bytes_init(SIZE_MAX);
-    size_t at = wire_begin(&out, 'R');
-
-    bytes_add_u32(&out, kind);
-    bytes_add(&out, data, len);
-    wire_end(&out, at);
-    client_write(session, &out);
-    bytes_free(&out);
-}
-
-enum {
-    ASK_CLEARTEXT = 3,
-    ASK_SASL = 10,
-    ASK_SASL_CONTINUE = 11,
-    ASK_SASL_FINAL = 12
-};
-
-static void ask_scram(Session *session)
-{
-    static const char both[] = "SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0";
-    static const char plain[] = "SCRAM-SHA-256\0";
-    unsigned char binding[TLS_BINDING_MAX];
-    SSL *tls = stream_tls(session->client);
-    size_t len = tls ? tls_server_end_point(tls, binding) : 0;
-
-    session->scram = scram_new(session->arena, binding, len);
-    session->state = SESSION_SASL_FIRST;
-    /* The text's own NUL ends the list. */
-    if (len > 0)
-        ask(session, ASK_SASL, both, sizeof both);
-    else
-        ask(session, ASK_SASL, plain, sizeof plain);
-}
-
-static void ask_password(Session *session)
-{
-    Gateway *gateway = session->worker->gateway;
-
-    if (throttle_wait(gateway->throttle, session->peer, session->startup.user) > 0) {
-        metric_add(&session->worker->metrics.throttled, 1);
-        session_refuse(session, "28000", "too many failed logins, try again later");
-    } else if (!database_is_served(gateway->options, session->startup.database)) {
-        session_refuse(session, "3D000", "this database is not served here");
-    } else if (!session->ws && roles_known(gateway->roles)) {
-        ask_scram(session);
-    } else if (session->ws || stream_tls(session->client)) {
-        session->state = SESSION_PASSWORD;
-        ask(session, ASK_CLEARTEXT, NULL, 0);
-    } else {
-        session_refuse(session, "28000",
-                       "a password is only asked for under TLS; connect with sslmode=require");
-    }
-}
-
-static void wrong_password(Session *session)
-{
-    throttle_failed(session->worker->gateway->throttle, session->peer, session->startup.user);
-    session_refuse(session, "28P01",
-                   arena_printf(session->arena, "password authentication failed for user \"%s\"",
-                                session->startup.user));
-}
-
-static void take_sasl_first(Session *session, const char *payload, size_t len)
-{
-    const char *nul = memchr(payload, '\0', len);
-    const char *first = nul && payload + len - nul > 4 ? nul + 5 : NULL;
-    const char *answer = NULL;
-
-    if (first && wire_u32(nul + 1) == (uint32_t)(payload + len - first)) {
-        const char *message = arena_strndup(session->arena, first, (size_t)(payload + len - first));
-        roles_find(session->worker->gateway->roles, session->arena, session->startup.user,
-                   &session->keys, &session->password);
-        answer = scram_first(session->scram, payload, message, &session->keys);
-    }
-    if (!answer) {
-        session_refuse(session, "08P01", "malformed SCRAM message");
-        return;
-    }
-    session->state = SESSION_SASL_FINAL;
-    ask(session, ASK_SASL_CONTINUE, answer, strlen(answer));
-}
-
-static void take_sasl_final(Session *session, const char *payload, size_t len)
-{
-    const char *message = arena_strndup(session->arena, payload, len);
-    const char *answer = scram_final(session->scram, message);
-
-    if (!answer || !session->password) {
-        wrong_password(session);
-        return;
-    }
-    ask(session, ASK_SASL_FINAL, answer, strlen(answer));
-    session_connect(session);
-}
-
-static void take_password(Session *session, const char *payload, size_t len)
-{
-    if (len == 0 || payload[len - 1] != '\0' || strlen(payload) != len - 1) {
-        session_refuse(session, "08P01", "malformed password message");
-        return;
-    }
-    session->password = arena_strdup(session->arena, password_clean(payload));
-    if (!*session->password)
-        session_refuse(session, "28P01", "empty password returned by client");
-    else
-        session_connect(session);
-}
-
-static Bytes *session_input(Session *session)
-{
-    return session->ws ? &session->frames : stream_input(session->client);
-}
-
-/* True: a message was taken. */
-static bool take_auth_message(Session *session)
-{
-    Bytes *input = session_input(session);
-    const char *data = bytes_data(input);
-    size_t have = bytes_len(input);
-
-    if (have < 5)
-        return false;
-    size_t total = (size_t)wire_u32(data + 1) + 1;
-    if (data[0] != 'p' || total < 5 || total > MAX_PASSWORD_MESSAGE) {
-        session_refuse(session, "08P01", "expected a password");
-        return false;
-    }
-    if (have < total)
-        return false;
-    char *payload = arena_alloc(session->arena, total);
-    memcpy(payload, data + 5, total - 5);
-    bytes_consume(input, total);
-    if (session->state == SESSION_PASSWORD)
-        take_password(session, payload, total - 5);
-    else if (session->state == SESSION_SASL_FIRST)
-        take_sasl_first(session, payload, total - 5);
-    else
-        take_sasl_final(session, payload, total - 5);
-    return true;
-}
-
-/* ---- startup ---- */
-
-/* A protocol newer than 3.0, or extensions of it: told what there is. */
-static void negotiate(Session *session)
-{
-    Bytes out = bytes_init(SIZE_MAX);
-    int unknown = 0;
-
-    for (int i = 0; i < session->startup.count; i++)
-        unknown += strncmp(session->startup.params[i].name, "_pq_.", 5) == 0;
-    if (session->startup.code == WIRE_VERSION_3 && unknown == 0)
-        return;
-    size_t at = wire_begin(&out, 'v');
-    bytes_add_u32(&out, WIRE_VERSION_3);
-    bytes_add_u32(&out, (uint32_t)unknown);
-    for (int i = 0; i < session->startup.count; i++)
-        if (strncmp(session->startup.params[i].name, "_pq_.", 5) == 0)
-            wire_add_cstring(&out, session->startup.params[i].name);
-    wire_end(&out, at);
-    client_write(session, &out);
-    bytes_free(&out);
-}
-
-static void answer_tls(Session *session, uint32_t code)
-{
-    Gateway *gateway = session->worker->gateway;
-    bool offered = code == WIRE_SSL && !session->ws && gateway->tls && !stream_tls(session->client);
-    Bytes out = bytes_init(1);
-
-    bytes_add_char(&out, offered ? 'S' : 'N');
-    client_write(session, &out);
-    bytes_free(&out);
-    if (!offered)
-        return;
-    /* What came with the request came from somebody who could not know our answer. */
-    if (bytes_len(session_input(session)) > 0) {
-        session_free(session);
-        return;
-    }
-    SSL_CTX *ctx = tls_context(gateway->tls);
-    session->state = SESSION_HANDSHAKE;
-    stream_accept_tls(session->client, ctx);
-    SSL_CTX_free(ctx);
-}
-
-static bool take_startup(Session *session)
-{
-    Bytes *input = session_input(session);
-    size_t len = 0;
-    Startup startup;
-
-    switch (
-        wire_read_startup(session->arena, bytes_data(input), bytes_len(input), &startup, &len)) {
-    case STARTUP_MORE:
-        return false;
-    case STARTUP_BAD:
-        session_refuse(session, "08P01", "invalid startup packet");
-        return false;
-    case STARTUP_READ:
-        break;
-    }
-    bytes_consume(input, len);
-    if (startup.code == WIRE_SSL || startup.code == WIRE_GSS) {
-        answer_tls(session, startup.code);
-        return session->state == SESSION_STARTUP && !session->dead;
-    }
-    if (startup.code == WIRE_CANCEL) {
-        cancel_fire(session->worker->gateway->cancels, session->worker->gateway->crew,
-                    startup.cancel_pid, startup.cancel_key);
-        session_close(session);
-        return false;
-    }
-    session->startup = startup;
-    metric_add(&session->worker->metrics.requests[session->protocol], 1);
-    negotiate(session);
-    ask_password(session);
-    return true;
 }
 
 /* ---- bytes from the client ---- */
@@ -639,11 +368,11 @@ static bool step(Session *session)
 {
     switch (session->state) {
     case SESSION_STARTUP:
-        return take_startup(session);
+        return login_take_startup(session);
     case SESSION_PASSWORD:
     case SESSION_SASL_FIRST:
     case SESSION_SASL_FINAL:
-        return take_auth_message(session);
+        return login_take_message(session);
     case SESSION_OPEN:
         return pass_to_backend(session);
     case SESSION_CLOSING:
@@ -663,6 +392,11 @@ static bool unwrap(Session *session)
     if (!session->ws || session->state == SESSION_CLOSING)
         return true;
     return websocket_read(session->ws, &session->frames, INPUT_MAX) == WEBSOCKET_OPEN;
+}
+
+Bytes *session_input(Session *session)
+{
+    return session->ws ? &session->frames : stream_input(session->client);
 }
 
 static size_t unread(const Session *session)

@@ -55,9 +55,22 @@ static bool same_server(Arena *arena, const char *a, const char *b)
            strcmp(left.host, right.host) == 0 && strcmp(left.port, right.port) == 0;
 }
 
-bool state_load(Arena *arena, const char *path, const char *configured, GatewayState *ret,
-                Error *err)
+bool state_url(Arena *arena, const char *url, const char **ret, Error *err)
 {
+    PgUrl parsed;
+
+    if (!url_parse(arena, url, "upstream", &parsed, err))
+        return false;
+    *ret = parsed.redacted;
+    return true;
+}
+
+bool state_load(Arena *arena, const char *path, const char *url, GatewayState *ret, Error *err)
+{
+    const char *configured;
+
+    if (!state_url(arena, url, &configured, err))
+        return false;
     GatewayState state = {.url = configured, .configured = configured, .generation = 1};
 
     if (!file_exists(path)) {

@@ -1,0 +1,65 @@
+/*
+ * A session as session.c (its life, and what passes through it) and login.c
+ * (who it is) see it. Private to these two.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "gateway/backend.h"
+#include "gateway/relay.h"
+#include "gateway/session.h"
+#include "http/address.h"
+#include "http/websocket.h"
+
+typedef enum SessionState {
+    SESSION_STARTUP,
+    SESSION_HANDSHAKE, /* of TLS on 5432 */
+    SESSION_PASSWORD,
+    SESSION_SASL_FIRST,
+    SESSION_SASL_FINAL,
+    SESSION_GATED, /* the gateway is paused */
+    SESSION_CONNECTING,
+    SESSION_OPEN,
+    SESSION_CLOSING
+} SessionState;
+
+struct Session {
+    LIST_ENTRY(Session) link;
+    Worker *worker;
+    Arena *arena; /* until it is open */
+    Protocol protocol;
+    SessionState state;
+    int fd; /* before there is a stream: 5432, nothing has come yet */
+    struct event *peek;
+    Stream *client;
+    WebSocket *ws; /* NULL: 5432 */
+    Bytes frames;  /* of ws: what was in them */
+    struct event *deadline;
+    Startup startup;
+    const char *password;
+    Scram *scram;
+    ScramKeys keys;
+    LoginJob *login;
+    Backend *backend;
+    RelayState relay;
+    uint32_t cancel_key;
+    char peer[ADDRESS_TEXT_MAX];
+    bool pumping;
+    bool dead;
+};
+
+/* Sends what is in `out`, which is empty then. */
+void session_write(Session *session, Bytes *out);
+/* What the client has sent and nobody has taken yet. */
+Bytes *session_input(Session *session);
+/* The last word to the client. */
+void session_refuse(Session *session, const char *code, const char *message);
+void session_close(Session *session);
+void session_free(Session *session);
+/* It has shown who it is. */
+void session_connect(Session *session);
+
+/* login.c: take what the client sent, by the session's state. True: there may be more to take. */
+bool login_take_startup(Session *session);
+bool login_take_message(Session *session);

@@ -1,0 +1,248 @@
+"""Pause, switch, resume: clients wait instead of failing, and a restart never goes back."""
+
+import json
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import gateway as gw
+
+
+class Two:
+    """The same database on an old and a new server; `side` says which one answered."""
+
+    def __init__(self, homeport, servers, *options):
+        self.old, self.new = servers.get(15, "source"), servers.get(15, "target")
+        for server in (self.old, self.new):
+            server.sql("CREATE ROLE app LOGIN PASSWORD 'pw-of-role'")
+            server.create_db("shop", "OWNER app")
+            server.sql("CREATE TABLE side AS SELECT %s::text AS name", ("old" if server is self.old else "new",), "shop")
+            server.sql("GRANT SELECT ON side TO app", dbname="shop")
+        database = gw.postgres.Database(self.old, "shop")
+        self.gate = gw.Gateway(homeport, self.old, "--threads=2", *options, database=database)
+        self.new_url = f"postgresql://127.0.0.1:{self.new.port}/"
+
+    def side(self):
+        return self.gate.rows("select name from side")[0][0]
+
+
+@pytest.fixture
+def two(homeport, servers):
+    return Two(homeport, servers)
+
+
+def test_no_request_fails_across_a_switch(two):
+    stop = threading.Event()
+    seen, failed = [], []
+
+    def work():
+        client = two.gate.client()
+        while not stop.is_set():
+            status, body = client.query("select name from side")
+            (seen if status == 200 else failed).append(body)
+        client.close()
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    gw.eventually(two.gate, lambda: len(seen) > 50, "traffic")
+    reply = two.gate.ask("switch", f"--to={two.new_url}").json
+    assert (reply["state"], reply["generation"]) == ("serving", 2)
+    count = len(seen)
+    gw.eventually(two.gate, lambda: len(seen) > count + 50, "traffic after it")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed[:3]
+    names = [body["rows"][0][0] for body in seen]
+    assert names[0] == "old" and names[-1] == "new" and two.side() == "new"
+
+
+def test_new_work_waits_while_it_is_paused(two):
+    assert two.gate.ask("pause").json["state"] == "paused"
+    assert two.gate.health() == "paused" and two.gate.backends() == 0
+    client, ws, tcp = two.gate.client(), gw.WebSocket(two.gate), gw.WebSocket(two.gate)
+    client.send(json.dumps({"query": "select name from side"}))
+    login = gw.startup(user="app", database="shop") + gw.message(b"p", b"pw-of-role\0")
+    ws.send(login + gw.message(b"Q", b"select name from side\0"))
+    tcp.send(login)
+    gw.eventually(two.gate, lambda: two.gate.ask("status").json["waiting"] == 1, "it waits")
+    assert two.gate.ask("switch", f"--to={two.new_url}").json["state"] == "paused"
+    assert two.gate.ask("resume").json["state"] == "serving"
+    assert client.receive()[1]["rows"] == [["new"]]
+    ws.until(b"Z")
+    assert gw.values(ws.until(b"Z")) == ["new"]
+    assert tcp.until(b"Z")[-1] == (b"Z", b"I")
+
+
+def test_running_transactions_end_and_idle_sessions_are_told_57p01(two):
+    idle, busy = gw.WebSocket(two.gate), gw.WebSocket(two.gate)
+    idle.login(two.gate)
+    busy.login(two.gate)
+    busy.simple("begin")
+    pausing = two.gate.homeport.start("gateway", "pause", "--deadline=30", f"--admin={two.gate.admin}", "--json")
+    error = gw.fields(idle.until(b"E")[-1][1])
+    assert (error["C"], error["S"]) == ("57P01", "FATAL")
+    assert idle.read() is None
+    assert pausing.running and two.gate.health() == "pausing"
+    assert gw.values(busy.simple("select name from side")) == ["old"]
+    assert busy.simple("commit")[-1] == (b"Z", b"I")
+    assert gw.fields(busy.until(b"E")[-1][1])["C"] == "57P01"
+    assert pausing.wait().json["state"] == "paused"
+
+
+def test_a_transaction_at_the_deadline_undoes_the_pause(two):
+    busy, client = gw.WebSocket(two.gate), two.gate.client()
+    busy.login(two.gate)
+    busy.simple("begin")
+    pausing = two.gate.homeport.start("gateway", "pause", "--deadline=1", f"--admin={two.gate.admin}", "--json")
+    gw.eventually(two.gate, lambda: two.gate.health() == "pausing", "it pauses")
+    client.send(json.dumps({"query": "select 1"}))
+    result = pausing.wait()
+    assert result.rc == 1 and "the pause was undone" in result.err
+    assert client.receive()[0] == 200 and two.gate.health() == "serving"
+    assert busy.simple("commit")[-1] == (b"Z", b"I")  # it never noticed
+
+
+def test_force_ends_what_is_left(two):
+    busy, client = gw.WebSocket(two.gate), two.gate.client()
+    busy.login(two.gate)
+    busy.simple("begin")
+    client.send(json.dumps({"query": "select pg_sleep(600)"}))
+    gw.eventually(two.gate, lambda: two.gate.metric("pool_busy") == 1, "it runs")
+    reply = two.gate.ask("switch", f"--to={two.new_url}", "--deadline=1", "--force").json
+    assert reply["state"] == "serving"
+    assert gw.fields(busy.until(b"E")[-1][1])["C"] == "57P01"
+    status, body = client.receive()
+    assert (status, body["code"]) == (503, "57P01")
+    assert two.side() == "new"
+
+
+def test_a_caller_that_goes_away_undoes_its_pause(two):
+    busy = gw.WebSocket(two.gate)
+    busy.login(two.gate)
+    busy.simple("begin")
+    pausing = two.gate.homeport.start("gateway", "pause", "--deadline=60", f"--admin={two.gate.admin}")
+    gw.eventually(two.gate, lambda: two.gate.health() == "pausing", "it pauses")
+    pausing.kill()
+    gw.eventually(two.gate, lambda: two.gate.health() == "serving", "the pause was undone")
+
+
+def test_a_restart_goes_on_where_it_was(two):
+    two.gate.ask("switch", f"--to={two.new_url}")
+    two.gate.run.kill()
+    two.gate.start()
+    assert two.side() == "new"
+    state = json.loads((two.gate.dir / "gateway.json").read_text(encoding="utf-8"))
+    assert state["generation"] == 2
+    two.gate.ask("pause")
+    two.gate.run.kill()
+    two.gate.start()
+    assert two.gate.health() == "paused"
+    two.gate.ask("resume")
+    assert two.side() == "new"
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"generation":2,"paused":false,"url":5,"configured":"x"}', "nonsense"])
+def test_a_state_that_cannot_be_read_is_not_guessed(two, damage):
+    two.gate.ask("switch", f"--to={two.new_url}")
+    two.gate.run.kill()
+    (two.gate.dir / "gateway.json").write_text(damage, encoding="utf-8")
+    result = two.gate.homeport("gateway", *two.gate.options)
+    assert result.rc == 1 and "does not say which server is the current one" in result.err
+
+
+def test_another_configuration_after_a_switch_is_refused(two):
+    two.gate.ask("switch", f"--to={two.new_url}")
+    two.gate.run.kill()
+    options = [o if "--upstream" not in o else "--upstream=postgresql://10.1.2.3/" for o in two.gate.options]
+    result = two.gate.homeport("gateway", *options)
+    assert result.rc == 1 and "neither the current one" in result.err
+    options = [o if "--upstream" not in o else f"--upstream={two.new_url}?connect_timeout=3" for o in two.gate.options]
+    two.gate.options = options
+    two.gate.start()
+    assert two.side() == "new"
+
+
+def test_passwords_of_urls_stay_out_of_the_state(two):
+    two.gate.ask("switch", f"--to=postgresql://boss:Gehe1m-9@127.0.0.1:{two.new.port}/")
+    assert "Gehe1m-9" not in (two.gate.dir / "gateway.json").read_text(encoding="utf-8")
+    assert two.side() == "new"
+
+
+def test_the_socket_is_for_its_owner(two):
+    import os  # pylint: disable=import-outside-toplevel
+    assert os.stat(two.gate.admin).st_mode & 0o777 == 0o600
+    if os.geteuid() == 0:
+        done = subprocess.run(
+            ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "python3", "-c",
+             f"import socket; s=socket.socket(socket.AF_UNIX); s.connect({two.gate.admin!r})"],
+            capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+
+
+@pytest.mark.parametrize("line", [b"\n", b"{}\n", b"nonsense\n", b'{"verb":"switch"}\n', b'{"verb":"pause","deadline_ms":-1}\n',
+                                  b'{"verb":"switch","url":"mysql://x"}\n', b"x" * 100000])
+def test_nonsense_on_the_socket_changes_nothing(two, line):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(two.gate.admin)
+        sock.settimeout(10)
+        try:
+            sock.sendall(line)
+            reply = sock.recv(10000)
+        except (BrokenPipeError, ConnectionResetError):
+            reply = b""
+    assert reply == b"" or json.loads(reply)["ok"] is False
+    assert two.gate.health() == "serving" and two.side() == "old"
+
+
+def test_nobody_answers_where_no_gateway_is(homeport, tmp_path):
+    result = homeport("gateway", "status", f"--admin={tmp_path}/none")
+    assert result.rc == 1 and "no gateway answers" in result.err
+    result = homeport("gateway", "switch", f"--admin={tmp_path}/none")
+    assert result.rc == 2
+
+
+def test_a_stop_lets_running_requests_end(two):
+    client, idle = two.gate.client(), two.gate.client()
+    idle.query("select 1")
+    client.send(json.dumps({"query": "select pg_sleep(0.7), 'done'"}))
+    gw.eventually(two.gate, lambda: two.gate.metric("pool_busy") == 1, "it runs")
+    two.gate.run.signal(15)
+    assert client.receive()[1]["rows"][0][1] == "done"
+    assert client.headers["connection"] == "close"
+    assert two.gate.run.wait(20).rc == 0
+
+
+def test_a_stop_waits_no_longer_than_it_should(homeport, servers):
+    two = Two(homeport, servers, "--drain-ms=500")
+    client = two.gate.client()
+    client.send(json.dumps({"query": "select pg_sleep(600)"}))
+    gw.eventually(two.gate, lambda: two.gate.metric("pool_busy") == 1, "it runs")
+    assert two.gate.stop(10).rc == 0
+
+
+def test_doctor_finds_what_is_right_and_says_what_is_not(two, homeport):
+    base = [f"--dir={two.gate.dir}", "--json"]
+    url = "postgresql://app:pw-of-role@localhost/shop?sslmode=require"
+    result = homeport("gateway", "doctor", url, f"--port={two.gate.tls_port}", f"--pg-port={two.gate.pg_port}", *base)
+    assert result.rc == 0, result
+    assert [c["what"].split(" ")[0:2] for c in result.json["checks"]] == [
+        ["localhost", "resolves"], ["TLS", "of"], ["a", "query"], ["a", "query"], ["a", "query"]]
+    result = homeport("gateway", "doctor", url.replace("pw-of-role", "wrong"), f"--port={two.gate.tls_port}",
+                      f"--pg-port={two.gate.pg_port}", *base)
+    assert result.rc == 3
+    failed = {c["what"]: c for c in result.json["checks"] if not c["ok"]}
+    assert "password authentication failed" in failed["a query over HTTP"]["detail"]
+    result = homeport("gateway", "doctor", "postgresql://app:pw@db.nowhere.invalid/shop", *base)
+    assert result.rc == 3 and all("hosts" in c["fix"] for c in result.json["checks"])
+    assert homeport("gateway", "doctor", "postgresql://app:pw@127.0.0.1/shop", *base).rc == 2
+
+
+def test_env_prints_the_lines_of_the_app(homeport):
+    result = homeport.ok("gateway", "env", "--names=pg.db.internal")
+    assert result.out.splitlines()[0] == "DATABASE_URL=postgresql://USER:PASSWORD@pg.db.internal/DATABASE"
+    assert result.out.splitlines()[1].startswith("NODE_EXTRA_CA_CERTS=")
+    assert "api.db.internal" in result.err
+    assert homeport("gateway", "env", "--names=127.0.0.1").rc == 2
