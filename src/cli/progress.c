@@ -66,23 +66,26 @@ static void on_progress(void *context, const MoveProgress *progress)
     }
 }
 
-static const char *step_text(const char *step)
-{
-    static const struct {
-        const char *step;
-        const char *text;
-    } texts[] = {
-        {"check",  "check what could stand in the way"         },
-        {"schema", "dump the schema and make it on the target" },
-        {"copy",   "copy rows, build indexes and keys"         },
-        {"finish", "sequences, triggers, privileges, and so on"},
-        {"verify", "compare every row on both sides"           },
-    };
+/* In their order. */
+static const struct {
+    const char *step;
+    const char *text;
+} texts[] = {
+    {"check",  "check what could stand in the way"         },
+    {"schema", "dump the schema and make it on the target" },
+    {"copy",   "copy rows, build indexes and keys"         },
+    {"finish", "sequences, triggers, privileges, and so on"},
+    {"verify", "compare every row on both sides"           },
+};
 
+/* -1: none of these. */
+static int step_number(const char *step, const char *text)
+{
     for (size_t i = 0; i < COUNT_OF(texts); i++)
-        if (strcmp(texts[i].step, step) == 0)
-            return texts[i].text;
-    return NULL;
+        if ((step && strcmp(texts[i].step, step) == 0) ||
+            (text && strcmp(texts[i].text, text) == 0))
+            return (int)i;
+    return -1;
 }
 
 static void end_step(ProgressView *view, bool ok)
@@ -114,15 +117,17 @@ void progress_step(ProgressView *view, const char *text)
 static void on_step(void *context, const char *step)
 {
     ProgressView *view = context;
-    const char *text = step_text(step);
+    int number = step_number(step, NULL);
 
-    if (!text) { /* a remark, inside the step that runs */
+    if (number < 0) { /* a remark, inside the step that runs */
         term_progress(NULL);
         if (!view->quiet)
             (void)fprintf(stderr, "  %s\n", step);
         return;
     }
-    progress_step(view, text);
+    /* Back to an earlier one: what ran has not worked out. */
+    end_step(view, step_number(NULL, view->step) <= number);
+    progress_step(view, texts[number].text);
 }
 
 MoveWatch progress_watch(ProgressView *view)
