@@ -331,14 +331,13 @@ static void pause_reached(Control *control)
         reply_error(caller, fine ? &second : &err);
 }
 
+/* `arg` is the number of the pause that a worker has reached. */
 static void take_ack(void *arg)
 {
-    int *pause_id = arg;
     Control *control = the_control;
-    bool current = control && *pause_id == control->pause_id &&
+    bool current = control && (intptr_t)arg == control->pause_id &&
                    (control->phase == PHASE_PAUSING || control->phase == PHASE_FORCING);
 
-    free(pause_id);
     if (current && ++control->acks == control->gateway->worker_count)
         pause_reached(control);
 }
@@ -346,12 +345,7 @@ static void take_ack(void *arg)
 /* On a worker's thread. */
 static void worker_paused(Worker *worker)
 {
-    int *pause_id = malloc(sizeof *pause_id);
-
-    if (!pause_id)
-        abort();
-    *pause_id = worker->pause_id;
-    loop_post(worker->gateway->main, take_ack, pause_id);
+    loop_post(worker->gateway->main, take_ack, (void *)(intptr_t)worker->pause_id);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)

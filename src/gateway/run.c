@@ -136,7 +136,6 @@ static void worker_clear(Worker *worker)
     sessions_end(worker, true); /* those that only said goodbye the first time */
     http_server_free(worker->http);
     pool_free(worker->pool);
-    loop_free(worker->loop);
 }
 
 static void worker_drain(void *arg)
@@ -436,12 +435,15 @@ static void gateway_stop(Main *run)
     if (gateway->worker_count > 0 && gateway->workers[gateway->worker_count - 1].loop)
         wait_for_logins(gateway);
     control_free(run->control);
-    crew_free(gateway->crew);
     listener_free(run->metrics_listener);
     http_server_free(run->metrics);
     for (int i = 0; i < gateway->worker_count; i++)
         if (gateway->workers[i].loop)
             worker_clear(&gateway->workers[i]);
+    /* Requests that were broken off have left cancels with it. */
+    crew_free(gateway->crew);
+    for (int i = 0; i < gateway->worker_count; i++)
+        loop_free(gateway->workers[i].loop);
     for (size_t i = 0; i < COUNT_OF(run->signals); i++)
         if (run->signals[i])
             event_free(run->signals[i]);

@@ -185,7 +185,7 @@ static Item *crew_next(Crew *crew)
     (void)pthread_mutex_lock(&crew->lock);
     while (!crew->ending && !crew->queue.first)
         (void)pthread_cond_wait(&crew->more, &crew->lock);
-    if (!crew->ending) {
+    if (crew->queue.first) {
         item = crew->queue.first;
         crew->queue.first = item->next;
         if (!item->next)

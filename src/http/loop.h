@@ -31,7 +31,7 @@ void loop_leave(Loop *loop);
 typedef struct Crew Crew;
 
 bool crew_new(int threads, Crew **ret, Error *err) MUST_USE;
-/* Waits for what is running; what has not begun is not run any more. Accepts NULL. */
+/* Waits until everything submitted has been done. Accepts NULL. */
 void crew_free(Crew *crew);
 /* From any thread: work(arg) on one of the crew's threads. */
 void crew_submit(Crew *crew, LoopWork *work, void *arg);
