@@ -132,8 +132,10 @@ bool record_parse_large(const Record *record, LargeRecord *ret)
         return false;
     ret->number = (int64_t)get_u64(record->body + BEGIN_BYTES);
     ret->data_bytes = (int64_t)get_u64(record->body + BEGIN_BYTES + 8);
-    ret->raw_bytes = (int64_t)get_u64(record->body + BEGIN_BYTES + 16);
-    return ret->number > 0 && ret->data_bytes >= 0 && ret->raw_bytes >= 0;
+    ret->file_bytes = (int64_t)get_u64(record->body + BEGIN_BYTES + 16);
+    ret->raw_bytes = (int64_t)get_u64(record->body + BEGIN_BYTES + 24);
+    return ret->number > 0 && ret->data_bytes >= 0 && ret->file_bytes >= ret->data_bytes &&
+           ret->raw_bytes >= 0;
 }
 
 /* ---- segments ---- */

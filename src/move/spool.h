@@ -84,7 +84,8 @@ typedef struct SpoolItem {
 
 typedef struct SpoolReader SpoolReader;
 
-/* Begins with the first transaction whose commit is >= from. */
+/* Begins with the first transaction whose commit is >= from; 0: with what is there. Refuses
+ * (ERR_WRONG_STATE) where some of it was pruned. */
 bool spool_read(Spool *spool, Lsn from, SpoolReader **ret, Error *err) MUST_USE;
 void spool_reader_close(SpoolReader *reader);
 /* Waits up to timeout_ms for something that is synced. Never returns what is not. */

@@ -17,7 +17,7 @@ enum {
     SPOOL_PATH_BYTES = 4096,
     RECORD_HEADER_BYTES = 5, /* type, length of what follows */
     BEGIN_BYTES = 28,        /* commit, end, time, xid */
-    LARGE_BYTES = 52,        /* commit, end, time, xid, number, bytes, raw bytes */
+    LARGE_BYTES = 60,        /* the same, number, data bytes, file's bytes, raw bytes */
     SEGMENT_BYTES = 16 << 20,
     SPILL_BYTES = 1 << 20, /* a transaction above this gets a file of its own */
     POSITION_SHIFT = 23,   /* SpoolPosition.offset: the block's << this, + the record's within it */
@@ -48,6 +48,7 @@ typedef struct SpoolLarge {
 typedef struct SpoolSegment {
     int64_t number;
     int64_t bytes; /* written */
+    Lsn base;      /* end of what was before it */
     Lsn last;      /* end of what is in it and before it */
     SpoolLarge *large;
     int large_count;
@@ -66,6 +67,7 @@ typedef struct LargeRecord {
     SpoolEnds ends;
     int64_t number;
     int64_t data_bytes; /* of the file: behind are the aborted ids */
+    int64_t file_bytes;
     int64_t raw_bytes;
 } LargeRecord;
 
@@ -151,7 +153,7 @@ struct Spool {
     size_t quiet_at; /* of the block's last record, where that is a quiet position; SIZE_MAX */
     KnownRelation *relations;
     OpenTransaction open;
-    size_t mark;
+    size_t mark, mark_quiet; /* where it begins, and quiet_at then */
     int64_t changes;
     SpoolEnds open_ends;
     LargeTransaction *large;    /* OPEN_LARGE */

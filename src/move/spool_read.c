@@ -366,8 +366,9 @@ static bool large_open(SpoolReader *reader, const LargeRecord *record, Error *er
         return error_set_errno(err, "open \"%s\"", path);
     if (!large->raw)
         large->raw = spool_alloc(BLOCK_RAW_BYTES);
-    if (info.st_size < record->data_bytes)
-        return large_damaged(reader, info.st_size, "the file is too short", err);
+    if (info.st_size != record->file_bytes)
+        return large_damaged(reader, info.st_size, "the file has another length than it should",
+                             err);
     if (!read_aborted(reader, info.st_size, err))
         return false;
     large->offset = 0;
@@ -636,11 +637,28 @@ static bool wait_for_more(SpoolReader *reader, const struct timespec *deadline)
 
 /* ---- the interface ---- */
 
+/* What is wanted has not been pruned. */
+static bool check_begin(Spool *spool, Lsn from, Error *err)
+{
+    char base[LSN_TEXT_SIZE];
+    char wanted[LSN_TEXT_SIZE];
+
+    (void)pthread_mutex_lock(&spool->lock);
+    Lsn first = spool->segment_count > 0 ? spool->segments[0].base : 0;
+    (void)pthread_mutex_unlock(&spool->lock);
+    if (from == 0 || first <= from)
+        return true;
+    return error_set(err, ERR_WRONG_STATE,
+                     "the spool \"%s\" begins at %s: what follows %s is no longer there",
+                     spool->dir, lsn_text(first, base), lsn_text(from, wanted));
+}
+
 bool spool_read(Spool *spool, Lsn from, SpoolReader **ret, Error *err)
 {
-    SpoolReader *reader = spool_alloc(sizeof *reader);
+    if (!check_begin(spool, from, err))
+        return false;
 
-    (void)err;
+    SpoolReader *reader = spool_alloc(sizeof *reader);
     reader->spool = spool;
     reader->from = from;
     reader->fd = -1;

@@ -130,6 +130,10 @@ static bool note_large(Scan *scan, const Record *record)
         return false;
     if (stat(spool_large_path(scan->spool, large.number, path), &info) < 0)
         return error_set_errno(scan->err, "read \"%s\"", path);
+    if (info.st_size != large.file_bytes)
+        return spool_damaged(scan->spool, "transaction", large.number,
+                             info.st_size < large.file_bytes ? info.st_size : large.file_bytes,
+                             "the file has another length than it should", scan->err);
     spool_segment_refer(scan->segment, (SpoolLarge){large.number, info.st_size});
     numbers_add(&scan->referred, large.number);
     return true;
@@ -254,8 +258,11 @@ static bool scan_segment(Scan *scan, int64_t number, Lsn before)
     if (!walk_segment(scan, &base) || !cut_off(scan, path))
         return false;
     scan->segment->bytes = scan->size;
+    scan->segment->base = base;
     if (base != UINT64_MAX && base > scan->segment->last)
         scan->segment->last = base;
+    if (scan->size == 0 && !scan->last)
+        return spool_damaged(scan->spool, "segment", number, 0, "it is empty", scan->err);
     if (scan->size > 0 && scan->spool->segment_count > 1 && base != before)
         return spool_damaged(scan->spool, "segment", number, 0,
                              "it does not begin where the one before ends", scan->err);

@@ -130,7 +130,7 @@ static void publish(Spool *spool, int64_t number)
 {
     (void)pthread_mutex_lock(&spool->lock);
     if (spool->segment_count == 0 || spool->segments[spool->segment_count - 1].number != number)
-        (void)spool_add_segment(spool, number);
+        spool_add_segment(spool, number)->base = atomic_load(&spool->synced);
     SpoolSegment *segment = &spool->segments[spool->segment_count - 1];
     segment->bytes = spool->fd_bytes;
     segment->last = spool->end;
@@ -161,6 +161,13 @@ static bool sync_segment(Spool *spool, Error *err)
     return true;
 }
 
+static void close_segment(Spool *spool)
+{
+    file_close(&spool->fd);
+    spool->fd_bytes = 0;
+    spool->fd_synced = 0;
+}
+
 static size_t whole_bytes(const Spool *spool)
 {
     return spool->open == OPEN_SMALL ? spool->mark : spool->used;
@@ -173,6 +180,9 @@ static bool write_block(Spool *spool, Error *err)
 
     if (len == 0)
         return true;
+    /* All that is in it is applied: what comes now must not keep it. */
+    if (spool->fd >= 0 && atomic_load(&spool->rotate) && spool->fd_bytes == spool->fd_synced)
+        close_segment(spool);
     if (spool->fd < 0 && !begin_segment(spool, err))
         return false;
     Block block = {.kind = BLOCK_SEGMENT,
@@ -193,21 +203,17 @@ static bool write_block(Spool *spool, Error *err)
     spool->mark = 0;
     spool->block_flags = 0;
     spool->block_first = 0;
-    spool->quiet_at = SIZE_MAX;
+    spool->quiet_at = spool->mark_quiet = SIZE_MAX;
     return true;
 }
 
-/* Where it is large enough, or all of it is applied and its room is wanted. */
 static bool end_full_segment(Spool *spool, Error *err)
 {
-    if (spool->fd < 0 || spool->used > 0 ||
-        (spool->fd_bytes < SEGMENT_BYTES && !atomic_load(&spool->rotate)))
+    if (spool->fd < 0 || spool->used > 0 || spool->fd_bytes < SEGMENT_BYTES)
         return true;
     if (!sync_segment(spool, err))
         return false;
-    file_close(&spool->fd);
-    spool->fd_bytes = 0;
-    spool->fd_synced = 0;
+    close_segment(spool);
     return true;
 }
 
@@ -274,6 +280,7 @@ static bool begin(Spool *spool, const PgOutput *message, Error *err)
     }
     spool->open = OPEN_SMALL;
     spool->mark = spool->used;
+    spool->mark_quiet = spool->quiet_at;
     (void)add_record(spool, RECORD_BEGIN, NULL, BEGIN_BYTES);
     return true;
 }
@@ -379,7 +386,8 @@ static bool commit_large(Spool *spool, LargeTransaction *large, const SpoolEnds 
     put_ends(body, ends);
     put_u64(body + BEGIN_BYTES, (uint64_t)large->number);
     put_u64(body + BEGIN_BYTES + 8, (uint64_t)data_bytes);
-    put_u64(body + BEGIN_BYTES + 16, (uint64_t)large->raw_bytes);
+    put_u64(body + BEGIN_BYTES + 16, (uint64_t)large->bytes);
+    put_u64(body + BEGIN_BYTES + 24, (uint64_t)large->raw_bytes);
     (void)add_record(spool, RECORD_LARGE, body, sizeof body);
     spool->block_flags |= BLOCK_HAS_LARGE;
     spool->block_large = spool_grow(spool->block_large, (size_t)spool->block_large_count, &size,
@@ -403,6 +411,7 @@ static void commit_small(Spool *spool, const SpoolEnds *ends)
      */
     if (spool->changes == 0 && spool->used == begin_end) {
         spool->used = spool->mark;
+        spool->quiet_at = spool->mark_quiet;
         add_quiet(spool, ends->end);
         return;
     }
@@ -671,9 +680,7 @@ static bool recover(Spool *spool, Error *err)
             return error_set_errno(err, "cut off segment %" PRId64 " of \"%s\"", number,
                                    spool->dir);
         atomic_fetch_sub(&spool->bytes, spool->fd_bytes - spool->fd_synced);
-        file_close(&spool->fd);
-        spool->fd_bytes = 0;
-        spool->fd_synced = 0;
+        close_segment(spool);
     }
     spool->used = 0;
     spool->block_flags = 0;
