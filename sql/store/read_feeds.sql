@@ -1,3 +1,3 @@
 -- name: store_read_feeds
--- columns: number, direction, slot, start, ended
-SELECT number, direction, slot, start, ended FROM feed ORDER BY number
+-- columns: number, direction, slot, start
+SELECT number, direction, slot, start FROM feed ORDER BY number

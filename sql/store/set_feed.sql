@@ -1,4 +1,4 @@
 -- name: store_set_feed
--- $1 number, $2 direction, $3 slot, $4 start or NULL, $5 1: it has ended
+-- $1 number, $2 direction, $3 slot, $4 start or NULL
 -- columns: none
-INSERT OR REPLACE INTO feed (number, direction, slot, start, ended) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT OR REPLACE INTO feed (number, direction, slot, start) VALUES (?1, ?2, ?3, ?4)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/mover.h"
 #include "cli/progress.h"
 #include "core/json.h"
 #include "core/term.h"
@@ -14,6 +15,8 @@ enum {
 typedef struct MoveOptions {
     bool once;
     bool dry_run;
+    bool detach;
+    bool stop;
 } MoveOptions;
 
 static const Option move_options[] = {
@@ -27,7 +30,17 @@ static const Option move_options[] = {
      .offset = offsetof(MoveOptions, dry_run),
      .unset = "no",
      .help = "only check whether the move could be made"},
-    {0                 },
+    {.name = "detach",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MoveOptions, detach),
+     .unset = "no",
+     .help = "leave the mover in the background"},
+    {.name = "stop",
+     .type = OPTION_FLAG,
+     .offset = offsetof(MoveOptions, stop),
+     .unset = "no",
+     .help = "end the mover of this folder; run again, it goes on where it stopped"},
+    {0           },
 };
 
 static void report_json(Text *out, const MoveReport *report, bool complete)
@@ -108,12 +121,12 @@ static void print_drift(const MoveReport *report)
         (void)fprintf(stderr, "  %s\n", report->drift[i]);
 }
 
-static bool dry_run(const Invocation *inv, Error *err)
+static bool dry_run(const Invocation *inv, Scope scope, Error *err)
 {
     Assessment assessment;
     Text out = text_init(inv->arena, MAX_OUTPUT);
 
-    if (!assess_run(inv->arena, inv->config, SCOPE_ONCE, &assessment, err))
+    if (!assess_run(inv->arena, inv->config, scope, &assessment, err))
         return false;
     if (inv->json) {
         MoveReport report = {.assessment = assessment};
@@ -130,20 +143,68 @@ static bool dry_run(const Invocation *inv, Error *err)
            error_set(err, ERR_FOUND, "%d blockers", assessment.blockers);
 }
 
-static bool move_run(const Invocation *inv, Error *err)
+static bool print_line(const Invocation *inv, const char *key, const char *text, int pid,
+                       Error *err)
 {
-    const MoveOptions *options = inv->options;
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+    Json json = json_init(&out);
+
+    if (inv->json) {
+        json_open_object(&json);
+        json_kv_bool(&json, key, true);
+        json_kv_int(&json, "pid", pid);
+        json_close(&json);
+    } else {
+        text_addf(&out, "%s\n", text);
+    }
+    return cli_print(&out, err);
+}
+
+static bool stop(const Invocation *inv, Error *err)
+{
+    bool was = false;
+
+    return move_stop(inv->arena, inv->config, &was, err) &&
+           print_line(inv, was ? "stopped" : "not_running",
+                      was ? "The mover has ended. The source keeps its WAL until it runs again."
+                          : "No mover runs in this folder.",
+                      0, err);
+}
+
+static bool follow(const Invocation *inv, const MoveOptions *options, Error *err)
+{
+    LiveOptions live = {.spool_limit = (int64_t)inv->config->spool_limit};
+    ProgressView view = {.quiet = inv->quiet};
+    MoveWatch watch = progress_watch(&view);
+    MoveReport report = {0};
+    int pid = 0;
+
+    if (options->detach)
+        return mover_detach(inv, &live, &pid, err) &&
+               print_line(inv, "detached",
+                          arena_printf(inv->arena,
+                                       "The mover works in the background (process %d). `homeport "
+                                       "status --watch` shows how far it is.",
+                                       pid),
+                          pid, err);
+    bool ok = move_live(inv->arena, inv->config, &live, &watch, &report, err);
+    progress_end(&view, ok);
+    if (!ok && report.assessment.blockers > 0)
+        progress_print_findings(&report.assessment);
+    print_drift(&report);
+    if (!ok)
+        return false;
+    return report.already_done
+               ? print_line(inv, "already_done", "This move is finished already.", 0, err)
+               : print_line(inv, "stopped", "Stopped. Run it again: it goes on from here.", 0, err);
+}
+
+static bool once(const Invocation *inv, Error *err)
+{
     ProgressView view = {.quiet = inv->quiet};
     MoveWatch watch = progress_watch(&view);
     MoveReport report;
     Text out = text_init(inv->arena, MAX_OUTPUT);
-
-    if (!options->once) {
-        (void)error_set(err, ERR_USAGE, "say which move: --once");
-        return error_hint(err, "`homeport move --once` copies everything as it is at one moment.");
-    }
-    if (options->dry_run)
-        return dry_run(inv, err);
 
     bool ok = move_once(inv->arena, inv->config, &watch, &report, err);
     progress_end(&view, ok);
@@ -167,31 +228,46 @@ static bool move_run(const Invocation *inv, Error *err)
     return ok;
 }
 
+static bool move_run(const Invocation *inv, Error *err)
+{
+    const MoveOptions *options = inv->options;
+
+    if (options->once + options->detach + options->stop > 1)
+        return error_set(err, ERR_USAGE, "--once, --detach and --stop exclude each other");
+    if (options->dry_run)
+        return dry_run(inv, options->once ? SCOPE_ONCE : SCOPE_LIVE, err);
+    if (options->stop)
+        return stop(inv, err);
+    return options->once ? once(inv, err) : follow(inv, options, err);
+}
+
 const Command cmd_move = {
     .name = "move",
     .group = GROUP_MOVE,
     .summary = "bring the database home",
     .description =
         "Makes the source's schema on the target, copies every row under one snapshot, builds "
-        "indexes and keys as each table is complete, and compares both sides row by row. The "
-        "source is only read: its writers are never blocked, and what is copied is one moment.\n\n"
-        "It can be killed at any time. `homeport status` then says incomplete, and running it "
-        "again "
-        "keeps the schema and starts the rows again.",
-    .settings =
-        (const char *const[]){"source",        "target",     "dir", "schema", "accept-drift", "migrations",
-                              "migrations-table", "migrations-schema", "map-role", "jobs",
-                              "split-bytes", "pg-bin", "relax-durability", "verify", NULL},
-    .needs = (const char *const[]){"source", "target", NULL                  },
+        "indexes and keys as each table is complete, and then follows: what is written to the "
+        "source arrives at the target within moments, until `homeport cutover`. The source's "
+        "writers are never blocked. With --once it ends after the copy, having compared both sides "
+        "row by row: what is copied is one moment.\n\n"
+        "It can be killed at any time; run again it goes on. Tables that are copied stay so (with "
+        "--once the rows start again), and the stream goes on where the target has it.",
+    .settings = (const char *const[]){"source",       "target",         "dir",               "schema", "accept-drift",
+                                      "migrations", "migrations-table", "migrations-schema",
+                                      "map-role", "jobs", "split-bytes", "pg-bin",
+                                      "relax-durability", "verify", "spool-limit", NULL},
+    .needs = (const char *const[]){"source",   "target", NULL},
     .options = move_options,
     .options_size = sizeof(MoveOptions),
     .examples =
         (const Example[]){
-                              {"homeport move --once", "Move what homeport.yaml or the environment names."},
-                              {"homeport move --once --map-role neondb_owner=app --jobs 4",
+                                      {"homeport move --detach", "Copy and follow, in the background."},
+                                      {"homeport move --once", "Move what homeport.yaml or the environment names."},
+                                      {"homeport move --once --map-role neondb_owner=app --jobs 4",
              "Objects of neondb_owner belong to app at home."},
-                              {"homeport move --once --dry-run", "Only check whether it could be made."},
-                              {0},
-                              },
+                                      {"homeport move --once --dry-run", "Only check whether it could be made."},
+                                      {0},
+                                      },
     .run = move_run,
 };

@@ -1,17 +1,35 @@
+#include <jansson.h>
+#include <stddef.h>
+#include <string.h>
+
 #include "cli/cli.h"
+#include "core/cancel.h"
 #include "core/json.h"
 #include "core/term.h"
 #include "move/move.h"
 
 enum {
-    MAX_OUTPUT = 65536
+    MAX_OUTPUT = 65536,
+    WATCH_MS = 1000,
 };
 
-static void status_json(Text *out, const MoveStatus *status)
-{
-    Json json = json_init(out);
+typedef struct StatusOptions {
+    bool watch;
+} StatusOptions;
 
-    json_open_object(&json);
+static const Option status_options[] = {
+    {.name = "watch",
+     .type = OPTION_FLAG,
+     .offset = offsetof(StatusOptions, watch),
+     .unset = "no",
+     .help = "stay, and show it again each second"},
+    {0},
+};
+
+static void status_pairs(Json *writer, const MoveStatus *status)
+{
+    Json json = *writer;
+
     json_kv_bool(&json, "exists", status->exists);
     json_kv_bool(&json, "complete", status->complete);
     json_kv_string(&json, "phase", status->phase);
@@ -33,7 +51,7 @@ static void status_json(Text *out, const MoveStatus *status)
     json_kv_int(&json, "bytes_done", status->bytes_done);
     json_kv_int(&json, "bytes_total", status->bytes_total);
     json_kv_string(&json, "next", status->next);
-    json_close(&json);
+    *writer = json;
 }
 
 static void add_line(Text *out, const char *label, const char *value)
@@ -76,18 +94,182 @@ static void status_text(Arena *arena, Text *out, const MoveStatus *status)
     add_line(out, "next", status->next);
 }
 
+/* ---- a live move that follows: its mover knows ---- */
+
+static const char *text_of(const json_t *live, const char *name)
+{
+    return json_string_value(json_object_get(live, name));
+}
+
+static double number_of(const json_t *live, const char *name)
+{
+    return json_number_value(json_object_get(live, name));
+}
+
+static bool is_so(const json_t *live, const char *name)
+{
+    return json_is_true(json_object_get(live, name));
+}
+
+/* Everything of both; what the mover says is newer. */
+static void live_json(Text *out, const MoveStatus *status, const json_t *live)
+{
+    static const char *const numbers[] = {"lag_bytes",    "lag_seconds",  "rows_per_second",
+                                          "rows_applied", "spool_bytes",  "touched_rows",
+                                          "differences",  "seconds_left", "tables_to_verify"};
+    static const char *const texts[] = {"applied_lsn", "received_lsn", "flushed_lsn", "slot",
+                                        "schema_changed"};
+    static const char *const flags[] = {"receiving", "applying", "held_back", "verified",
+                                        "verifying"};
+    Json json = json_init(out);
+
+    json_open_object(&json);
+    status_pairs(&json, status);
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        json_kv_string(&json, texts[i], live ? text_of(live, texts[i]) : NULL);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        json_key(&json, numbers[i]);
+        if (live)
+            json_add_double(&json, number_of(live, numbers[i]), 3);
+        else
+            json_add_null(&json);
+    }
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        json_kv_bool(&json, flags[i], live && is_so(live, flags[i]));
+    json_close(&json);
+}
+
+static const char *stream_text(Arena *arena, const MoveStatus *status, const json_t *live)
+{
+    bool back = strcmp(status->phase, "home") == 0;
+
+    if (!is_so(live, "receiving"))
+        return "not connected";
+    return arena_printf(arena, "%s, %s behind (%s), %s rows/s",
+                        back ? "from home to the source" : "from the source to home",
+                        text_duration(arena, number_of(live, "lag_seconds")),
+                        text_bytes(arena, (uint64_t)number_of(live, "lag_bytes")),
+                        text_count(arena, (int64_t)number_of(live, "rows_per_second")));
+}
+
+static const char *verified_text(Arena *arena, const json_t *live)
+{
+    if (number_of(live, "differences") > 0)
+        return arena_printf(arena, "%s differences",
+                            text_count(arena, (int64_t)number_of(live, "differences")));
+    if (is_so(live, "verified"))
+        return arena_printf(arena, "equal; %s rows touched since",
+                            text_count(arena, (int64_t)number_of(live, "touched_rows")));
+    return is_so(live, "verifying") ? "being compared" : "not yet";
+}
+
+static void live_text(Arena *arena, Text *out, const MoveStatus *status, const json_t *live)
+{
+    bool well = is_so(live, "receiving") && is_so(live, "applying") && !text_of(live, "last_error");
+
+    text_addf(out, "%s%s%s (process %d)\n", term_style(stdout, well ? TERM_GREEN : TERM_YELLOW),
+              status->phase, term_style(stdout, TERM_PLAIN), status->pid);
+    add_line(out, "source", status->source);
+    add_line(out, "target", status->target);
+    add_line(out, "started", status->started_at);
+    add_line(out, "stream", stream_text(arena, status, live));
+    add_line(
+        out, "applied",
+        arena_printf(arena, "%s rows, up to %s",
+                     text_count(arena, (int64_t)number_of(live, "rows_applied")),
+                     text_of(live, "applied_lsn") ? text_of(live, "applied_lsn") : "(nothing)"));
+    add_line(out, "spool",
+             arena_printf(arena, "%s%s",
+                          text_bytes(arena, (uint64_t)number_of(live, "spool_bytes")),
+                          is_so(live, "held_back") ? ", full" : ""));
+    add_line(out, "slot", text_of(live, "slot"));
+    add_line(out, "verified", verified_text(arena, live));
+    add_line(out, "schema", text_of(live, "schema_changed"));
+    add_line(out, "error", text_of(live, "last_error"));
+    add_line(out, "next", text_of(live, "next"));
+}
+
+/* NULL where there is none, or it is busy with a switch. */
+static json_t *ask_mover(const Invocation *inv, const MoveStatus *status)
+{
+    Error ignored = ERROR_INIT;
+    json_t *live = NULL;
+
+    if (!status->following || !status->running ||
+        !move_ask(inv->config, json_pack("{s:s}", "verb", "status"), &live, &ignored))
+        return NULL;
+    return live;
+}
+
+static bool show(const Invocation *inv, Text *out, MoveStatus *status, Error *err)
+{
+    if (!move_status(inv->arena, inv->config, status, err))
+        return false;
+    json_t *live = ask_mover(inv, status);
+    if (live) {
+        status->phase = arena_strdup(inv->arena, text_of(live, "phase"));
+        status->direction = arena_strdup(inv->arena, text_of(live, "direction"));
+        status->next = arena_strdup(inv->arena, text_of(live, "next"));
+        if (text_of(live, "last_error"))
+            status->last_error = arena_strdup(inv->arena, text_of(live, "last_error"));
+    }
+    if (inv->json)
+        live_json(out, status, live);
+    else if (live)
+        live_text(inv->arena, out, status, live);
+    else
+        status_text(inv->arena, out, status);
+    json_decref(live);
+    return true;
+}
+
+/* The screen is written over, line by line: no flicker. */
+static bool watch(const Invocation *inv, Error *err)
+{
+    for (;;) {
+        auto_arena Arena *arena = arena_new();
+        Invocation once = *inv;
+        MoveStatus status;
+        Text out = text_init(arena, MAX_OUTPUT);
+        Text screen = text_init(arena, MAX_OUTPUT);
+
+        once.arena = arena;
+        if (!show(&once, &out, &status, err))
+            return false;
+        if (!inv->json && term_is_tty(stdout)) {
+            text_add(&screen, "\033[H");
+            for (const char *at = text_str(&out); *at;) {
+                size_t len = strcspn(at, "\n");
+                text_add_n(&screen, at, len);
+                text_add(&screen, "\033[K\n");
+                at += len + (at[len] == '\n');
+            }
+            text_add(&screen, "\033[J");
+        } else {
+            text_add(&screen, text_str(&out));
+        }
+        if (!cli_print(&screen, err))
+            return false;
+        if (status.complete || !status.exists)
+            return true;
+        Error stop = ERROR_INIT;
+        if (!cancel_sleep_ms(WATCH_MS, &stop))
+            return true;
+    }
+}
+
 static bool status_run(const Invocation *inv, Error *err)
 {
+    const StatusOptions *options = inv->options;
     MoveStatus status;
     Text out = text_init(inv->arena, MAX_OUTPUT);
 
-    if (!move_status(inv->arena, inv->config, &status, err))
-        return false;
-    if (inv->json)
-        status_json(&out, &status);
-    else
-        status_text(inv->arena, &out, &status);
-    return cli_print(&out, err);
+    if (options->watch) {
+        if (!inv->json && term_is_tty(stdout))
+            (void)fputs("\033[2J", stdout);
+        return watch(inv, err);
+    }
+    return show(inv, &out, &status, err) && cli_print(&out, err);
 }
 
 const Command cmd_status = {
@@ -95,11 +277,15 @@ const Command cmd_status = {
     .group = GROUP_MOVE,
     .summary = "say where the move stands",
     .description = "Reads the work folder and says in which phase the move is, whether a process "
-                   "is at work on it, whether the target is complete, and what to do next. Asks "
-                   "neither server.",
+                   "is at work on it, whether the target is complete, and what to do next. Of a "
+                   "live move its mover says how far behind the stream is, what is kept on disk, "
+                   "and whether both sides were compared. Asks neither server.",
     .settings = (const char *const[]){"dir",                                                        NULL                     },
+    .options = status_options,
+    .options_size = sizeof(StatusOptions),
     .examples =
         (const Example[]){
+                                      {"homeport status --watch", "Stay, and show it each second."},
                                       {"homeport status", "Where the move of this folder stands."},
                                       {"homeport status --json --dir /srv/move", "The same for programs, of another folder."},
                                       {0},

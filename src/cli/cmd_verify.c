@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/mover.h"
 #include "cli/progress.h"
 #include "core/json.h"
 #include "core/term.h"
@@ -155,7 +156,7 @@ static bool print_report(const Invocation *inv, const VerifyReport *report, Erro
     return cli_print(&out, err);
 }
 
-static bool verify_command(const Invocation *inv, Error *err)
+static bool verify_alone(const Invocation *inv, Error *err)
 {
     const VerifyCommand *command = inv->options;
     ProgressView view = {.quiet = inv->quiet};
@@ -181,6 +182,53 @@ static bool verify_command(const Invocation *inv, Error *err)
                      text_plural(report.differences, "difference", "differences"));
 }
 
+/* While a move follows, its mover compares: it knows what is on its way (MOVE.md 35). */
+static bool verify_by_mover(const Invocation *inv, Error *err)
+{
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+    json_t *answer = NULL;
+
+    if (!mover_ask(inv, json_pack("{s:s}", "verb", "verify"), &answer, err))
+        return false;
+    int64_t differences = json_integer_value(json_object_get(answer, "differences"));
+    bool ok = true;
+    if (inv->json) {
+        ok = mover_print_json(answer, err);
+    } else {
+        size_t index = 0;
+        json_t *row = NULL;
+        json_array_foreach(json_object_get(answer, "list"), index, row)
+        {
+            const char *key = json_string_value(json_object_get(row, "key"));
+            const char *detail = json_string_value(json_object_get(row, "detail"));
+            text_addf(&out, "%s  %s%s%s  %s\n", json_string_value(json_object_get(row, "kind")),
+                      json_string_value(json_object_get(row, "object")), key ? " " : "",
+                      key ? key : "", detail ? detail : "");
+        }
+        text_addf(&out, "%s%s%s: %s rows of %d tables, while both sides go on; %s.\n",
+                  term_style(stdout, differences ? TERM_RED : TERM_GREEN),
+                  differences ? "Not equal" : "Equal", term_style(stdout, TERM_PLAIN),
+                  text_count(inv->arena, json_integer_value(json_object_get(answer, "rows"))),
+                  (int)json_integer_value(json_object_get(answer, "tables")),
+                  text_duration(inv->arena, json_number_value(json_object_get(answer, "seconds"))));
+        ok = cli_print(&out, err);
+    }
+    json_decref(answer);
+    if (!ok || differences == 0)
+        return ok;
+    return error_set(err, ERR_FOUND, "%lld %s", (long long)differences,
+                     text_plural(differences, "difference", "differences"));
+}
+
+static bool verify_command(const Invocation *inv, Error *err)
+{
+    MoveStatus status;
+
+    if (!move_status(inv->arena, inv->config, &status, err))
+        return false;
+    return status.following ? verify_by_mover(inv, err) : verify_alone(inv, err);
+}
+
 const Command cmd_verify = {
     .name = "verify",
     .group = GROUP_MOVE,
@@ -192,20 +240,23 @@ const Command cmd_verify = {
         "target lacks (-), has too many (+), or has with other values (~). Tables without a key "
         "are compared as multisets (#).\n\n"
         "Each side is read under one snapshot: what is compared is one moment of each. On a source "
-        "that is written to meanwhile, what was written after the move shows as a difference. "
+        "that is written to meanwhile, what was written after the move shows as a difference, "
+        "unless "
+        "a live move follows: then what is on its way is waited for, and compared again. "
         "Nothing is changed on either side.\n\n"
         "The exit status is 3 where anything differs, or where the schema could not be compared, "
         "for which a pg_dump that can read both servers is needed.",
-    .settings = (const char *const[]){"source",  "target", "map-role", "jobs", "pg-bin", NULL},
-    .needs = (const char *const[]){"source", "target",     NULL              },
+    .settings =
+        (const char *const[]){"source", "target",  "dir",  "map-role", "jobs", "pg-bin", NULL},
+    .needs = (const char *const[]){"source",  "target",   NULL    },
     .options = verify_options,
     .options_size = sizeof(VerifyCommand),
     .examples =
         (const Example[]){
-                                      {"homeport verify", "Compare what homeport.yaml or the environment names."},
-                                      {"homeport verify --json --all", "Every difference, for programs."},
-                                      {"homeport verify --rows-only", "Rows and sequences alone."},
-                                      {0},
-                                      },
+                              {"homeport verify", "Compare what homeport.yaml or the environment names."},
+                              {"homeport verify --json --all", "Every difference, for programs."},
+                              {"homeport verify --rows-only", "Rows and sequences alone."},
+                              {0},
+                              },
     .run = verify_command,
 };

@@ -3,12 +3,16 @@
 #include <string.h>
 
 extern const Command cmd_check;
+extern const Command cmd_abort;
 extern const Command cmd_config;
+extern const Command cmd_cutover;
 extern const Command cmd_demo;
+extern const Command cmd_finish;
 extern const Command cmd_gateway;
 extern const Command cmd_help;
 extern const Command cmd_migrations;
 extern const Command cmd_move;
+extern const Command cmd_rollback;
 extern const Command cmd_status;
 extern const Command cmd_verify;
 extern const Command cmd_version;
@@ -20,6 +24,10 @@ const Command *const commands[] = {
     &cmd_move,
     &cmd_status,
     &cmd_verify,
+    &cmd_cutover,
+    &cmd_rollback,
+    &cmd_finish,
+    &cmd_abort,
     &cmd_migrations,
     /* the app at home */
     &cmd_gateway,

@@ -68,7 +68,8 @@ typedef struct Config {
     const RoleMap *role_map;
     int role_map_count;
     bool relax_durability;
-    bool verify; /* compare after the copy */
+    bool verify;          /* compare after the copy */
+    uint64_t spool_limit; /* live: bytes of the stream kept on our disk at most; 0: no limit */
     GatewaySettings gateway;
 
     const char *file;     /* that was read; NULL: none */

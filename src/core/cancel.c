@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static atomic_int signal_seen;
+static atomic_bool held;
 static int wake_pipe[2] = {-1, -1};
 
 static void on_signal(int signal_number)
@@ -19,7 +20,8 @@ static void on_signal(int signal_number)
     int saved = errno;
     int expected = 0;
 
-    if (!atomic_compare_exchange_strong(&signal_seen, &expected, signal_number))
+    if (!atomic_compare_exchange_strong(&signal_seen, &expected, signal_number) &&
+        !atomic_load(&held))
         _exit(128 + signal_number); /* asked twice: the owner means it */
     (void)!write(wake_pipe[1], "x", 1);
     errno = saved;
@@ -47,9 +49,32 @@ void cancel_install(void)
     (void)sigaction(SIGCHLD, &usual, NULL);
 }
 
-bool cancel_requested(void)
+/* The pipe is shared with the parent until then, and what one of the two is asked would wake both,
+ * again and again. */
+void cancel_forked(void)
+{
+    if (wake_pipe[0] < 0)
+        return;
+    (void)close(wake_pipe[0]);
+    (void)close(wake_pipe[1]);
+    if (pipe2(wake_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        _exit(1);
+    atomic_store(&signal_seen, 0);
+}
+
+bool cancel_pending(void)
 {
     return atomic_load(&signal_seen) != 0;
+}
+
+bool cancel_requested(void)
+{
+    return cancel_pending() && !atomic_load(&held);
+}
+
+void cancel_hold(bool hold)
+{
+    atomic_store(&held, hold);
 }
 
 int cancel_fd(void)
@@ -77,6 +102,6 @@ bool cancel_sleep_ms(int ms, Error *err)
     struct pollfd wait = {.fd = wake_pipe[0], .events = POLLIN};
 
     if (!cancel_requested())
-        (void)poll(&wait, 1, ms);
+        (void)poll(&wait, cancel_pending() ? 0 : 1, ms);
     return cancel_check(err);
 }

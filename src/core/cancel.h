@@ -12,9 +12,17 @@
 #include "core/error.h"
 
 void cancel_install(void);
+/* In a process forked from ours that goes on by itself, before it starts a thread: what it is asked
+ * is its own affair from then on. */
+void cancel_forked(void);
 bool cancel_requested(void);
 int cancel_fd(void);
 int cancel_signal(void); /* which one came, 0: none */
+
+/* While held, a request to stop is noted but not yet acted upon: cancel_requested() is false. For
+ * the seconds in which stopping half way would leave others waiting; cancel_pending() tells. */
+void cancel_hold(bool hold);
+bool cancel_pending(void);
 
 /* Sleeps, but not past a request to stop. False when one came, with err set. */
 bool cancel_sleep_ms(int ms, Error *err) MUST_USE;

@@ -259,6 +259,8 @@ void control_event(ControlCall *call, json_t *event)
 
 void control_answer(ControlCall *call, json_t *answer)
 {
+    if (!json_object_get(answer, "ok"))
+        (void)json_object_set_new(answer, "ok", json_true());
     call->state = CALL_ANSWERED;
     if (call->fd >= 0 && !buffer_add_json(&call->out, answer)) {
         Error error = ERROR_INIT;

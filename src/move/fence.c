@@ -599,11 +599,33 @@ static bool lift(PGconn *conn, Error *err)
     return true;
 }
 
+/* Who connected while the default was read-only keeps it for the life of the session: an app's pool
+ * would go on refusing writes for as long as it keeps that connection. Ended, it makes a new one.
+ */
+static bool end_read_only_sessions(PGconn *conn, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    auto_result PGresult *moment = NULL;
+
+    if (!pg_query(conn, sql_fence_moment, 0, NULL, &moment, err))
+        return false;
+    const char *params[] = {pg_cell(moment, 0, 0)};
+    return pg_query(conn, sql_fence_end_sessions, COUNT_OF(params), params, &res, err);
+}
+
+static bool lift_and_end(PGconn *conn, Error *err)
+{
+    bool armed = false;
+
+    return fence_is_armed(conn, &armed, err) && lift(conn, err) &&
+           (!armed || end_read_only_sessions(conn, err));
+}
+
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
 {
     (void)fence; /* what the catalogue has counts, not what was meant to be there */
     assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
-    return end_work(conn, lift(conn, err), "lift the fence", err);
+    return end_work(conn, lift_and_end(conn, err), "lift the fence", err);
 }
 
 static bool remove_all(PGconn *conn, Arena *arena, Error *err)

@@ -61,6 +61,7 @@ struct Job {
 struct Attempt {
     Keeper keeper;
     Lsn position;   /* live: where the snapshot stands in the source's WAL */
+    bool fresh;     /* live: the stream is a new one, nothing of an earlier run fits it */
     bool opened;    /* both sides were reached */
     bool resumed;   /* live: some tables and entries are done already */
     bool *finished; /* then, one a table: which */

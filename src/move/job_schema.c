@@ -121,8 +121,8 @@ static bool drop_schema(Job *job, const Attempt *attempt, const Archive *old, Er
  * under (rule 6). ERR_SNAPSHOT where the target has crashed since. */
 static bool keep_finished(Job *job, Attempt *attempt, Error *err)
 {
-    if (attempt->archive.count == 0)
-        return error_set(err, ERR_SNAPSHOT, "all tables are emptied at once");
+    if (attempt->archive.count == 0 || attempt->fresh)
+        return error_set(err, ERR_SNAPSHOT, "all tables start again");
     attempt->finished = arena_array(job->arena, (size_t)attempt->table_count, sizeof(bool));
     if (!marks_check_crash(job->target, err) ||
         !marks_keep_finished(job->target, attempt->tables, attempt->table_count, attempt->finished,

@@ -200,10 +200,34 @@ typedef struct MoveWatch {
 bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,
                Error *err) MUST_USE;
 
+/* ---- the live move (docs/decisions/0007) ---- */
+
+typedef struct LiveOptions {
+    int64_t spool_limit; /* bytes; 0: none */
+    const char *log;     /* detached: where standard error goes */
+} LiveOptions;
+
+/* Copies what is not copied yet, then follows until a signal or `move --stop`, steered by the other
+ * commands through <dir>/control.sock. Returns true when it was stopped so, or the move is over. */
+bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
+               const MoveWatch *watch, MoveReport *ret, Error *err) MUST_USE;
+
+/* Ends the mover of this folder, whatever it does, and waits for that. *ret_was: there was one. */
+bool move_stop(Arena *arena, const Config *config, bool *ret_was, Error *err) MUST_USE;
+
+/* Ends replication: slots, publications, fences and homeport's schemas go, the side that the app
+ * lives on stays. Needs no mover; ends the one that runs. */
+bool move_finish(Arena *arena, const Config *config, const MoveWatch *watch, Error *err) MUST_USE;
+/* Undoes a move that was never cut over: the source without a trace, the target as empty as it was.
+ */
+bool move_abort(Arena *arena, const Config *config, const MoveWatch *watch, Error *err) MUST_USE;
+
 /* ---- status: where things stand, from the work folder alone ---- */
 
 typedef struct MoveStatus {
     bool exists;           /* a move was begun in this folder */
+    bool live;             /* it is a live one */
+    bool following;        /* its copy is complete: a mover follows, or could */
     const char *phase;     /* DESIGN.md 3 */
     const char *direction; /* "forward" */
     bool complete;
@@ -221,5 +245,11 @@ typedef struct MoveStatus {
     int64_t bytes_total;
     const char *next; /* what to do now: a sentence */
 } MoveStatus;
+
+/* Asks the mover of this folder; ERR_CONNECT where none listens. The request's reference is taken,
+ * *ret is the caller's. */
+struct json_t;
+bool move_ask(const Config *config, struct json_t *request, struct json_t **ret,
+              Error *err) MUST_USE;
 
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err) MUST_USE;

@@ -24,7 +24,8 @@ enum {
     CONNECT_TIMEOUT_S = 15,
     MAX_PARAMS = 80,
     FIRST_WAIT_MS = 100,
-    LONGEST_WAIT_MS = 3000
+    LONGEST_WAIT_MS = 3000,
+    HELD_MS = 50 /* between looks while a request to stop is held back */
 };
 
 typedef struct Registered {
@@ -79,7 +80,7 @@ static void *watch_main(void *arg)
 
     (void)arg;
     while (!cancel_requested())
-        (void)poll(&wait, 1, -1);
+        (void)poll(&wait, cancel_pending() ? 0 : 1, cancel_pending() ? HELD_MS : -1);
     pg_interrupt_all();
     return NULL;
 }

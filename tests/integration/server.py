@@ -234,10 +234,11 @@ class Server:
             password = self.password
         return make_url("127.0.0.1", self.port, dbname, user, password, **params)
 
-    def connect(self, dbname="postgres", user=SUPERUSER, autocommit=True):
+    def connect(self, dbname="postgres", user=SUPERUSER, autocommit=True, application_name="test"):
         """For the test itself: over the socket, without a password."""
         conn = psycopg2.connect(
-            host=str(self.socket_dir), port=self.port, dbname=dbname, user=user, application_name="test"
+            host=str(self.socket_dir), port=self.port, dbname=dbname, user=user,
+            application_name=application_name,
         )
         conn.autocommit = autocommit
         return conn
@@ -309,8 +310,8 @@ class Database:
     def url_as(self, user=SUPERUSER, password=None, **params):
         return self.server.url(self.name, user, password, **params)
 
-    def connect(self, user=SUPERUSER, autocommit=True):
-        return self.server.connect(self.name, user, autocommit)
+    def connect(self, user=SUPERUSER, autocommit=True, **options):
+        return self.server.connect(self.name, user, autocommit, **options)
 
     def sql(self, query, params=None, user=SUPERUSER):
         return self.server.sql(query, params, self.name, user)

@@ -1,0 +1,18 @@
+-- name: live_fence_tables
+-- Every table that the fence stands before: what is published, and the partitioned tables above,
+-- since statement triggers fire only on the relation that a statement names (MOVE.md 26). Also
+-- tables that are not published: nobody writes to them either.
+-- columns: schema, table
+SELECT n.nspname, c.relname
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p')
+   AND c.relpersistence IN ('p', 'u')
+   AND n.nspname !~ '^pg_'
+   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND NOT EXISTS (SELECT
+                     FROM pg_catalog.pg_depend AS d
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                      AND d.objid = c.oid
+                      AND d.deptype = 'e')
+ ORDER BY 1, 2

@@ -1,0 +1,155 @@
+#include "cli/mover.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/log.h"
+
+enum {
+    START_S = 60, /* until a mover that is past its copy listens */
+    COPY_S = 2,   /* a copy that goes on after that is left to itself */
+    LOOK_MS = 20,
+    LOG_MODE = 0600,
+    MAX_LOG = 1 << 20,
+};
+
+static const char *log_path(const Invocation *inv)
+{
+    return arena_printf(inv->arena, "%s/mover.log", inv->config->dir);
+}
+
+static bool is_listening(const Invocation *inv)
+{
+    Error ignored = ERROR_INIT;
+    json_t *answer = NULL;
+
+    if (!move_ask(inv->config, json_pack("{s:s}", "verb", "status"), &answer, &ignored))
+        return false;
+    json_decref(answer);
+    return true;
+}
+
+/* The child's life. Its output goes to the log; it has no terminal. */
+static void live_on(const Invocation *inv, const LiveOptions *options)
+{
+    MoveReport report;
+    Error err = ERROR_INIT;
+    int log = open(log_path(inv), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, LOG_MODE);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    (void)setsid();
+    if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+        dup2(log, STDERR_FILENO) < 0)
+        _exit(1);
+    bool ok = move_live(inv->arena, inv->config, options, NULL, &report, &err);
+    if (!ok)
+        log_error("the mover has ended", kv_str("reason", err.message), kv_str("hint", err.hint));
+    _exit(ok ? 0 : error_exit_status(&err));
+}
+
+/* What the child said last: its state has the error where it came that far, else the log. */
+static bool fail_ended(const Invocation *inv, int status, Error *err)
+{
+    MoveStatus now;
+    Error ignored = ERROR_INIT;
+    const char *reason = NULL;
+
+    if (move_status(inv->arena, inv->config, &now, &ignored) && now.exists)
+        reason = now.last_error;
+    int rc = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    (void)error_set(err,
+                    rc == 3   ? ERR_FOUND
+                    : rc == 2 ? ERR_USAGE
+                              : ERR_WRONG_STATE,
+                    "the mover has ended: %s", reason ? reason : "see its log");
+    return error_hint(err, "Its log is \"%s\".", log_path(inv));
+}
+
+bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pid, Error *err)
+{
+    double began = clock_seconds();
+
+    if (!file_make_dir(inv->config->dir, 0700, err))
+        return false;
+    int pid = fork();
+    if (pid < 0)
+        return error_set_errno(err, "start a process");
+    if (pid == 0)
+        live_on(inv, options);
+    *ret_pid = pid;
+    for (;;) {
+        int status = 0;
+
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || fail_ended(inv, status, err);
+        if (is_listening(inv))
+            return true;
+        MoveStatus now;
+        double patience = COPY_S;
+        if (move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid &&
+            strcmp(now.phase, "planned") != 0 && strcmp(now.phase, "schema") != 0 &&
+            strcmp(now.phase, "copying") != 0)
+            patience = START_S;
+        if (clock_seconds() - began > patience && file_exists(log_path(inv)) && now.pid == pid)
+            return true;
+        if (clock_seconds() - began > START_S)
+            return error_set(err, ERR_WRONG_STATE, "the mover does not answer");
+        if (!cancel_sleep_ms(LOOK_MS, err))
+            return false;
+    }
+}
+
+static bool may_start(const Invocation *inv, Error *err)
+{
+    MoveStatus now;
+
+    if (!move_status(inv->arena, inv->config, &now, err))
+        return false;
+    if (!now.exists || !now.live) {
+        (void)error_set(err, ERR_WRONG_STATE, "there is no live move in \"%s\"", inv->config->dir);
+        return error_hint(err, "`homeport move` begins one; --dir names its work folder.");
+    }
+    if (now.running) {
+        (void)error_set(err, ERR_WRONG_STATE, "the mover (process %d) is not that far yet",
+                        now.pid);
+        return error_hint(err, "`homeport status` shows where it stands.");
+    }
+    if (!now.following) {
+        (void)error_set(err, ERR_WRONG_STATE, "this is not possible in phase %s", now.phase);
+        return error_hint(err, "%s", now.next);
+    }
+    return true;
+}
+
+/* Asked once: a request whose answer got lost may have been done. */
+bool mover_ask(const Invocation *inv, json_t *request, json_t **ret, Error *err)
+{
+    LiveOptions options = {.spool_limit = (int64_t)inv->config->spool_limit};
+    MoveStatus now;
+    int pid = 0;
+
+    bool ready = move_status(inv->arena, inv->config, &now, err) &&
+                 (now.running || (may_start(inv, err) && mover_detach(inv, &options, &pid, err)));
+    if (!ready) {
+        json_decref(request);
+        return false;
+    }
+    if (move_ask(inv->config, request, ret, err))
+        return true;
+    if (err->code == ERR_CONNECT && !*err->hint)
+        return error_hint(err, "`homeport status` says where the move stands now.");
+    return false;
+}
+
+bool mover_print_json(const json_t *answer, Error *err)
+{
+    if (json_dumpf(answer, stdout, JSON_INDENT(2)) < 0 || putchar('\n') == EOF)
+        return error_set(err, ERR_IO, "write to standard output");
+    return true;
+}

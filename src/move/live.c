@@ -1,0 +1,356 @@
+/*
+ * The mover: copies, then follows until it is told otherwise.
+ *
+ * One thread has the state, the control socket and whatever needs an order; the
+ * receiver, the applier and a comparison have theirs. What a request asks for is
+ * done at once, between two looks at the others.
+ */
+#include "move/live.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/log.h"
+
+enum {
+    WAIT_MS = 200,
+    STOP_S = 60,
+    STOP_PAUSE_MS = 20,
+    DEFAULT_PAUSE_MS = 10000,
+    MAX_LISTED = 20,
+};
+
+const PgUrl *live_url(const Live *live, LiveSideName side)
+{
+    return side == LIVE_SOURCE ? &live->job.source_url : &live->job.target_url;
+}
+
+LiveSideName live_from(const Live *live)
+{
+    return live->feed.direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
+}
+
+LiveSideName live_to(const Live *live)
+{
+    return live->feed.direction == DIRECTION_FORWARD ? LIVE_HOME : LIVE_SOURCE;
+}
+
+bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
+{
+    PGconn **conn = &live->conns[side];
+    Error lost = ERROR_INIT;
+
+    if (*conn && (PQtransactionStatus(*conn) != PQTRANS_IDLE || !pg_exec(*conn, "SELECT", &lost))) {
+        pg_close(*conn);
+        *conn = NULL;
+    }
+    if (!*conn && (!pg_connect_retry(live_url(live, side), "mover", LIVE_RECONNECT_S, conn, err) ||
+                   !fence_pass(*conn, live->token, err)))
+        return error_add_context(err, "connect to the %s",
+                                 side == LIVE_SOURCE ? "source" : "target");
+    *ret = *conn;
+    return true;
+}
+
+bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(live->conns[side], sql_live_fence_tables, 0, NULL, &res, err))
+        return error_add_context(err, "list the tables to fence");
+    int count = PQntuples(res);
+    const char **schemas = arena_array(live->arena, (size_t)count, sizeof *schemas);
+    const char **names = arena_array(live->arena, (size_t)count, sizeof *names);
+    for (int i = 0; i < count; i++) {
+        schemas[i] = arena_strdup(live->arena, pg_cell(res, i, 0));
+        names[i] = arena_strdup(live->arena, pg_cell(res, i, 1));
+    }
+    *ret = (Fence){
+        .url = live_url(live, side),
+        .move_id = live->job.state.move.id,
+        .token = live->token,
+        .tables = {schemas, names, count},
+    };
+    return true;
+}
+
+/* ---- what other commands ask ---- */
+
+static SwitchOptions switch_options(const json_t *params)
+{
+    const json_t *pause = json_object_get(params, "max_pause_ms");
+
+    return (SwitchOptions){
+        .max_pause_s =
+            (double)(json_is_integer(pause) ? json_integer_value(pause) : DEFAULT_PAUSE_MS) / 1000,
+        .on_pause = json_string_value(json_object_get(params, "on_pause")),
+        .on_switch = json_string_value(json_object_get(params, "on_switch")),
+        .on_resume = json_string_value(json_object_get(params, "on_resume")),
+        .rehearse = json_is_true(json_object_get(params, "rehearse")),
+    };
+}
+
+/* The hooks as they were last given: what is undone after a crash needs them. */
+static bool keep_hooks(Live *live, const SwitchOptions *options, Error *err)
+{
+    return live_set_fact(live, "on-pause", options->on_pause ? options->on_pause : "", err) &&
+           live_set_fact(live, "on-switch", options->on_switch ? options->on_switch : "", err) &&
+           live_set_fact(live, "on-resume", options->on_resume ? options->on_resume : "", err);
+}
+
+static bool load_hooks(Live *live, SwitchOptions *ret, Error *err)
+{
+    *ret = (SwitchOptions){.max_pause_s = DEFAULT_PAUSE_MS / 1000.0};
+    if (!live_fact(live, live->arena, "on-pause", &ret->on_pause, err) ||
+        !live_fact(live, live->arena, "on-switch", &ret->on_switch, err) ||
+        !live_fact(live, live->arena, "on-resume", &ret->on_resume, err))
+        return false;
+    const char **texts[] = {&ret->on_pause, &ret->on_switch, &ret->on_resume};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (*texts[i] && !**texts[i])
+            *texts[i] = NULL;
+    return true;
+}
+
+static bool may_switch(const Live *live, bool rollback, Error *err)
+{
+    Phase phase = live->job.state.move.place.phase;
+
+    if (rollback ? phase == PHASE_HOME : phase == PHASE_CAUGHT_UP || phase == PHASE_AWAY)
+        return true;
+    if (!rollback && phase == PHASE_FOLLOWING) {
+        (void)error_set(err, ERR_WRONG_STATE, "home has not caught up yet");
+        return error_hint(err, "`homeport status` says how far behind it is.");
+    }
+    (void)error_set(err, ERR_WRONG_STATE, "%s is not possible in phase %s",
+                    rollback ? "rollback" : "cutover", phase_name(phase));
+    return error_hint(err,
+                      rollback ? "There is nothing to go back from." : "See `homeport status`.");
+}
+
+static void answer_switch(Live *live, ControlCall *call, bool rollback)
+{
+    SwitchOptions options = switch_options(control_params(call));
+    SwitchReport report = {0};
+    Error err = ERROR_INIT;
+
+    bool ok = may_switch(live, rollback, &err) && keep_hooks(live, &options, &err) &&
+              live_switch(live, &options, &report, &err);
+    json_t *answer = live_switch_json(&report);
+    live->next_look = 0;
+    if (ok) {
+        control_answer(call, answer);
+        return;
+    }
+    state_note_error(&live->job.state, &err);
+    json_decref(answer);
+    control_fail(call, &err);
+}
+
+static json_t *verify_json(const VerifyLiveReport *found)
+{
+    const VerifyReport *report = &found->report;
+    json_t *rows = json_array();
+
+    for (int i = 0; i < report->list_count && i < MAX_LISTED; i++)
+        (void)json_array_append_new(rows,
+                                    json_pack("{s:s, s:s, s:s*, s:s*}", "kind",
+                                              difference_kind_name(report->list[i].kind), "object",
+                                              report->list[i].object, "key", report->list[i].key,
+                                              "detail", report->list[i].detail));
+    return json_pack("{s:b, s:I, s:i, s:I, s:f, s:I, s:I, s:o}", "verified",
+                     report->differences == 0, "differences", (json_int_t)report->differences,
+                     "tables", report->tables, "rows", (json_int_t)report->rows, "seconds",
+                     found->seconds, "rechecked", (json_int_t)found->rechecked, "rows_compared",
+                     (json_int_t)found->keys_compared, "list", rows);
+}
+
+static void answer_verify(Live *live, ControlCall *call)
+{
+    const VerifyLiveReport *found = NULL;
+    Error err = ERROR_INIT;
+
+    if (!live->feed.applier || !live_verify(live, true, &found, &err)) {
+        if (err.code == ERR_NONE)
+            (void)error_set(&err, ERR_WRONG_STATE, "the copy is not complete yet");
+        control_fail(call, &err);
+        return;
+    }
+    control_answer(call, verify_json(found));
+}
+
+static void answer(Live *live, ControlCall *call)
+{
+    const char *verb = control_verb(call);
+    Error err = ERROR_INIT;
+
+    if (strcmp(verb, "status") == 0)
+        control_answer(call, live_status_json(live));
+    else if (strcmp(verb, "cutover") == 0)
+        answer_switch(live, call, false);
+    else if (strcmp(verb, "rollback") == 0)
+        answer_switch(live, call, true);
+    else if (strcmp(verb, "verify") == 0)
+        answer_verify(live, call);
+    else {
+        (void)error_set(&err, ERR_USAGE, "the mover does not know \"%s\"", verb);
+        control_fail(call, &err);
+    }
+}
+
+/* ---- the loop ---- */
+
+static bool follow(Live *live, Error *err)
+{
+    while (!cancel_requested()) {
+        ControlCall *call = NULL;
+
+        live_sample(live);
+        if (!live_look(live, err) || !control_next(live->control, WAIT_MS, &call, err))
+            return cancel_requested();
+        if (call)
+            answer(live, call);
+    }
+    return true;
+}
+
+/* Killed in the middle of a switch, or right behind its commit point. */
+static bool recover(Live *live, Error *err)
+{
+    Phase phase = live->job.state.move.place.phase;
+    SwitchOptions options;
+    double accepting = 0;
+
+    if (!load_hooks(live, &options, err))
+        return false;
+    if (phase_is_switch(phase)) {
+        log_warn("a switch was interrupted: undoing it", kv_str("phase", phase_name(phase)));
+        if (!live_switch_undo(live, &options, err))
+            return false;
+    } else if (phase == PHASE_HOME || phase == PHASE_AWAY) {
+        int ended = 0;
+        int current = 0;
+        if (!live_number(live, "ended", &ended, err) || !live_number(live, "feed", &current, err))
+            return false;
+        if (ended == current && !live_switch_conclude(live, &options, &accepting, err))
+            return false;
+    }
+    return true;
+}
+
+static bool declare_tables(Live *live, Error *err)
+{
+    PGconn *conn = NULL;
+    Table *tables = NULL;
+    int count = 0;
+
+    if (!live_connect(live, live_to(live), &conn, err) ||
+        !tables_list(conn, live->arena, &tables, &count, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        touched_declare(live->touched, tables[i].schema, tables[i].name);
+    return true;
+}
+
+static bool begin_following(Live *live, Error *err)
+{
+    Fence fence;
+    PGconn *source = NULL;
+
+    live->checking = true;
+    return declare_tables(live, err) && live_connect(live, LIVE_SOURCE, &source, err) &&
+           live_fence(live, LIVE_SOURCE, &fence, err) && live_apply(live, err) &&
+           live_drop_others(live, err);
+}
+
+static bool load(Live *live, Error *err)
+{
+    LiveFeed *others = NULL;
+    int count = 0;
+
+    (void)snprintf(live->publication, sizeof live->publication, "homeport_%s",
+                   live->job.state.move.id);
+    return live_load_token(live, err) && live_load_feeds(live, &live->feed, &others, &count, err);
+}
+
+static bool run(Live *live, Error *err)
+{
+    State *state = &live->job.state;
+    static const JobLive not_yet = {0};
+
+    live->job.live = &not_yet; /* of which kind it is matters before there is a token */
+    if (!job_open(&live->job, err))
+        return false;
+    Phase phase = state_is_begun(state) ? state->move.place.phase : PHASE_PLANNED;
+    if (phase == PHASE_FINISHED) {
+        live->copied.already_done = true;
+        return true;
+    }
+    if (phase == PHASE_ABORTING || phase == PHASE_FINISHING) {
+        (void)error_set(err, ERR_WRONG_STATE, "this move is being ended");
+        return error_hint(err, "Run `homeport %s` again.",
+                          phase == PHASE_ABORTING ? "abort" : "finish");
+    }
+    if (phase <= PHASE_COPYING) {
+        if (!job_prepare(&live->job, err) || !load(live, err) || !live_copy(live, err))
+            return false;
+    } else if (!load(live, err)) {
+        return false;
+    }
+    job_say(&live->job, "follow");
+    return control_listen(live->config->dir, &live->control, err) && recover(live, err) &&
+           begin_following(live, err) && follow(live, err);
+}
+
+bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
+               const MoveWatch *watch, MoveReport *ret, Error *err)
+{
+    Live live = {
+        .arena = arena,
+        .config = config,
+        .options = options,
+        .touched = touched_new(),
+    };
+
+    live.job = (Job){
+        .arena = arena,
+        .config = config,
+        .watch = watch,
+        .report = &live.copied,
+        .state = {.lock_fd = -1},
+    };
+    bool ok = run(&live, err);
+    if (!ok)
+        state_note_error(&live.job.state, err);
+    live_feed_stop(&live);
+    live_check_drop(&live);
+    control_close(live.control);
+    for (int side = 0; side < LIVE_SIDES; side++)
+        pg_close(live.conns[side]);
+    job_close(&live.job, ok);
+    touched_free(live.touched);
+    *ret = live.copied;
+    return ok;
+}
+
+bool move_stop(Arena *arena, const Config *config, bool *ret_was, Error *err)
+{
+    const char *lock = arena_printf(arena, "%s/lock", config->dir);
+    int holder = file_lock_holder(lock);
+    double deadline = clock_seconds() + STOP_S;
+
+    *ret_was = holder > 0;
+    if (holder > 0 && kill(holder, SIGTERM) < 0)
+        return error_set_errno(err, "stop process %d", holder);
+    while (file_lock_holder(lock) == holder && holder > 0) {
+        if (clock_seconds() > deadline)
+            return error_set(err, ERR_WRONG_STATE, "process %d does not end", holder);
+        if (!cancel_sleep_ms(STOP_PAUSE_MS, err))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,209 @@
+/*
+ * The live move: what its parts share. Private to src/move/live*.c.
+ *
+ * live.c         the mover: phases, the loop, what other commands ask of it
+ * live_state.c   facts and feeds in the state database
+ * live_copy.c    publication, slot and snapshot; the copy and where it ends
+ * live_feed.c    a feed's receiver and applier
+ * live_switch.c  cutover and rollback
+ * live_watch.c   what is looked at again and again: lag, fingerprints, touched rows
+ * live_end.c     finish and abort
+ * hooks.c        the owner's commands
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/error.h"
+#include "move/apply.h"
+#include "move/control.h"
+#include "move/fence.h"
+#include "move/fingerprint.h"
+#include "move/job.h"
+#include "move/move.h"
+#include "move/receive.h"
+#include "move/spool.h"
+#include "move/touched.h"
+#include "move/verify_live.h"
+#include "pg/pg.h"
+#include "pg/replication.h"
+
+enum {
+    PUBLICATION_SIZE = 64,
+    LIVE_RECONNECT_S = 15,
+    LAG_SAMPLES = 512,
+};
+
+typedef enum LiveSideName {
+    LIVE_SOURCE,
+    LIVE_HOME,
+    LIVE_SIDES
+} LiveSideName;
+
+/* One direction of replication (docs/decisions/0007). */
+typedef struct LiveFeed {
+    int number;          /* 0: there is none */
+    Direction direction; /* forward: from the source to home */
+    const char *slot;
+    Lsn start; /* of the side it comes from; 0: not known yet */
+    Spool *spool;
+    Receiver *receiver;
+    Applier *applier;
+} LiveFeed;
+
+/* What had been received at a moment: how old is what is applied now? */
+typedef struct LagSample {
+    double at_s;
+    Lsn received;
+} LagSample;
+
+typedef struct Live {
+    Arena *arena; /* as long as the process */
+    const Config *config;
+    const LiveOptions *options;
+    Job job; /* owns the state and its lock */
+    JobLive hooks;
+    MoveReport copied;
+    const char *token;
+    char publication[PUBLICATION_SIZE];
+    PGconn *conns[LIVE_SIDES]; /* the main thread's; NULL: to be made */
+    LiveFeed feed;
+    Touched *touched;
+    Control *control;
+    const char *last_error;
+    /* ---- live_watch.c ---- */
+    double next_look;
+    double next_fingerprint;
+    double next_touched;
+    double applier_retry; /* clock_seconds() when a stopped applier is started again; 0: it runs */
+    LagSample lags[LAG_SAMPLES]; /* a ring */
+    int lag_count;
+    Lsn last_applied;
+    double last_rate_time;
+    int64_t last_rows;
+    double rate;             /* rows a second, lately */
+    bool fresh_slot;         /* tables that were finished belong to a stream that is gone */
+    bool verified;           /* whole, since the applier began, and nothing differed since */
+    bool checking;           /* a whole verification is due */
+    struct LiveCheck *check; /* at work, or its result */
+    int64_t differences;
+    const char *changed; /* schemas differ from what was moved: which object; NULL: they do not */
+} Live;
+
+/* ---- live.c ---- */
+
+const PgUrl *live_url(const Live *live, LiveSideName side);
+/* The side that changes come from, and the one they go to. */
+LiveSideName live_from(const Live *live);
+LiveSideName live_to(const Live *live);
+/* The main thread's connection to a side, which may write to it although it is fenced. */
+bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
+/* The fence of a side. */
+bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err) MUST_USE;
+
+/* ---- live_state.c ---- */
+
+bool live_fact(const Live *live, Arena *arena, const char *name, const char **ret,
+               Error *err) MUST_USE; /* or NULL */
+bool live_set_fact(Live *live, const char *name, const char *value, Error *err) MUST_USE;
+bool live_save_feed(Live *live, const LiveFeed *feed, Error *err) MUST_USE;
+/* The feed at work, and the others: ended or only prepared, whose slots may still be there. */
+bool live_load_feeds(Live *live, LiveFeed *ret, LiveFeed **ret_others, int *ret_count,
+                     Error *err) MUST_USE;
+/* Numbers of the feed at work, and of the one that the last switch ended; 0: none. */
+bool live_number(Live *live, const char *name, int *ret, Error *err) MUST_USE;
+bool live_set_number(Live *live, const char *name, int number, Error *err) MUST_USE;
+bool live_forget_feed(Live *live, int number, Error *err) MUST_USE;
+/* Made once for a move: who has it passes the fence. */
+bool live_load_token(Live *live, Error *err) MUST_USE;
+
+/* ---- live_copy.c ---- */
+
+/* From planned to following. */
+bool live_copy(Live *live, Error *err) MUST_USE;
+/* The publication of a side, with these tables; made or made right (rules 1, 2). */
+bool live_publish(Live *live, PGconn *conn, const Table *tables, int count, Error *err) MUST_USE;
+const char *live_slot_name(const Live *live, int number);
+
+/* ---- live_feed.c ---- */
+
+bool live_receive(Live *live, Error *err) MUST_USE; /* spool and receiver, if not there yet */
+bool live_apply(Live *live, Error *err) MUST_USE;   /* and the applier */
+void live_feed_stop(Live *live);                    /* applier, receiver, spool */
+/* Drops the slots of feeds that are not at work; what cannot be dropped now is tried again later.
+ */
+bool live_drop_others(Live *live, Error *err) MUST_USE;
+
+/* ---- live_switch.c ---- */
+
+typedef struct SwitchOptions {
+    double max_pause_s;
+    const char *on_pause;
+    const char *on_switch;
+    const char *on_resume;
+    bool rehearse;
+} SwitchOptions;
+
+typedef struct SwitchReport {
+    bool done;
+    bool rehearsed;
+    double pause_ms; /* from the first table fenced to the other side accepting */
+    double fence_ms;
+    double drain_ms;
+    double check_ms;
+    bool verified;
+    int64_t differences;
+    int64_t keys_compared;
+    int tables_counted;
+    bool reverse; /* changes flow back */
+    int sequences;
+} SwitchReport;
+
+/* Cutover where the move is at the source, rollback where it is home. On failure everything is as
+ * it was before, or the error says what is not. */
+bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Error *err) MUST_USE;
+/* After a start in the middle of a switch: undone. */
+bool live_switch_undo(Live *live, const SwitchOptions *options, Error *err) MUST_USE;
+/* After a start behind the commit point: what was still to be done is done (rule 32). */
+bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_accepting_s,
+                          Error *err) MUST_USE;
+json_t *live_switch_json(const SwitchReport *report);
+
+/* ---- live_watch.c ---- */
+
+/* Several times a second: what has been received by now. */
+void live_sample(Live *live);
+/* Some times a second, while following. False: the move cannot go on. */
+bool live_look(Live *live, Error *err) MUST_USE;
+json_t *live_status_json(Live *live);
+bool live_take_fingerprints(Live *live,
+                            Error *err) MUST_USE; /* as they are is how they should be */
+/* What differs from them, named in live->changed. */
+bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
+/* A comparison of everything, or of what was touched, beside the main loop; one at a time. */
+bool live_check_start(Live *live, bool whole, Error *err) MUST_USE;
+bool live_check_is_running(Live *live);
+/* Waits for it; *ret: what it found, in its own arena until the next one begins. */
+bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err) MUST_USE;
+void live_check_drop(Live *live);
+/* Starts one where none runs, and waits. */
+bool live_verify(Live *live, bool whole, const VerifyLiveReport **ret, Error *err) MUST_USE;
+/* source and target as the stream has them. */
+const Config *live_config(const Live *live, Arena *arena);
+bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;
+
+/* ---- hooks.c ---- */
+
+typedef enum Hook {
+    HOOK_PAUSE,
+    HOOK_SWITCH,
+    HOOK_RESUME
+} Hook;
+
+/* Runs the owner's command, if there is one, with both URLs and the direction in its environment.
+ */
+bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,
+              double deadline_s, Error *err) MUST_USE;

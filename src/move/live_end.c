@@ -1,0 +1,150 @@
+/*
+ * finish and abort: what is homeport's own goes, on both sides, step by step;
+ * each can be done twice, and the phase says from the first step on which of the
+ * two it is.
+ */
+#include <string.h>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "move/live.h"
+#include "move/schema.h"
+
+static bool drop_publication(Live *live, PGconn *conn, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    return pg_exec(conn, "BEGIN READ WRITE", err) &&
+           pg_execf(conn, err, "DROP PUBLICATION IF EXISTS %s",
+                    pg_ident(scratch, live->publication)) &&
+           pg_exec(conn, "COMMIT", err);
+}
+
+/* Slots of every feed: nobody reads any of them from now on. */
+static bool drop_slots(Live *live, LiveSideName side, PGconn *conn, Error *err)
+{
+    LiveFeed feeds[2];
+    LiveFeed *others = NULL;
+    int count = 0;
+
+    if (!live_load_feeds(live, &feeds[0], &others, &count, err))
+        return false;
+    for (int i = -1; i < count; i++) {
+        const LiveFeed *feed = i < 0 ? &feeds[0] : &others[i];
+        LiveSideName of = feed->direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
+        if (feed->number > 0 && of == side &&
+            !replication_drop_slot(conn, feed->slot, LIVE_RECONNECT_S, err))
+            return false;
+    }
+    return true;
+}
+
+static bool drop_schema(PGconn *conn, Error *err)
+{
+    return pg_exec(conn, "BEGIN READ WRITE; DROP SCHEMA IF EXISTS homeport CASCADE; COMMIT", err);
+}
+
+/* Fence, slots, publication and the schema homeport of one side. */
+static bool clean_side(Live *live, LiveSideName side, Error *err)
+{
+    PGconn *conn = NULL;
+    Fence fence;
+
+    return (live_connect(live, side, &conn, err) && drop_slots(live, side, conn, err) &&
+            drop_publication(live, conn, err) && live_fence(live, side, &fence, err) &&
+            fence_lift(conn, &fence, err) && fence_remove(conn, &fence, err) &&
+            drop_schema(conn, err)) ||
+           error_add_context(err, "clean up on the %s", side == LIVE_SOURCE ? "source" : "target");
+}
+
+static bool forget_work(Live *live, Error *err)
+{
+    return store_run(live->job.state.store, sql_store_forget_feeds, STORE_NO_VALUES, err) &&
+           store_run(live->job.state.store, sql_store_forget_facts, STORE_NO_VALUES, err) &&
+           file_remove_tree(job_path(&live->job, "spool"), err);
+}
+
+/* Both sides are free from then on: it is for the owner to take the old one away (rule 25). */
+static bool finish_steps(Live *live, Error *err)
+{
+    return clean_side(live, LIVE_HOME, err) && clean_side(live, LIVE_SOURCE, err) &&
+           forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
+}
+
+static bool empty_target(Live *live, Error *err)
+{
+    Archive archive = {0};
+    Error ignored = ERROR_INIT;
+    PGconn *home = NULL;
+
+    if (!archive_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &ignored))
+        return true; /* nothing was made there */
+    return live_connect(live, LIVE_HOME, &home, err) && schema_drop_all(home, &archive, err);
+}
+
+static bool abort_steps(Live *live, Error *err)
+{
+    return clean_side(live, LIVE_SOURCE, err) && clean_side(live, LIVE_HOME, err) &&
+           empty_target(live, err) && forget_work(live, err) &&
+           state_event(&live->job.state, EVENT_DONE, err);
+}
+
+static bool end(Live *live, PhaseEvent event, Error *err)
+{
+    static const JobLive none = {0};
+    State *state = &live->job.state;
+    bool finish = event == EVENT_FINISH;
+
+    live->job.live = &none;
+    if (!job_open(&live->job, err))
+        return false;
+    if (!state_is_begun(state)) {
+        (void)error_set(err, ERR_WRONG_STATE, "there is no move in \"%s\"", live->config->dir);
+        return error_hint(err, "--dir names its work folder.");
+    }
+    Phase over = finish ? PHASE_FINISHED : PHASE_ABORTED;
+    Phase ending = finish ? PHASE_FINISHING : PHASE_ABORTING;
+    if (state->move.place.phase == over)
+        return true;
+    if (state->move.place.phase != ending && !state_event(state, event, err))
+        return error_hint(err, finish ? "`homeport abort` undoes a move that was not cut over."
+                                      : "It was cut over: `homeport rollback` goes back, "
+                                        "`homeport finish` ends it.");
+    (void)snprintf(live->publication, sizeof live->publication, "homeport_%s", state->move.id);
+    return live_load_token(live, err) &&
+           (finish ? finish_steps(live, err) : abort_steps(live, err));
+}
+
+static bool end_move(Arena *arena, const Config *config, const MoveWatch *watch, PhaseEvent event,
+                     Error *err)
+{
+    Live live = {.arena = arena, .config = config};
+    bool was = false;
+
+    live.job = (Job){
+        .arena = arena,
+        .config = config,
+        .watch = watch,
+        .report = &live.copied,
+        .state = {.lock_fd = -1},
+    };
+    if (!move_stop(arena, config, &was, err))
+        return false;
+    bool ok = end(&live, event, err);
+    if (!ok)
+        state_note_error(&live.job.state, err);
+    for (int side = 0; side < LIVE_SIDES; side++)
+        pg_close(live.conns[side]);
+    job_close(&live.job, ok);
+    return ok;
+}
+
+bool move_finish(Arena *arena, const Config *config, const MoveWatch *watch, Error *err)
+{
+    return end_move(arena, config, watch, EVENT_FINISH, err);
+}
+
+bool move_abort(Arena *arena, const Config *config, const MoveWatch *watch, Error *err)
+{
+    return end_move(arena, config, watch, EVENT_ABORT, err);
+}

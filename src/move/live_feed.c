@@ -1,0 +1,90 @@
+/* A feed at work: its spool, receiver and applier. */
+#include "core/log.h"
+#include "move/live.h"
+
+bool live_receive(Live *live, Error *err)
+{
+    LiveFeed *feed = &live->feed;
+
+    if (!feed->spool &&
+        !spool_open(live->config->dir, live->job.state.move.id, feed->number, &feed->spool, err))
+        return false;
+    if (feed->receiver)
+        return true;
+    ReceiveRequest request = {
+        .from = live_url(live, live_from(live)),
+        .slot = feed->slot,
+        .publication = live->publication,
+        .start = feed->start,
+        .spool = feed->spool,
+        .spool_limit = live->options->spool_limit,
+    };
+    return receiver_start(&request, &feed->receiver, err);
+}
+
+/* Until the first cutover nobody reads home; after it the side that changes go to is another
+ * database's fallback, which must be as the other was at any moment. */
+static ApplyMode feed_mode(const Live *live)
+{
+    return live->feed.direction == DIRECTION_FORWARD ? APPLY_NET : APPLY_ORDERED;
+}
+
+bool live_apply(Live *live, Error *err)
+{
+    LiveFeed *feed = &live->feed;
+
+    if (!live_receive(live, err))
+        return false;
+    if (feed->applier)
+        return true;
+    ApplyRequest request = {
+        .to = live_url(live, live_to(live)),
+        .mode = feed_mode(live),
+        .feed = feed->number,
+        .token = live->token,
+        .spool = feed->spool,
+        .touched = live->touched,
+        .jobs = live->job.jobs > 0 ? live->job.jobs : 2,
+    };
+    live->applier_retry = 0;
+    return applier_start(&request, &feed->applier, err);
+}
+
+void live_feed_stop(Live *live)
+{
+    LiveFeed *feed = &live->feed;
+
+    applier_stop(feed->applier);
+    feed->applier = NULL;
+    receiver_stop(feed->receiver);
+    feed->receiver = NULL;
+    spool_close(feed->spool);
+    feed->spool = NULL;
+}
+
+static bool drop_one(Live *live, const LiveFeed *feed, Error *err)
+{
+    LiveSideName side = feed->direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
+    PGconn *conn = NULL;
+
+    return live_connect(live, side, &conn, err) &&
+           replication_drop_slot(conn, feed->slot, LIVE_RECONNECT_S, err) &&
+           live_forget_feed(live, feed->number, err);
+}
+
+bool live_drop_others(Live *live, Error *err)
+{
+    LiveFeed current;
+    LiveFeed *others = NULL;
+    int count = 0;
+
+    if (!live_load_feeds(live, &current, &others, &count, err))
+        return false;
+    for (int i = 0; i < count; i++) {
+        Error later = ERROR_INIT;
+        if (!drop_one(live, &others[i], &later))
+            log_warn("a slot that is no longer needed could not be dropped yet",
+                     kv_str("slot", others[i].slot), kv_str("reason", later.message));
+    }
+    return true;
+}

@@ -1,0 +1,493 @@
+/*
+ * Cutover, and rollback, which is the same with sides exchanged (rules 25 to 34).
+ *
+ *   prepared    reverse publication and slot; touched rows compared; schemas as they were
+ *   fencing     hook pause; the side in use is fenced and that is proven
+ *   draining    a marker, applied on the other side; sequences; schemas; the check
+ *   switching   progress of the new feed; hook switch
+ *   home, away  the commit point: only forward from here
+ *   concluded   the other side is unfenced; hook resume; the old slot goes
+ *
+ * "here" is the side in use, "there" the one that takes over. Requests to stop
+ * are held back meanwhile: half a switch would leave the app fenced out.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/cancel.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "move/finish.h"
+#include "move/live.h"
+#include "move/verify_live.h"
+
+enum {
+    SEQUENCE_MARGIN = 1000,
+    UNDO_S = 30, /* for hooks that undo */
+    UNDO_TRIES = 20,
+    UNDO_PAUSE_MS = 250,
+    BEFORE_S = 30,     /* for what comes before the pause */
+    BYTES_A_ROW = 100, /* of WAL, for a guess */
+    MOST_BEHIND_S = 5, /* more than that is not worth a pause */
+};
+
+typedef struct Switch {
+    Live *live;
+    const SwitchOptions *options;
+    SwitchReport *report;
+    Direction direction;
+    LiveSideName here;
+    LiveSideName there;
+    LiveFeed next; /* the feed the other way */
+    double began;  /* clock_seconds() when the first table was fenced; 0: none is */
+    double deadline;
+    bool paused; /* the hooks that have been run */
+    bool switched;
+} Switch;
+
+static Direction opposite(Direction direction)
+{
+    return direction == DIRECTION_FORWARD ? DIRECTION_BACK : DIRECTION_FORWARD;
+}
+
+static PGconn *side(Switch *move, LiveSideName name)
+{
+    return move->live->conns[name];
+}
+
+static bool check_time(const Switch *move, const char *what, Error *err)
+{
+    if (cancel_pending())
+        return error_set(err, ERR_CANCELLED, "stopped while %s", what);
+    if (clock_seconds() < move->deadline)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE, "%s took longer than --max-pause allows (%.1f s)", what,
+                    move->options->max_pause_s);
+    return error_hint(err, "Everything was undone. Try when it is quieter, or give more time.");
+}
+
+/* ---- before the pause ---- */
+
+static bool make_reverse_slot(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    auto_conn PGconn *replication = NULL;
+    PGconn *there = NULL;
+    SlotPoint point;
+    Table *tables = NULL;
+    int count = 0;
+
+    move->next = (LiveFeed){
+        .number = live->feed.number + 1,
+        .direction = opposite(move->direction),
+        .slot = live_slot_name(live, live->feed.number + 1),
+    };
+    /* Noted first, so that one that is left behind can be found and dropped. */
+    return live_connect(live, move->there, &there, err) &&
+           tables_list(there, live->arena, &tables, &count, err) &&
+           live_publish(live, there, tables, count, err) &&
+           live_save_feed(live, &move->next, err) &&
+           replication_drop_slot(there, move->next.slot, LIVE_RECONNECT_S, err) &&
+           replication_connect(live_url(live, move->there), "slot", &replication, err) &&
+           replication_create_slot(replication, live->arena, move->next.slot, false, &point, err);
+}
+
+/* Rule 30's marker: a quiet server's WAL position may never be confirmed by anything else. */
+static bool emit_marker(Switch *move, const char *marker, Lsn *ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    PGconn *here = side(move, move->here);
+    const char *params[] = {marker};
+
+    return pg_exec(here, "BEGIN READ WRITE", err) &&
+           pg_query(here, sql_live_marker, COUNT_OF(params), params, &res, err) &&
+           lsn_parse(PQgetvalue(res, 0, 0), ret) && pg_exec(here, "COMMIT", err);
+}
+
+static bool fail_behind(const Live *live, Lsn end, Error *err)
+{
+    ApplyStatus applied;
+
+    applier_status(live->feed.applier, &applied);
+    uint64_t behind = end > applied.applied ? end - applied.applied : 0;
+    (void)error_set(err, ERR_WRONG_STATE, "the other side is %" PRIu64 " bytes behind", behind);
+    if (live->rate > 1)
+        return error_hint(err, "At its rate that takes about %.0f s: try then.",
+                          (double)behind / (live->rate * BYTES_A_ROW));
+    return error_hint(err, "`homeport status --watch` shows when it has caught up.");
+}
+
+static bool check_caught_up(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    auto_arena Arena *scratch = arena_new();
+    const char *marker =
+        arena_printf(scratch, "before switch %d %.6f", live->feed.number, clock_seconds());
+    ApplyStatus applied;
+    PGconn *here = NULL;
+    Lsn end = 0;
+    Lsn reached = 0;
+
+    if (!live->feed.applier)
+        return error_set(err, ERR_WRONG_STATE, "nothing is being applied right now");
+    applier_status(live->feed.applier, &applied);
+    if (!applied.running) {
+        (void)error_set(err, ERR_WRONG_STATE, "the applier has stopped: %s", applied.error.message);
+        return error_hint(err, "%s", applied.error.hint);
+    }
+    if (!live_connect(live, move->here, &here, err) || !emit_marker(move, marker, &end, err))
+        return false;
+    if (applier_wait_marker(live->feed.applier, marker, clock_seconds() + MOST_BEHIND_S, &reached,
+                            err))
+        return true;
+    return err->code == ERR_WRONG_STATE ? fail_behind(live, end, err) : false;
+}
+
+/* Everything that can be known before anybody has to wait. */
+static bool prepare(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    Fence fence;
+    const VerifyLiveReport *checked = NULL;
+
+    if (!check_caught_up(move, err) || !live_check_fingerprints(live, err))
+        return false;
+    if (live->changed) {
+        (void)error_set(err, ERR_WRONG_STATE, "the schema is not what was moved: %s",
+                        live->changed);
+        return error_hint(err, "Make both sides alike, then `homeport verify`.");
+    }
+    if (!live_verify(live, !live->verified, &checked, err))
+        return error_add_context(err, "compare before the pause");
+    if (live->differences > 0) {
+        (void)error_set(err, ERR_FOUND, "%" PRId64 " differences stand between the two sides",
+                        live->differences);
+        return error_hint(err, "`homeport verify` names them.");
+    }
+    return live_fence(live, move->here, &fence, err) &&
+           fence_prepare(side(move, move->here), &fence, err) && make_reverse_slot(move, err);
+}
+
+/* ---- inside the pause ---- */
+
+static bool fence_here(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    FenceReport armed = {0};
+    Fence fence;
+
+    if (!live_fence(live, move->here, &fence, err))
+        return false;
+    double before = clock_seconds();
+    move->deadline = before + move->options->max_pause_s;
+    move->paused = true;
+    if (!hook_run(live, move->options, HOOK_PAUSE, move->direction, move->deadline, err))
+        return false;
+    move->began = clock_seconds();
+    bool ok = fence_arm(side(move, move->here), &fence, move->deadline, &armed, err) &&
+              fence_prove(side(move, move->here), &fence, err);
+    if (armed.first_armed_s > 0)
+        move->began = armed.first_armed_s;
+    move->report->fence_ms = (clock_seconds() - move->began) * 1000;
+    return ok && check_time(move, "fencing", err) &&
+           state_event(&live->job.state, EVENT_FENCED, err);
+}
+
+/* What was committed before the marker is applied when the marker is (rule 30). */
+static bool drain(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    auto_arena Arena *scratch = arena_new();
+    const char *marker = arena_printf(scratch, "switch %d %.6f", live->feed.number, move->began);
+    double before = clock_seconds();
+    Lsn end = 0;
+
+    if (!emit_marker(move, marker, &end, err) ||
+        !applier_wait_marker(live->feed.applier, marker, move->deadline, &end, err))
+        return error_add_context(err, "drain");
+    move->report->drain_ms = (clock_seconds() - before) * 1000;
+    return check_time(move, "draining", err);
+}
+
+static bool move_sequences(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    auto_result PGresult *res = NULL;
+    const char *params[] = {arena_printf(live->arena, "%d", (int)SEQUENCE_MARGIN)};
+
+    if (!pg_query(side(move, move->here), sql_live_sequences_ahead, COUNT_OF(params), params, &res,
+                  err))
+        return error_add_context(err, "read the sequences");
+    int count = PQntuples(res);
+    SequenceValue *values = arena_array(live->arena, (size_t)count, sizeof *values);
+    for (int i = 0; i < count; i++)
+        values[i] = (SequenceValue){
+            .schema = arena_strdup(live->arena, pg_cell(res, i, 0)),
+            .name = arena_strdup(live->arena, pg_cell(res, i, 1)),
+            .last_value = arena_strdup(live->arena, pg_cell(res, i, 2)),
+            .is_called = arena_strdup(live->arena, pg_cell(res, i, 3)),
+        };
+    move->report->sequences = count;
+    PGconn *there = side(move, move->there);
+    return pg_exec(there, "BEGIN READ WRITE", err) && sequences_set(there, values, count, err) &&
+           pg_exec(there, "COMMIT", err);
+}
+
+static bool check(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    double before = clock_seconds();
+    VerifyLiveReport found = {0};
+    VerifyLive request = {
+        .config = live_config(live, live->arena),
+        .touched = live->touched,
+        .wait_applied = live_wait_applied,
+        .context = live,
+    };
+
+    bool ok = verify_live_fenced(live->arena, &request, move->deadline, &found, err);
+    move->report->check_ms = (clock_seconds() - before) * 1000;
+    move->report->keys_compared = found.keys_compared;
+    move->report->tables_counted = found.tables_counted;
+    if (!ok)
+        return error_add_context(err, "compare inside the pause");
+    move->report->verified = found.report.differences == 0;
+    move->report->differences = found.report.differences;
+    if (found.report.differences > 0) {
+        live->differences = found.report.differences;
+        return error_set(err, ERR_FOUND, "%" PRId64 " rows differ: nothing was switched",
+                         found.report.differences);
+    }
+    return check_time(move, "comparing", err);
+}
+
+static bool check_schema(Switch *move, Error *err)
+{
+    Live *live = move->live;
+
+    if (!live_check_fingerprints(live, err))
+        return false;
+    if (!live->changed)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE, "the schema has changed: %s", live->changed);
+    return error_hint(err, "Nothing was switched. Make both sides alike, then try again.");
+}
+
+/* Rule 31: the new feed begins at the WAL position of the side that takes over, read while it is
+ * fenced and nothing is applied to it any more. */
+static bool place_next_feed(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    PGconn *here = side(move, move->here);
+    char *text = NULL;
+
+    applier_stop(live->feed.applier);
+    live->feed.applier = NULL;
+    if (!pg_query_text(side(move, move->there), live->arena, sql_live_position, &text, err) ||
+        !lsn_parse(text, &move->next.start))
+        return error_add_context(err, "read where the stream back begins");
+    return progress_create(here, err) && pg_exec(here, "BEGIN READ WRITE", err) &&
+           pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
+           progress_set(here, move->next.number, NULL, NULL, move->next.start, err) &&
+           pg_exec(here, "COMMIT", err) && live_save_feed(live, &move->next, err);
+}
+
+/* The old feed has ended with the record, not before: until then it goes on where this is undone.
+ */
+static bool record(Switch *move, Error *err)
+{
+    Live *live = move->live;
+
+    return check_time(move, "switching", err) &&
+           live_set_number(live, "ended", live->feed.number, err) &&
+           state_event(&live->job.state, EVENT_SWITCHED, err);
+}
+
+static bool run_pause(Switch *move, Error *err)
+{
+    Live *live = move->live;
+
+    if (!fence_here(move, err) || !drain(move, err) || !move_sequences(move, err) ||
+        !check_schema(move, err) || !check(move, err))
+        return false;
+    if (move->options->rehearse)
+        return true;
+    if (!state_event(&live->job.state, EVENT_DRAINED, err) || !place_next_feed(move, err))
+        return false;
+    move->switched = true;
+    return hook_run(live, move->options, HOOK_SWITCH, move->direction, move->deadline, err) &&
+           record(move, err);
+}
+
+/* ---- behind the commit point ---- */
+
+/* Rule 25: the old side is fenced before this and stays so. */
+static bool unfence_there(Live *live, LiveSideName there, Error *err)
+{
+    PGconn *conn = NULL;
+    Fence fence;
+
+    return live_connect(live, there, &conn, err) && live_fence(live, there, &fence, err) &&
+           fence_lift(conn, &fence, err);
+}
+
+/* The record is durable, and "ended" says of which feed it was the end. */
+static bool change_feed(Live *live, Error *err)
+{
+    LiveFeed *others = NULL;
+    int count = 0;
+    int ended = 0;
+    int current = 0;
+
+    if (!live_number(live, "ended", &ended, err) || !live_number(live, "feed", &current, err))
+        return false;
+    if (ended != current)
+        return true;
+    live_feed_stop(live);
+    live->lag_count = 0;
+    return live_set_number(live, "feed", current + 1, err) &&
+           live_load_feeds(live, &live->feed, &others, &count, err);
+}
+
+bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_accepting_s,
+                          Error *err)
+{
+    bool home = live->job.state.move.place.phase == PHASE_HOME;
+    Direction direction = live->job.state.move.place.direction;
+    Error hook = ERROR_INIT;
+
+    if (!unfence_there(live, home ? LIVE_HOME : LIVE_SOURCE, err))
+        return false;
+    *ret_accepting_s = clock_seconds();
+    if (!hook_run(live, options, HOOK_RESUME, direction, clock_seconds() + UNDO_S, &hook))
+        log_error("the app may still be waiting", kv_str("reason", hook.message));
+    live->verified = false;
+    live->checking = true;
+    return change_feed(live, err);
+}
+
+/* ---- undone ---- */
+
+static bool lift_here(Live *live, LiveSideName here, Error *err)
+{
+    PGconn *conn = NULL;
+    Fence fence;
+
+    for (int tries = 1;; tries++) {
+        if (live_connect(live, here, &conn, err) && live_fence(live, here, &fence, err) &&
+            fence_lift(conn, &fence, err))
+            return true;
+        pg_close(live->conns[here]);
+        live->conns[here] = NULL;
+        if (tries == UNDO_TRIES)
+            break;
+        struct timespec pause = {.tv_nsec = UNDO_PAUSE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return error_add_context(err, "lift the fence");
+}
+
+/* In reverse order: the switch back, then the side in use unfenced, then whoever waits. */
+static bool undo(Live *live, const SwitchOptions *options, bool paused, bool switched, Error *err)
+{
+    Direction direction = live->job.state.move.place.direction;
+    LiveSideName here = direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
+    double deadline = clock_seconds() + UNDO_S;
+    Error hook = ERROR_INIT;
+
+    if (switched && !hook_run(live, options, HOOK_SWITCH, opposite(direction), deadline, &hook))
+        log_error("the switch could not be undone", kv_str("reason", hook.message));
+    if (!live_set_number(live, "ended", 0, err) || !lift_here(live, here, err))
+        return false;
+    if (paused && !hook_run(live, options, HOOK_RESUME, opposite(direction), deadline, &hook))
+        log_error("the app may still be waiting", kv_str("reason", hook.message));
+    return state_event(&live->job.state, EVENT_UNDONE, err);
+}
+
+/* A slot that nobody reads would hold back WAL for ever. */
+static void drop_reverse_slot(Live *live, LiveFeed *next)
+{
+    Error failed = ERROR_INIT;
+    PGconn *conn = NULL;
+    LiveSideName side = next->direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
+
+    if (next->number > 0 && (!live_connect(live, side, &conn, &failed) ||
+                             !replication_drop_slot(conn, next->slot, LIVE_RECONNECT_S, &failed) ||
+                             !live_forget_feed(live, next->number, &failed)))
+        log_warn("the slot that was made for the way back could not be dropped",
+                 kv_str("slot", next->slot), kv_str("reason", failed.message));
+}
+
+bool live_switch_undo(Live *live, const SwitchOptions *options, Error *err)
+{
+    bool switching = live->job.state.move.place.phase == PHASE_SWITCHING;
+
+    cancel_hold(true);
+    bool ok = undo(live, options, true, switching, err);
+    cancel_hold(false);
+    return ok;
+}
+
+static void undo_after(Switch *move, const Error *why)
+{
+    Live *live = move->live;
+    Error failed = ERROR_INIT;
+
+    if (!undo(live, move->options, move->paused, move->switched, &failed)) {
+        log_error("the switch could not be undone: the app cannot write until homeport runs again",
+                  kv_str("because", why->message), kv_str("reason", failed.message));
+        return;
+    }
+    drop_reverse_slot(live, &move->next);
+    if (!live->feed.applier && !live_apply(live, &failed))
+        log_error("the applier could not be started again", kv_str("reason", failed.message));
+}
+
+/* ---- all of it ---- */
+
+bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Error *err)
+{
+    bool home = live->job.state.move.place.phase == PHASE_HOME;
+    Switch move = {
+        .live = live,
+        .options = options,
+        .report = ret,
+        .direction = home ? DIRECTION_BACK : DIRECTION_FORWARD,
+        .here = home ? LIVE_HOME : LIVE_SOURCE,
+        .there = home ? LIVE_SOURCE : LIVE_HOME,
+    };
+
+    *ret = (SwitchReport){0};
+    if (!prepare(&move, err)) {
+        drop_reverse_slot(live, &move.next);
+        return false;
+    }
+    cancel_hold(true);
+    double over = 0;
+    bool ok = state_event(&live->job.state, EVENT_FENCE, err) && run_pause(&move, err);
+    if (phase_is_switch(live->job.state.move.place.phase)) {
+        undo_after(&move, err);
+        ret->rehearsed = ok;
+        over = clock_seconds();
+    } else if (ok) {
+        ok = live_switch_conclude(live, options, &over, err) && live_apply(live, err);
+        ret->done = ret->reverse = ok;
+    }
+    ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
+    cancel_hold(false);
+    if (ok && ret->done)
+        return live_drop_others(live, err);
+    return ok || error_add_context(err, home ? "rollback" : "cutover");
+}
+
+json_t *live_switch_json(const SwitchReport *report)
+{
+    return json_pack("{s:b, s:b, s:f, s:b, s:I, s:b, s:f, s:f, s:f, s:I, s:i, s:i}", "done",
+                     report->done, "rehearsed", report->rehearsed, "pause_ms", report->pause_ms,
+                     "verified", report->verified, "differences", (json_int_t)report->differences,
+                     "reverse", report->reverse, "fence_ms", report->fence_ms, "drain_ms",
+                     report->drain_ms, "check_ms", report->check_ms, "rows_compared",
+                     (json_int_t)report->keys_compared, "tables_counted", report->tables_counted,
+                     "sequences", report->sequences);
+}

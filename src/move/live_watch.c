@@ -1,0 +1,460 @@
+/* What the mover looks at again and again while it follows. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "move/live.h"
+
+enum {
+    LOOK_EVERY_S = 1,
+    FINGERPRINT_EVERY_S = 60,
+    TOUCHED_EVERY_S = 10,
+    RETRY_S = 5,
+    NEAR_BYTES = 1 << 20, /* caught up */
+    FAR_BYTES = 16 << 20, /* no longer */
+    WAIT_APPLIED_S = 600,
+    UNIX_EPOCH_TO_2000_S = 946684800,
+    MAX_CHANGES = 5,
+};
+
+/* ---- schemas ---- */
+
+static const char *const fact_names[LIVE_SIDES] = {
+    [LIVE_SOURCE] = "fingerprint source",
+    [LIVE_HOME] = "fingerprint home",
+};
+
+static bool take(Live *live, Arena *arena, LiveSideName side, Fingerprint *ret, Error *err)
+{
+    PGconn *conn = NULL;
+
+    return live_connect(live, side, &conn, err) && fingerprint_take(conn, arena, ret, err);
+}
+
+typedef struct Changes {
+    FingerprintChange *list;
+    int count;
+} Changes;
+
+static bool same_changes(const Changes *a, const Changes *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (int i = 0; i < a->count; i++)
+        if (a->list[i].kind != b->list[i].kind || strcmp(a->list[i].object, b->list[i].object) != 0)
+            return false;
+    return true;
+}
+
+static void add_changes(Text *text, const char *side, const Changes *changes)
+{
+    for (int i = 0; i < changes->count && i < MAX_CHANGES; i++) {
+        const FingerprintChange *change = &changes->list[i];
+        text_addf(text, "%s%s %s on the %s", text->len ? ", " : "", change->object,
+                  change->kind == '+'   ? "is new"
+                  : change->kind == '-' ? "is gone"
+                                        : "is another",
+                  side);
+    }
+    if (changes->count > MAX_CHANGES)
+        text_addf(text, " and %d more", changes->count - MAX_CHANGES);
+}
+
+/* A change that both sides have alike is no difference: it is how they should be from now on. */
+static bool judge(Live *live, Arena *scratch, const Changes changes[LIVE_SIDES],
+                  const Fingerprint now[LIVE_SIDES], Error *err)
+{
+    live->changed = NULL;
+    if (changes[LIVE_SOURCE].count == 0 && changes[LIVE_HOME].count == 0)
+        return true;
+    if (same_changes(&changes[LIVE_SOURCE], &changes[LIVE_HOME])) {
+        log_info("both schemas changed alike",
+                 kv_str("first", changes[LIVE_SOURCE].list[0].object));
+        for (int side = 0; side < LIVE_SIDES; side++)
+            if (!live_set_fact(live, fact_names[side], fingerprint_text(scratch, &now[side]), err))
+                return false;
+        return true;
+    }
+    Text text = text_init(scratch, 1 << 16);
+    add_changes(&text, "source", &changes[LIVE_SOURCE]);
+    add_changes(&text, "target", &changes[LIVE_HOME]);
+    live->changed = arena_strdup(live->arena, text_str(&text));
+    return true;
+}
+
+bool live_check_fingerprints(Live *live, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    Changes changes[LIVE_SIDES] = {0};
+    Fingerprint now[LIVE_SIDES];
+
+    for (int side = 0; side < LIVE_SIDES; side++) {
+        const char *text = NULL;
+        Fingerprint before;
+
+        if (!live_fact(live, scratch, fact_names[side], &text, err) ||
+            !take(live, scratch, (LiveSideName)side, &now[side], err))
+            return error_add_context(err, "compare the schemas");
+        if (!text)
+            return error_set(err, ERR_WRONG_STATE, "the state lacks \"%s\"", fact_names[side]);
+        if (!fingerprint_parse(scratch, text, &before, err))
+            return false;
+        fingerprint_compare(scratch, &before, &now[side], &changes[side].list,
+                            &changes[side].count);
+    }
+    return judge(live, scratch, changes, now, err);
+}
+
+/* ---- rows ---- */
+
+typedef struct LiveCheck {
+    pthread_t thread;
+    Arena *arena;
+    VerifyLive request;
+    bool whole;
+    bool ok;
+    atomic_bool done;
+    bool joined;
+    Error error;
+    VerifyLiveReport report;
+} LiveCheck;
+
+const Config *live_config(const Live *live, Arena *arena)
+{
+    Config *config = arena_alloc(arena, sizeof *config);
+
+    *config = *live->config;
+    if (live_from(live) == LIVE_HOME) {
+        config->source = live->config->target;
+        config->target = live->config->source;
+    }
+    return config;
+}
+
+bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err)
+{
+    Live *live = context;
+
+    return live->feed.applier ? applier_wait_lsn(live->feed.applier, lsn, deadline_s, err)
+                              : error_set(err, ERR_WRONG_STATE, "nothing is being applied");
+}
+
+static void *check_main(void *arg)
+{
+    LiveCheck *check = arg;
+
+    check->ok =
+        check->whole
+            ? verify_live_whole(check->arena, &check->request, &check->report, &check->error)
+            : verify_live_touched(check->arena, &check->request, &check->report, &check->error);
+    atomic_store(&check->done, true);
+    return NULL;
+}
+
+void live_check_drop(Live *live)
+{
+    if (!live->check)
+        return;
+    if (!live->check->joined)
+        (void)pthread_join(live->check->thread, NULL);
+    arena_free(live->check->arena);
+    free(live->check);
+    live->check = NULL;
+}
+
+bool live_check_start(Live *live, bool whole, Error *err)
+{
+    live_check_drop(live);
+    LiveCheck *check = calloc(1, sizeof *check);
+    if (!check)
+        abort();
+    check->arena = arena_new();
+    check->whole = whole;
+    check->request = (VerifyLive){
+        .config = live_config(live, check->arena),
+        .touched = live->touched,
+        .wait_applied = live_wait_applied,
+        .context = live,
+    };
+    live->check = check;
+    if (pthread_create(&check->thread, NULL, check_main, check) == 0)
+        return true;
+    check->joined = true;
+    live_check_drop(live);
+    return error_set(err, ERR_IO, "a thread could not be started");
+}
+
+bool live_check_is_running(Live *live)
+{
+    return live->check && !live->check->joined && !atomic_load(&live->check->done);
+}
+
+bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
+{
+    LiveCheck *check = live->check;
+
+    (void)pthread_join(check->thread, NULL);
+    check->joined = true;
+    if (!check->ok) {
+        *err = check->error;
+        return false;
+    }
+    *ret = &check->report;
+    live->differences = check->report.report.differences;
+    if (live->differences > 0)
+        log_error("the two sides differ", kv_i64("differences", live->differences));
+    live->verified = live->differences == 0 && (check->whole || live->verified);
+    if (check->whole)
+        live->checking = false;
+    return true;
+}
+
+bool live_verify(Live *live, bool whole, const VerifyLiveReport **ret, Error *err)
+{
+    if (live->check && !live->check->joined) {
+        bool was_whole = live->check->whole;
+        if (!live_check_end(live, ret, err))
+            return false;
+        if (was_whole || !whole)
+            return true;
+    }
+    return live_check_start(live, whole, err) && live_check_end(live, ret, err);
+}
+
+/* ---- progress ---- */
+
+static int64_t behind_bytes(const ReceiveStatus *received, const ApplyStatus *applied)
+{
+    Lsn end = received->server_end > received->received ? received->server_end : received->received;
+
+    return end > applied->applied ? (int64_t)(end - applied->applied) : 0;
+}
+
+void live_sample(Live *live)
+{
+    ReceiveStatus received;
+
+    if (!live->feed.receiver)
+        return;
+    receiver_status(live->feed.receiver, &received);
+    live->lags[live->lag_count++ % LAG_SAMPLES] =
+        (LagSample){.at_s = clock_seconds(), .received = received.received};
+}
+
+/* How long ago the first of what is still to be applied came: by our own clock, whatever those of
+ * the servers say. As far back as the samples reach. */
+static double behind_seconds(const Live *live, const ApplyStatus *applied)
+{
+    int oldest = live->lag_count > LAG_SAMPLES ? live->lag_count - LAG_SAMPLES : 0;
+    double since = 0;
+
+    for (int i = live->lag_count - 1; i >= oldest; i--) {
+        const LagSample *sample = &live->lags[i % LAG_SAMPLES];
+        if (sample->received <= applied->applied)
+            break;
+        since = sample->at_s;
+    }
+    return since > 0 ? clock_seconds() - since : 0;
+}
+
+static bool follow_phase(Live *live, int64_t behind, Error *err)
+{
+    Phase phase = live->job.state.move.place.phase;
+
+    if (phase == PHASE_FOLLOWING && behind <= NEAR_BYTES)
+        return state_event(&live->job.state, EVENT_CAUGHT_UP, err);
+    if (phase == PHASE_CAUGHT_UP && behind > FAR_BYTES)
+        return state_event(&live->job.state, EVENT_FELL_BEHIND, err);
+    return true;
+}
+
+static void note_rate(Live *live, const ApplyStatus *applied)
+{
+    double now = clock_seconds();
+
+    if (applied->rows < live->last_rows) /* another applier than before */
+        live->last_rate_time = 0;
+    if (live->last_rate_time > 0 && now > live->last_rate_time)
+        live->rate = 0.5 * live->rate +
+                     0.5 * (double)(applied->rows - live->last_rows) / (now - live->last_rate_time);
+    live->last_rows = applied->rows;
+    live->last_rate_time = now;
+}
+
+/* What stopped the applier may have been put right meanwhile: it tries again. */
+static void retry_applier(Live *live, const ApplyStatus *applied)
+{
+    Error failed = ERROR_INIT;
+
+    if (live->applier_retry == 0) {
+        log_error("the applier has stopped", kv_str("reason", applied->error.message));
+        state_note_error(&live->job.state, &applied->error);
+        live->last_error = arena_strdup(live->arena, applied->error.message);
+        live->applier_retry = clock_seconds() + RETRY_S;
+        return;
+    }
+    if (clock_seconds() < live->applier_retry)
+        return;
+    double next = clock_seconds() + RETRY_S;
+    applier_stop(live->feed.applier);
+    live->feed.applier = NULL;
+    if (!live_apply(live, &failed))
+        log_error("the applier could not be started", kv_str("reason", failed.message));
+    live->applier_retry = next;
+}
+
+static bool look_at_rows(Live *live, Error *err)
+{
+    const VerifyLiveReport *found = NULL;
+    Error failed = ERROR_INIT;
+
+    if (live_check_is_running(live))
+        return true;
+    if (live->check && !live->check->joined && !live_check_end(live, &found, &failed)) {
+        log_warn("the sides could not be compared", kv_str("reason", failed.message));
+        live->next_touched = clock_seconds() + FINGERPRINT_EVERY_S;
+    }
+    if (clock_seconds() < live->next_touched)
+        return true;
+    live->next_touched = clock_seconds() + TOUCHED_EVERY_S;
+    if (live->checking)
+        return live_check_start(live, true, err);
+    return !live->verified || live_check_start(live, false, err);
+}
+
+static bool look_at_schema(Live *live, Error *err)
+{
+    if (clock_seconds() < live->next_fingerprint)
+        return true;
+    live->next_fingerprint = clock_seconds() + FINGERPRINT_EVERY_S;
+    const char *before = live->changed;
+    if (!live_check_fingerprints(live, err)) {
+        log_warn("the schemas could not be compared", kv_str("reason", err->message));
+        return true;
+    }
+    if (live->changed && (!before || strcmp(before, live->changed) != 0))
+        log_warn("the schemas no longer fit each other", kv_str("what", live->changed));
+    return true;
+}
+
+bool live_look(Live *live, Error *err)
+{
+    ReceiveStatus received;
+    ApplyStatus applied;
+
+    if (clock_seconds() < live->next_look)
+        return true;
+    live->next_look = clock_seconds() + LOOK_EVERY_S;
+    receiver_status(live->feed.receiver, &received);
+    if (!received.running) {
+        *err = received.error;
+        return err->code != ERR_NONE ? error_add_context(err, "receive")
+                                     : error_set(err, ERR_WRONG_STATE, "the receiver has ended");
+    }
+    if (!live->feed.applier) {
+        if (!live_apply(live, err))
+            return false;
+    }
+    applier_status(live->feed.applier, &applied);
+    if (!applied.running) {
+        retry_applier(live, &applied);
+        return true;
+    }
+    if (applied.applied > live->last_applied || received.received == applied.applied) {
+        live->applier_retry = 0;
+        live->last_error = NULL;
+    }
+    live->last_applied = applied.applied;
+    receiver_set_applied(live->feed.receiver, applied.applied);
+    note_rate(live, &applied);
+    return spool_prune(live->feed.spool, applied.applied, err) &&
+           follow_phase(live, behind_bytes(&received, &applied), err) && look_at_rows(live, err) &&
+           look_at_schema(live, err);
+}
+
+/* ---- status ---- */
+
+static const char *next_step(const Live *live, const ReceiveStatus *received,
+                             const ApplyStatus *applied)
+{
+    Phase phase = live->job.state.move.place.phase;
+
+    if (live->differences > 0)
+        return "The sides differ: `homeport verify` names the rows. Do not cut over.";
+    if (live->changed)
+        return "Make both schemas alike, then go on.";
+    if (!applied->running && applied->error.code != ERR_NONE)
+        return *applied->error.hint
+                   ? applied->error.hint
+                   : "Mend what the error names: the applier tries again by itself.";
+    if (received->held_back)
+        return "The spool is full: the source keeps its WAL until the applier has made room.";
+    if (!received->connected)
+        return "Wait: the source is being reconnected.";
+    switch (phase) {
+    case PHASE_FOLLOWING:
+        return "Wait until it has caught up.";
+    case PHASE_CAUGHT_UP:
+        return live->verified ? "`homeport cutover` when you are ready."
+                              : "`homeport verify`, then `homeport cutover`.";
+    case PHASE_HOME:
+        return "`homeport rollback` goes back without losing a row; `homeport finish` ends the "
+               "move.";
+    case PHASE_AWAY:
+        return "`homeport cutover` tries again; `homeport finish` gives the move up.";
+    default:
+        return "Wait: the move is at work.";
+    }
+}
+
+static json_t *lsn_json(Lsn lsn)
+{
+    char text[LSN_TEXT_SIZE];
+
+    return lsn ? json_string(lsn_text(lsn, text)) : json_null();
+}
+
+json_t *live_status_json(Live *live)
+{
+    ReceiveStatus received = {0};
+    ApplyStatus applied = {0};
+    int whole = 0;
+
+    if (live->feed.receiver)
+        receiver_status(live->feed.receiver, &received);
+    if (live->feed.applier)
+        applier_status(live->feed.applier, &applied);
+    int64_t behind = behind_bytes(&received, &applied);
+    int64_t touched = live->touched ? touched_count(live->touched, &whole) : 0;
+    const char *error = !applied.running && applied.error.code != ERR_NONE ? applied.error.message
+                        : received.error.code != ERR_NONE                  ? received.error.message
+                                                                           : live->last_error;
+    json_t *json =
+        json_pack("{s:s, s:s, s:s*, s:b, s:b, s:b, s:I, s:f, s:f, s:I, s:I, s:b, s:b, s:I, s:I, "
+                  "s:i, s:s*, s:s*, "
+                  "s:s}",
+                  "phase", phase_name(live->job.state.move.place.phase), "direction",
+                  direction_name(live->job.state.move.place.direction), "slot", live->feed.slot,
+                  "receiving", received.connected, "applying", applied.running && applied.connected,
+                  "held_back", received.held_back, "lag_bytes", (json_int_t)behind, "lag_seconds",
+                  behind_seconds(live, &applied), "rows_per_second", live->rate, "rows_applied",
+                  (json_int_t)applied.rows, "spool_bytes",
+                  (json_int_t)(live->feed.spool ? spool_bytes(live->feed.spool) : 0), "verified",
+                  live->verified, "verifying", live_check_is_running(live), "differences",
+                  (json_int_t)live->differences, "touched_rows", (json_int_t)touched,
+                  "tables_to_verify", whole, "schema_changed", live->changed, "last_error", error,
+                  "next", next_step(live, &received, &applied));
+    if (!json)
+        return NULL;
+    (void)json_object_set_new(json, "applied_lsn", lsn_json(applied.applied));
+    (void)json_object_set_new(json, "received_lsn", lsn_json(received.received));
+    (void)json_object_set_new(json, "flushed_lsn", lsn_json(received.flushed));
+    (void)json_object_set_new(
+        json, "seconds_left",
+        json_real(live->rate > 1 && behind > NEAR_BYTES ? (double)behind / (live->rate * 100) : 0));
+    return json;
+}

@@ -1,0 +1,355 @@
+"""The live move from end to end: copy, follow, cutover, rollback, under writers whose every
+acknowledged write must be found at the end, once, and nothing else."""
+
+import contextlib
+import signal
+import time
+
+import psycopg2
+import pytest
+
+import live as lives
+import wait
+from ledger import Ledger
+from live import Live
+
+VERSIONS = ((15, 15), (14, 17), (15, 17), (17, 18))
+
+
+@contextlib.contextmanager
+def writes_go_on(ledger, count=100):
+    """What is inside happens under load: the writers have made progress at its end, too."""
+    before = ledger.written()
+    yield
+    wait.until(lambda: ledger.written() >= before + count, 60, "writers go on")
+
+
+@pytest.fixture
+def move(homeport, pair):
+    """move(source version, target version) -> Live, Ledger"""
+    made = []
+
+    def make(source_version=15, target_version=15, *args, writers=4):
+        source, target = pair(source_version, target_version)
+        ledger = Ledger(source, writers=writers)
+        live = Live(homeport, source, target, *args)
+        made.append((live, ledger))
+        return live, ledger
+    yield make
+    for live, ledger in made:
+        ledger.stop()
+        if live.mover:
+            live.mover.end()
+        homeport("abort", "--dir", live.dir, source=live.source, target=live.target)
+        homeport("finish", "--dir", live.dir, source=live.source, target=live.target)
+
+
+@pytest.mark.parametrize("source_version, target_version", VERSIONS)
+def test_cutover_rollback_cutover_lose_nothing(move, source_version, target_version):
+    live, ledger = move(source_version, target_version)
+    source, target = live.source, live.target
+    with ledger:
+        live.start()
+        with writes_go_on(ledger):
+            live.caught_up()
+        found = live.ok("verify")
+        assert found["verified"] and found["differences"] == 0 and found["tables"] == 3
+
+        reports = []
+        for verb, there in (("cutover", target), ("rollback", source), ("cutover", target)):
+            with writes_go_on(ledger):
+                reports.append(live.ok(verb))
+                ledger.side = there
+        live.applied_past(target)
+    ledger.check(target)
+    live.applied_past(target)
+    ledger.check(source, target)
+    for report in reports:
+        assert report["done"] and report["reverse"] and report["verified"] and report["differences"] == 0
+        assert 0 < report["pause_ms"] < 5000
+    assert live.status()["phase"] == "home" and live.status()["direction"] == "forward"
+    assert ledger.longest_wait < 10
+
+    live.ok("finish")
+    assert live.mover.wait().rc == 0
+    assert lives.traces(source) == [] and lives.traces(target) == []
+    assert live.status()["phase"] == "finished" and live.status()["complete"]
+    target.sql("INSERT INTO scratch VALUES ('free')")
+    source.sql("INSERT INTO scratch VALUES ('free')")
+
+
+def test_rule_25_at_most_one_side_accepts_writes_at_any_moment(move):
+    live, ledger = move()
+    accepted = []
+
+    def accepts(side):
+        try:
+            side.sql("INSERT INTO scratch VALUES ('probe'); DELETE FROM scratch WHERE id = 'probe'")
+            return True
+        except psycopg2.Error as error:
+            assert error.pgcode in ("HP001", "25006", "57P01", None), error
+            return False
+    live.start()
+    live.caught_up()
+    for verb, sides in (("cutover", (False, True)), ("rollback", (True, False)), ("cutover", (False, True))):
+        accepted.append((accepts(live.source), accepts(live.target)))
+        live.ok(verb)
+        assert (accepts(live.source), accepts(live.target)) == sides, verb
+    assert accepted == [(True, False), (False, True), (True, False)]
+    assert ledger.written() == 0
+
+
+def test_rule_6_killed_in_the_copy_keeps_the_tables_that_are_complete(move):
+    live, ledger = move()
+    source, target = live.source, live.target
+    source.sql("CREATE TABLE large (id integer PRIMARY KEY, note text)")
+    source.sql("INSERT INTO large SELECT g, md5(g::text) FROM generate_series(1, 50000) AS g")
+    positions = "SELECT table_name, min(position)::text FROM homeport.finished_part GROUP BY 1"
+    with ledger:
+        live.start("--jobs", "2")
+        wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
+                   "the marks are there")
+        # Named as homeport's own, or the fence would end it: its row is in the way of `large` being complete.
+        with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
+            hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'large', 0, 1, 0)")
+            wait.until(lambda: len(target.sql(positions)) == 3, 30, "the other tables are complete")
+            live.kill()
+        before = dict(target.sql(positions))
+        assert sorted(before) == ["account", "scratch", "transfer"]
+        live.start()
+        live.caught_up()
+        after = dict(target.sql(positions))
+        assert {table: after[table] for table in before} == before, "a table was copied again"
+        assert after["large"] not in before.values()
+        with writes_go_on(ledger):
+            live.ok("cutover")
+            ledger.side = target
+    ledger.check(target)
+    live.applied_past(target)
+    ledger.check(source)
+    assert target.sql("SELECT count(*), count(DISTINCT note) FROM large") == [(50000, 50000)]
+
+
+def test_kill_9_while_following_is_exactly_once(move):
+    live, ledger = move()
+    with ledger:
+        live.start()
+        live.caught_up()
+        for _ in range(6):
+            with writes_go_on(ledger, 50):
+                pass
+            live.kill()
+            live.start()
+            live.wait_for("caught-up")
+        live.ok("cutover")
+        ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+    ledger.check(live.target)
+
+
+@pytest.mark.parametrize("hook, phase", (("--on-pause", "caught-up"), ("--on-switch", "caught-up"), ("--on-resume", "home")))
+def test_rule_32_killed_in_the_switch_is_undone_or_concluded(move, hook, phase):
+    """The hook kills the mover: before the record `home` the source is in use again, behind it home is."""
+    live, ledger = move()
+    marker = live.homeport.cwd / "killed"
+    with ledger:
+        live.start()
+        live.caught_up()
+        assert live.run("cutover", hook, f"test -e {marker} || {{ touch {marker}; kill -9 $PPID; }}").rc == 1
+        wait.until(lambda: not live.mover.running, 10, "the mover is dead")
+        if phase == "caught-up":
+            assert "CANNOT WRITE" in live.status()["next"]
+        live.start()
+        live.wait_for(phase)
+        if phase == "home":
+            ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+        if phase == "caught-up":
+            live.ok("cutover")
+            ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+        live.ok("rollback")
+        ledger.side = live.source
+        with writes_go_on(ledger):
+            pass
+    ledger.check(live.source)
+
+
+def test_deadline_undoes_everything_and_writers_go_on(move):
+    live, ledger = move()
+    log = live.homeport.cwd / "hooks"
+    say = f'echo "$HOMEPORT_HOOK $HOMEPORT_DIRECTION" >> {log}'
+    with ledger:
+        live.start()
+        live.caught_up()
+        result = live.run("cutover", "--max-pause", "700ms", "--on-pause", say, "--on-switch", f"{say}; sleep 2",
+                          "--on-resume", say)
+        assert result.rc == 1 and "on-switch" in result.err, str(result)
+        with writes_go_on(ledger):
+            pass
+        assert log.read_text().splitlines() == ["pause forward", "switch forward", "switch back", "resume back"]
+        live.caught_up()
+        live.ok("cutover")
+        ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+    ledger.check(live.target)
+
+
+def test_hooks_know_the_direction_and_both_addresses(move):
+    live, _ledger = move()
+    log = live.homeport.cwd / "hooks"
+    say = f'echo "$HOMEPORT_HOOK $HOMEPORT_DIRECTION ${{HOMEPORT_SOURCE_URL##*/}} ${{HOMEPORT_TARGET_URL##*/}}" >> {log}'
+    live.start()
+    live.caught_up()
+    for verb in ("cutover", "rollback"):
+        live.ok(verb, "--on-pause", say, "--on-switch", say, "--on-resume", say)
+    names = f"{live.source.name} {live.target.name}"
+    assert log.read_text().splitlines() == [f"{hook} {way} {names}" for way in ("forward", "back")
+                                            for hook in ("pause", "switch", "resume")]
+
+
+def test_rehearsal_says_how_long_and_leaves_the_source_as_it_was(move):
+    live, ledger = move()
+    with ledger:
+        live.start()
+        live.caught_up()
+        report = live.ok("cutover", "--rehearse")
+        assert report["rehearsed"] and not report["done"] and not report["reverse"] and report["pause_ms"] > 0
+        with writes_go_on(ledger):
+            pass
+        live.caught_up()
+        assert len(lives.slots(live.source)) == 1 and lives.slots(live.target) == []
+        live.ok("cutover")
+        ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+    ledger.check(live.target)
+
+
+def test_abort_leaves_no_trace(move):
+    live, ledger = move()
+    before = live.source.dump() if hasattr(live.source, "dump") else None
+    with ledger:
+        live.start()
+        live.caught_up()
+        with writes_go_on(ledger):
+            live.ok("abort")
+        assert live.mover.wait().rc == 0
+    assert lives.traces(live.source) == [] and lives.traces(live.target) == []
+    assert live.target.tables() == []
+    assert live.status()["phase"] == "aborted"
+    if before is not None:
+        assert live.source.dump() == before
+    # And the folder is free for the next move.
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    ledger.check(live.target)
+
+
+def test_abort_after_a_cutover_is_refused(move):
+    live, _ledger = move()
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    result = live.run("abort")
+    assert result.rc == 1 and "rollback" in result.err, str(result)
+    assert live.status()["phase"] == "home"
+
+
+def test_second_mover_is_refused_with_the_process_of_the_first(move):
+    live, _ledger = move()
+    live.start()
+    live.caught_up()
+    second = live.homeport("move", "--dir", live.dir, source=live.source, target=live.target)
+    assert second.rc == 1 and str(live.mover.pid) in second.err, str(second)
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
+    live, ledger = move()
+    with ledger:
+        live.start()
+        live.caught_up()
+        live.mover.signal(number)
+        started = time.monotonic()
+        assert live.mover.wait(20).rc == 0
+        assert time.monotonic() - started < 2
+        live.start()
+        live.caught_up()
+        live.ok("cutover")
+        ledger.side = live.target
+        with writes_go_on(ledger):
+            pass
+    ledger.check(live.target)
+
+
+def test_backlog_is_caught_up_before_cutover_is_allowed(move):
+    live, ledger = move()
+    live.start()
+    live.caught_up()
+    live.stop()
+    live.source.sql("INSERT INTO transfer (token, sender, receiver, amount)"
+                    " SELECT 'bulk ' || g, 1, 2, 0 FROM generate_series(1, 100000) AS g")
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    assert live.target.sql("SELECT count(*) FROM transfer WHERE token LIKE 'bulk%'") == [(100000,)]
+    assert ledger.written() == 0
+
+
+def test_quiet_source_is_followed_to_its_last_write(move):
+    live, _ledger = move()
+    live.start()
+    live.caught_up()
+    live.source.sql("INSERT INTO scratch VALUES ('last')")
+    wait.until(lambda: live.target.sql("SELECT count(*) FROM scratch") == [(1,)], 5, "the last write")
+
+
+def test_unlogged_table_is_a_blocker_that_check_names(move):
+    live, _ledger = move()
+    live.source.sql("CREATE UNLOGGED TABLE passing (id integer PRIMARY KEY)")
+    result = live.homeport("move", "--dir", live.dir, source=live.source, target=live.target)
+    assert result.rc == 3 and "table-unlogged" in result.err, str(result)
+
+
+def test_write_to_the_old_side_after_the_cutover_is_refused_by_the_fence(move):
+    live, _ledger = move()
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    for statement in ("UPDATE account SET balance = 0", "DELETE FROM account", "TRUNCATE scratch",
+                      "INSERT INTO scratch VALUES ('x')"):
+        with pytest.raises(psycopg2.Error) as refused:
+            live.source.sql(f"BEGIN READ WRITE; {statement}; COMMIT")
+        assert refused.value.pgcode in ("HP001", "25006")
+
+
+def test_sequences_go_on_ahead_at_the_other_side(move):
+    live, _ledger = move()
+    live.source.sql("SELECT setval('transfer_id_seq', 5000)")
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    (home,), = live.target.sql("SELECT nextval('transfer_id_seq')")
+    assert home > 5000
+    live.ok("rollback")
+    (away,), = live.source.sql("SELECT nextval('transfer_id_seq')")
+    assert away > home
+
+
+def test_migrations_are_refused_while_the_move_follows(move, tmp_path):
+    """Rule 23."""
+    live, _ledger = move()
+    live.start()
+    live.caught_up()
+    folder = tmp_path / "drizzle" / "meta"
+    folder.mkdir(parents=True)
+    (folder / "_journal.json").write_text('{"version":"7","dialect":"postgresql","entries":[]}')
+    result = live.homeport("migrations", "apply", "--dir", live.dir, "--migrations", folder.parent, target=live.target,
+                           source=live.source)
+    assert result.rc == 1 and "caught-up" in result.err, str(result)
