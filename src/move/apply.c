@@ -43,12 +43,28 @@ void applier_note_replay(Applier *applier)
     (void)pthread_mutex_unlock(&applier->lock);
 }
 
-void applier_note_floor(Applier *applier, Lsn floor, const Marker *markers, int count)
+static Marker *find_marker(Applier *applier, const char *content)
+{
+    for (int i = 0; i < MAX_MARKERS; i++)
+        if (applier->markers[i].end && strcmp(applier->markers[i].content, content) == 0)
+            return &applier->markers[i];
+    return NULL;
+}
+
+void applier_note_marker(Applier *applier, const Marker *marker)
+{
+    (void)pthread_mutex_lock(&applier->lock);
+    Marker *known = find_marker(applier, marker->content);
+    if (!known)
+        known = &applier->markers[applier->marker_count++ % MAX_MARKERS];
+    *known = *marker;
+    (void)pthread_mutex_unlock(&applier->lock);
+}
+
+void applier_note_floor(Applier *applier, Lsn floor)
 {
     (void)pthread_mutex_lock(&applier->lock);
     applier->status.applied = floor;
-    for (int i = 0; i < count; i++)
-        applier->markers[applier->marker_count++ % MAX_MARKERS] = markers[i];
     (void)pthread_cond_broadcast(&applier->changed);
     (void)pthread_mutex_unlock(&applier->lock);
 }
@@ -299,14 +315,6 @@ void applier_reload(Applier *applier)
     (void)pthread_mutex_unlock(&applier->lock);
 }
 
-static const Marker *find_marker(const Applier *applier, const char *content)
-{
-    for (int i = 0; i < MAX_MARKERS; i++)
-        if (applier->markers[i].end && strcmp(applier->markers[i].content, content) == 0)
-            return &applier->markers[i];
-    return NULL;
-}
-
 bool applier_wait_marker(Applier *applier, const char *content, double deadline_s, Lsn *ret,
                          Error *err)
 {
@@ -316,7 +324,8 @@ bool applier_wait_marker(Applier *applier, const char *content, double deadline_
     (void)pthread_mutex_lock(&applier->lock);
     applier->waiters++;
     spool_wake(applier->request.spool);
-    while (ok && !(found = find_marker(applier, content)))
+    while (ok &&
+           !((found = find_marker(applier, content)) && applier->status.applied >= found->end))
         ok = wait_changed(applier, deadline_s, "the marker has not been applied", err);
     if (ok)
         *ret = found->end;

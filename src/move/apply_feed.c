@@ -143,7 +143,7 @@ bool feed_open(Applier *applier, Feed *ret, Error *err)
         return false;
     }
     applier_note_connected(applier);
-    applier_note_floor(applier, feed.floor, NULL, 0);
+    applier_note_floor(applier, feed.floor);
     *ret = feed;
     return true;
 }

@@ -29,8 +29,7 @@ typedef struct Group {
     Lsn end;
     Done done;
     bool durable;
-    Marker markers[MAX_MARKERS];
-    int marker_count;
+    bool marked; /* a marker is in it */
 } Group;
 
 typedef struct Ordered {
@@ -40,6 +39,7 @@ typedef struct Ordered {
     Group sent; /* its COMMIT is on its way */
     int64_t committed;
     bool in_transaction;
+    Marker marker; /* of the transaction that is read, where it has one */
     bool has_marker;
     Lsn commit; /* of the transaction that is read */
     Lsn quiet;
@@ -61,7 +61,7 @@ static void note_sent(Ordered *ordered)
     if (sent->durable) {
         ordered->feed->floor = sent->end;
         ordered->durable_s = clock_seconds();
-        applier_note_floor(ordered->feed->applier, sent->end, sent->markers, sent->marker_count);
+        applier_note_floor(ordered->feed->applier, sent->end);
     }
     sent->open = false;
 }
@@ -83,8 +83,8 @@ static bool close_group(Ordered *ordered, bool durable, Error *err)
     if (!rows_settle(rows, err))
         return false;
     note_sent(ordered);
-    group->durable = durable || group->marker_count > 0 ||
-                     clock_seconds() - ordered->durable_s > DURABLE_MS / 1000.0;
+    group->durable =
+        durable || group->marked || clock_seconds() - ordered->durable_s > DURABLE_MS / 1000.0;
     if (group->durable && !rows_statement(rows, "SET LOCAL synchronous_commit = on", NULL, err))
         return false;
     if (!rows_progress(rows, ordered->feed->applier->request.feed, NULL, NULL, group->end, err) ||
@@ -112,7 +112,7 @@ static bool raise_floor(Ordered *ordered, Error *err)
     Lsn floor = ordered->quiet > ordered->reached ? ordered->quiet : ordered->reached;
     if (floor <= feed->floor)
         return true;
-    bool due = floor == ordered->reached || applier_is_awaited(feed->applier) ||
+    bool due = ordered->reached > feed->floor || applier_is_awaited(feed->applier) ||
                clock_seconds() - ordered->durable_s > QUIET_MS / 1000.0;
     if (!due)
         return true;
@@ -176,8 +176,6 @@ static bool take_truncate(Ordered *ordered, const SpoolItem *item, Error *err)
 
 static bool take_message(Ordered *ordered, const SpoolItem *item, Error *err)
 {
-    Group *group = &ordered->group;
-
     switch (item->message->kind) {
     case PGOUTPUT_INSERT:
     case PGOUTPUT_UPDATE:
@@ -186,11 +184,8 @@ static bool take_message(Ordered *ordered, const SpoolItem *item, Error *err)
     case PGOUTPUT_TRUNCATE:
         return take_truncate(ordered, item, err);
     default:
-        if (group->marker_count < MAX_MARKERS &&
-            feed_marker(item->message, &group->markers[group->marker_count])) {
-            group->marker_count++;
+        if (feed_marker(item->message, &ordered->marker))
             ordered->has_marker = true;
-        }
         return true;
     }
 }
@@ -206,9 +201,11 @@ static bool take_commit(Ordered *ordered, const SpoolItem *item, Error *err)
     Lsn before = group->end;
 
     ordered->in_transaction = false;
-    for (int i = 0; i < group->marker_count; i++)
-        if (group->markers[i].end == 0)
-            group->markers[i].end = item->end;
+    if (ordered->has_marker) {
+        ordered->marker.end = item->end;
+        applier_note_marker(ordered->feed->applier, &ordered->marker);
+        group->marked = true;
+    }
     /* Of nothing that concerns this side: only the floor moves. */
     if (!group->open && !ordered->has_marker) {
         ordered->quiet = item->end;

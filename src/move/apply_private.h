@@ -35,7 +35,7 @@ struct Applier {
     bool want_pause;
     bool want_reload;
     int waiters;                 /* somebody waits for a position: the floor is raised at once */
-    Marker markers[MAX_MARKERS]; /* applied; a ring */
+    Marker markers[MAX_MARKERS]; /* that were read; a ring */
     int64_t marker_count;
     PGconn *connections[MAX_CONNECTIONS]; /* to be broken when we are to stop */
 };
@@ -49,8 +49,11 @@ typedef struct Done {
 
 void applier_note_done(Applier *applier, const Done *done);
 void applier_note_replay(Applier *applier);
-/* The floor is committed durably; then the markers below it count as applied. */
-void applier_note_floor(Applier *applier, Lsn floor, const Marker *markers, int count);
+/* Read from the stream; it counts as applied when the floor has passed it. Also when the answer to
+ * that commit was lost, and the floor is found there after connecting again. */
+void applier_note_marker(Applier *applier, const Marker *marker);
+/* It is committed durably. */
+void applier_note_floor(Applier *applier, Lsn floor);
 void applier_note_connected(Applier *applier);
 bool applier_is_awaited(Applier *applier);
 bool applier_wants_pause(Applier *applier);

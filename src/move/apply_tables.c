@@ -10,7 +10,6 @@ enum {
     OID_INT8 = 20,
     OID_INT2 = 21,
     OID_INT4 = 23,
-    OID_NAME = 19,
     OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
     OID_BPCHAR = 1042,
@@ -94,7 +93,8 @@ static bool type_fits(unsigned source, unsigned side)
         {OID_JSON,   OID_JSONB  },
     };
 
-    if (source == side || is_text(side) || (source >= FIRST_USER_OID && side >= FIRST_USER_OID))
+    if (source == side || (is_text(source) && is_text(side)) ||
+        (source >= FIRST_USER_OID && side >= FIRST_USER_OID))
         return true;
     for (size_t i = 0; i < COUNT_OF(wider); i++)
         if (source == wider[i][0] && side == wider[i][1])

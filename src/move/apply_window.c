@@ -41,8 +41,7 @@ typedef struct Window {
     double since;
     Lsn end;
     Done done;
-    Marker markers[MAX_MARKERS];
-    int marker_count;
+    bool marked; /* a marker is in it */
 } Window;
 
 typedef struct Net {
@@ -57,7 +56,9 @@ typedef struct Net {
     Window flight; /* that the workers commit */
     int64_t windows;
     bool in_transaction;
+    Marker marker; /* of the transaction that is read, where it has one */
     bool has_marker;
+    bool urgent;  /* a marker is committed, above the floor */
     bool rewound; /* the reader stands elsewhere: what was being read is void */
     Lsn commit;
     SpoolPosition begin; /* of the transaction that is read */
@@ -65,8 +66,6 @@ typedef struct Net {
     Lsn reached;
     Lsn quiet;
     double floor_s;
-    Marker markers[MAX_MARKERS]; /* committed, above the floor */
-    int marker_count;
 } Net;
 
 static void batch_reset(Batch *batch)
@@ -107,8 +106,8 @@ static bool raise_floor(Net *net, Lsn floor, Error *err)
         net->feed->floor = floor;
     }
     net->floor_s = clock_seconds();
-    applier_note_floor(net->feed->applier, net->feed->floor, net->markers, net->marker_count);
-    net->marker_count = 0;
+    applier_note_floor(net->feed->applier, net->feed->floor);
+    net->urgent = false;
     return true;
 }
 
@@ -118,9 +117,9 @@ static bool raise_floor_when_due(Net *net, bool idle, Error *err)
     Lsn floor = quiet ? net->quiet : net->reached;
     double age_ms = (clock_seconds() - net->floor_s) * 1000;
 
-    if (floor <= net->feed->floor && net->marker_count == 0)
+    if (floor <= net->feed->floor)
         return true;
-    bool due = net->marker_count > 0 || age_ms > FLOOR_MS || (idle && !quiet) ||
+    bool due = net->urgent || age_ms > FLOOR_MS || (idle && net->reached > net->feed->floor) ||
                applier_is_awaited(net->feed->applier);
     return !due || raise_floor(net, floor, err);
 }
@@ -238,8 +237,7 @@ static void note_flight(Net *net)
 
     net->reached = flight->end;
     applier_note_done(net->feed->applier, &flight->done);
-    for (int i = 0; i < flight->marker_count && net->marker_count < MAX_MARKERS; i++)
-        net->markers[net->marker_count++] = flight->markers[i];
+    net->urgent |= flight->marked;
     flight->open = false;
 }
 
@@ -464,8 +462,6 @@ static bool take_truncate(Net *net, const SpoolItem *item, Error *err)
 
 static bool take_message(Net *net, const SpoolItem *item, Error *err)
 {
-    Window *window = &net->window;
-
     net->rewound = false;
     switch (item->message->kind) {
     case PGOUTPUT_INSERT:
@@ -475,11 +471,8 @@ static bool take_message(Net *net, const SpoolItem *item, Error *err)
     case PGOUTPUT_TRUNCATE:
         return take_truncate(net, item, err);
     default:
-        if (window->marker_count < MAX_MARKERS &&
-            feed_marker(item->message, &window->markers[window->marker_count])) {
-            window->marker_count++;
+        if (feed_marker(item->message, &net->marker))
             net->has_marker = true;
-        }
         return true;
     }
 }
@@ -502,9 +495,11 @@ static bool take_commit(Net *net, const SpoolItem *item, Error *err)
     window->end = item->end;
     window->done.transactions++;
     window->done.time = item->time;
-    for (int i = 0; i < window->marker_count; i++)
-        if (window->markers[i].end == 0)
-            window->markers[i].end = item->end;
+    if (net->has_marker) {
+        net->marker.end = item->end;
+        applier_note_marker(net->feed->applier, &net->marker);
+        window->marked = true;
+    }
     if (!window->alone && !net->has_marker && !window->sent && !is_worth_sending(net))
         return true;
     if (window->alone)

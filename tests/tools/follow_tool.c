@@ -22,6 +22,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "follow_apply.h"
 #include "move/receive.h"
 #include "pg/pg.h"
 #include "pg/replication.h"
@@ -370,6 +371,8 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return usage("no command");
+    if (strcmp(argv[1], "apply") == 0)
+        return follow_apply(argc - 2, argv + 2);
     while (at < COUNT_OF(commands) && strcmp(argv[1], commands[at].name) != 0)
         at++;
     if (at == COUNT_OF(commands))
