@@ -43,6 +43,7 @@ static void live_on(const Invocation *inv, const LiveOptions *options)
     int log = open(log_path(inv), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, LOG_MODE);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+    cancel_forked();
     (void)setsid();
     if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(log, STDERR_FILENO) < 0)

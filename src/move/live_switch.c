@@ -100,7 +100,9 @@ static bool emit_marker(Switch *move, const char *marker, Lsn *ret, Error *err)
     PGconn *here = side(move, move->here);
     const char *params[] = {marker};
 
+    /* What is not flushed is not sent: where commits are not synchronous that takes a while. */
     return pg_exec(here, "BEGIN READ WRITE", err) &&
+           pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
            pg_query(here, sql_live_marker, COUNT_OF(params), params, &res, err) &&
            lsn_parse(PQgetvalue(res, 0, 0), ret) && pg_exec(here, "COMMIT", err);
 }
