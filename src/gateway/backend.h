@@ -3,7 +3,7 @@
  * the crew's threads; from then on its socket, and its TLS, are the worker's,
  * and messages are read and written as they are. Private to src/gateway.
  *
- * Why not libpq for the messages as well: docs/decisions/0007-gateway-wire.md.
+ * Why not libpq for the messages as well: docs/decisions/0008-gateway-wire.md.
  */
 #pragma once
 

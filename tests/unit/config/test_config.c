@@ -160,9 +160,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
     assert_true(config.relax_durability);
     assert_false(config.verify);
     assert_string_equal(config.gateway.listen, ":443");
-    assert_string_equal(config.gateway.databases, "a,b");
     assert_int_equal(config.gateway.max_request_bytes, 1000000);
-    assert_int_equal(config.gateway.drain_ms, 9);
     assert_true(config.gateway.cors);
     for (int i = 0; i < setting_count; i++) {
         /* A mapping of pairs and a section's head take lines of their own. */
