@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "move/keeper.h"
 #include "move/verify.h"
+#include "move/verify_again.h"
 
 enum {
     MAX_JOBS = 4, /* a side, where --jobs does not say */
@@ -151,13 +152,14 @@ static bool open_side(VerifyRun *run, VerifyServer *side, const char *given, Err
     if (!tables_list(side->conn, run->arena, &side->tables, &side->table_count, err))
         return error_add_context(err, "%s", side->name);
     /* A table that is truncated or rewritten after the snapshot reads as empty under it, without an
-     * error (rule 3). Whoever exported the snapshot holds the locks as well. */
+     * error (rule 3). Whoever exported the snapshot holds the locks as well. What is looked at
+     * again needs none, and an app that truncates would wait for them. */
     Keeper keeper = {.conn = side->conn, .snapshot = side->snapshot};
-    return given || keeper_lock(&keeper, side->tables, side->table_count, err) ||
+    return given || run->again || keeper_lock(&keeper, side->tables, side->table_count, err) ||
            error_add_context(err, "%s", side->name);
 }
 
-static int jobs_wanted(const Config *config)
+int verify_jobs(const Config *config)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -167,14 +169,14 @@ static int jobs_wanted(const Config *config)
 }
 
 /* Not to be known beforehand: nobody can prepare two rows with equal hashes. */
-static bool draw_seeds(VerifyRun *run, Error *err)
+bool verify_draw_seeds(VerifyRun *run, Error *err)
 {
     if (getrandom(run->seeds, sizeof run->seeds, 0) != (ssize_t)sizeof run->seeds)
         return error_set_errno(err, "draw random numbers");
     return true;
 }
 
-static bool open_sides(VerifyRun *run, Error *err)
+bool verify_open(VerifyRun *run, Error *err)
 {
     VerifyServer *source = &run->sides[VERIFY_SOURCE];
     VerifyServer *target = &run->sides[VERIFY_TARGET];
@@ -183,8 +185,16 @@ static bool open_sides(VerifyRun *run, Error *err)
     *target = (VerifyServer){.name = "target"};
     return url_parse(run->arena, run->config->source, "source", &source->url, err) &&
            url_parse(run->arena, run->config->target, "target", &target->url, err) &&
-           draw_seeds(run, err) && open_side(run, source, run->options->snapshot, err) &&
+           verify_draw_seeds(run, err) && open_side(run, source, run->options->snapshot, err) &&
            open_side(run, target, NULL, err);
+}
+
+void verify_close(VerifyRun *run)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++) {
+        pg_close(run->sides[side].conn);
+        run->sides[side].conn = NULL;
+    }
 }
 
 /* ---- the schema, beside the rows ---- */
@@ -270,14 +280,59 @@ static int64_t rows_of(const VerifyTable *table, VerifySide side)
     return rows;
 }
 
-static bool name_rows(VerifyRun *run, Error *err)
+bool verify_statement_begin(const VerifyRun *run, PGconn *conn, Error *err)
+{
+    return !run->again || pg_exec(conn, "SAVEPOINT statement", err);
+}
+
+bool verify_statement_end(const VerifyRun *run, PGconn *conn, Error *err)
+{
+    return !run->again || pg_exec(conn, "ROLLBACK TO statement; RELEASE statement", err);
+}
+
+void verify_add_table(VerifyRun *run, const VerifyTable *table)
+{
+    VerifyReport *report = run->report;
+    int count = report->differing_count;
+    DifferingTable *list = report->differing;
+
+    if ((count & (count - 1)) == 0) { /* 0 or a power of two: full */
+        list = arena_array(run->arena, (size_t)(count ? 2 * count : 1), sizeof *list);
+        if (count > 0)
+            memcpy(list, report->differing, (size_t)count * sizeof *list);
+        report->differing = list;
+    }
+    list[count] = (DifferingTable){
+        .name = table->name,
+        .rows_source = rows_of(table, VERIFY_SOURCE),
+        .rows_target = rows_of(table, VERIFY_TARGET),
+        .missing = table->missing,
+        .extra = table->extra,
+        .different = table->different,
+        .unlisted = table->unlisted,
+    };
+    report->differing_count = count + 1;
+}
+
+static bool name_rows_of(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIFY_SIDES],
+                         Error *err)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        if (!verify_statement_begin(run, streams[side], err))
+            return false;
+    if (!(table->key_count > 0 ? verify_rows : verify_bags)(run, table, streams, err))
+        return error_add_context(err, "compare rows of %s", table->name);
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        if (!verify_statement_end(run, streams[side], err))
+            return false;
+    return !run->again || again_flush(run->again, err);
+}
+
+bool verify_name_rows(VerifyRun *run, Error *err)
 {
     auto_conn PGconn *source = NULL;
     auto_conn PGconn *target = NULL;
-    VerifyReport *report = run->report;
 
-    report->differing =
-        arena_array(run->arena, (size_t)run->table_count, sizeof *report->differing);
     for (int i = 0; i < run->table_count; i++) {
         VerifyTable *table = &run->tables[i];
 
@@ -287,25 +342,18 @@ static bool name_rows(VerifyRun *run, Error *err)
                         !verify_join(&run->sides[VERIFY_TARGET], "verify", &target, err)))
             return false;
         PGconn *const streams[VERIFY_SIDES] = {source, target};
-        if (!(table->key_count > 0 ? verify_rows : verify_bags)(run, table, streams, err))
-            return error_add_context(err, "compare rows of %s", table->name);
-        report->differing[report->differing_count++] = (DifferingTable){
-            .name = table->name,
-            .rows_source = rows_of(table, VERIFY_SOURCE),
-            .rows_target = rows_of(table, VERIFY_TARGET),
-            .missing = table->missing,
-            .extra = table->extra,
-            .different = table->different,
-            .unlisted = table->unlisted,
-        };
+        if (!name_rows_of(run, table, streams, err))
+            return false;
+        if (table->missing + table->extra + table->different > 0)
+            verify_add_table(run, table);
     }
     return true;
 }
 
 static bool compare(VerifyRun *run, DumpThread *dump, Error *err)
 {
-    if (!open_sides(run, err) || !dump_start(run, dump, err) || !verify_plan(run, err) ||
-        !verify_scan(run, err) || !name_rows(run, err) || !verify_sequences(run, err) ||
+    if (!verify_open(run, err) || !dump_start(run, dump, err) || !verify_plan(run, err) ||
+        !verify_scan(run, err) || !verify_name_rows(run, err) || !verify_sequences(run, err) ||
         (!run->options->rows_only && !verify_states(run, err)))
         return false;
     run->report->tables = run->table_count;
@@ -321,7 +369,7 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
         .config = config,
         .options = options,
         .report = &report,
-        .jobs = jobs_wanted(config),
+        .jobs = verify_jobs(config),
     };
     DumpThread dump = {0};
     double started = clock_seconds();
@@ -329,8 +377,7 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
     bool ok = compare(&run, &dump, err);
     dump_wait(&dump);
     arena_free(dump.dump.arena);
-    for (int side = 0; side < VERIFY_SIDES; side++)
-        pg_close(run.sides[side].conn);
+    verify_close(&run);
     if (!ok && strcmp(err->sqlstate, "55P03") == 0) {
         err->code = ERR_SNAPSHOT;
         return error_hint(err, "A statement waits there for a lock on this table and stood in the "

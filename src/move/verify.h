@@ -17,6 +17,13 @@
  * verify_values.c  what differs within them
  * verify_bags.c    tables without a key
  * verify_schema.c  objects; verify_states.c, verify_sequences.c: what they hold
+ *
+ * While writers are at work (verify_live.h) a row that differs is only suspected, and looked at
+ * again:
+ *
+ * verify_live.c    the three comparisons
+ * verify_again.c   suspected rows, read again on both sides
+ * verify_counts.c  how many rows tables have, as far as the time allows
  */
 #pragma once
 
@@ -100,6 +107,12 @@ typedef struct VerifyServer {
     int table_count;
 } VerifyServer;
 
+/* A row that does not look alike on both sides. */
+typedef struct Suspect {
+    const char *const *keys;       /* texts of its key; NULL: a table without one */
+    int64_t hashes[VERIFY_HASHES]; /* without a key: all rows of these hashes */
+} Suspect;
+
 typedef struct VerifyRun {
     Arena *arena; /* the report's */
     const Config *config;
@@ -114,6 +127,7 @@ typedef struct VerifyRun {
     int note_count;
     int note_cap;
     int jobs;
+    struct Again *again; /* live: what differs is handed over there, and nothing is listed */
 } VerifyRun;
 
 /* Both schemas, dumped beside the scan by a thread of its own: the arena is the dump's. */
@@ -125,6 +139,19 @@ typedef struct VerifyDump {
 
 /* ---- verify.c ---- */
 
+int verify_jobs(const Config *config);
+bool verify_draw_seeds(VerifyRun *run, Error *err) MUST_USE;
+/* Both sides under snapshots of their own, with what has rows there. */
+bool verify_open(VerifyRun *run, Error *err) MUST_USE;
+void verify_close(VerifyRun *run);
+/* Names the rows of all tables whose buckets differ. */
+bool verify_name_rows(VerifyRun *run, Error *err) MUST_USE;
+/* Puts a table of which rows differ into the report. */
+void verify_add_table(VerifyRun *run, const VerifyTable *table);
+/* What a session under a snapshot has locked is given back at the end: an app that wants to
+ * TRUNCATE does not wait for a whole comparison. */
+bool verify_statement_begin(const VerifyRun *run, PGconn *conn, Error *err) MUST_USE;
+bool verify_statement_end(const VerifyRun *run, PGconn *conn, Error *err) MUST_USE;
 /* Another connection of this side under its snapshot. */
 bool verify_join(const VerifyServer *side, const char *role, PGconn **ret, Error *err) MUST_USE;
 /* Counts a difference and lists it. The texts live in run->arena. */
@@ -174,7 +201,11 @@ const char *verify_buckets_match_sql(Arena *arena, const VerifyTable *table, con
 
 /* ---- the steps ---- */
 
-/* Tables of both sides by name, their SQL and bounds of buckets. */
+/* Tables of both sides by name and the SQL of their rows. */
+bool verify_pair(VerifyRun *run, Error *err) MUST_USE;
+/* How the rows of one of them fall into buckets. */
+bool verify_buckets(VerifyRun *run, VerifyTable *table, Error *err) MUST_USE;
+/* Both, of all tables. */
 bool verify_plan(VerifyRun *run, Error *err) MUST_USE;
 
 /* Fills the buckets of every table that both sides have. */
@@ -192,9 +223,37 @@ typedef struct DifferentRow {
     const char *key; /* for people */
 } DifferentRow;
 
-/* Lists the columns in which these rows (at most VERIFY_LISTED) differ. */
+/* Lists the columns in which these rows (at most VERIFY_LISTED) differ, as `conns` see them. */
 bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow *rows, int count,
-                   Error *err) MUST_USE;
+                   PGconn *const conns[VERIFY_SIDES], Error *err) MUST_USE;
+
+/* Rows of one table that differ, as they are counted and listed. */
+typedef struct KeyedList {
+    VerifyRun *run;
+    VerifyTable *table;
+    PGconn *const *conns; /* to read their values by */
+    Arena *arena;         /* of `rows` */
+    DifferentRow rows[VERIFY_LISTED];
+    int count;
+} KeyedList;
+void keyed_one_sided(const KeyedList *list, VerifySide side, const char *const *keys);
+bool keyed_different(KeyedList *list, const char *const *keys, Error *err) MUST_USE;
+bool keyed_flush(KeyedList *list, Error *err) MUST_USE; /* at the end */
+
+/* Rows of a table without a key that one side has more often than the other. */
+typedef struct OddRow {
+    int64_t hashes[VERIFY_HASHES];
+    int64_t times[VERIFY_SIDES];
+} OddRow;
+typedef struct OddList {
+    VerifyRun *run;
+    VerifyTable *table;
+    PGconn *const *conns;
+    OddRow rows[VERIFY_LISTED];
+    int count;
+} OddList;
+bool odd_add(OddList *list, const OddRow *row, Error *err) MUST_USE;
+bool odd_flush(OddList *list, Error *err) MUST_USE;
 
 bool verify_sequences(VerifyRun *run, Error *err) MUST_USE;
 /* Materialised views' content, large objects' owners and privileges. */

@@ -11,6 +11,7 @@
 #include "core/cancel.h"
 #include "core/text.h"
 #include "move/verify.h"
+#include "move/verify_again.h"
 
 enum {
     ROWS_A_BATCH = 1000000,
@@ -30,17 +31,11 @@ enum {
     TEXT_ROW = VERIFY_HASHES,
 };
 
-typedef struct OddRow {
-    int64_t hashes[VERIFY_HASHES];
-    int64_t times[VERIFY_SIDES];
-} OddRow;
-
 typedef struct Bag {
     VerifyRun *run;
     VerifyTable *table;
     RowStream streams[VERIFY_SIDES];
-    OddRow odd[VERIFY_LISTED]; /* to be listed */
-    int odd_count;
+    OddList list;
 } Bag;
 
 static const char *columns_list(Arena *arena, const VerifyTable *table)
@@ -52,14 +47,14 @@ static const char *columns_list(Arena *arena, const VerifyTable *table)
     return arena_printf(arena, "ROW(%s)", text_str(&sql));
 }
 
-static bool fetch_texts(const Bag *bag, VerifySide side, PGresult **ret, Error *err)
+static bool fetch_texts(const OddList *list, VerifySide side, PGresult **ret, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    const VerifyTable *table = bag->table;
+    const VerifyTable *table = list->table;
     Text numbers = text_init(scratch, MAX_SQL);
 
-    for (int i = 0; i < bag->odd_count; i++)
-        text_addf(&numbers, "%s%lld", i ? "," : "", (long long)bag->odd[i].hashes[0]);
+    for (int i = 0; i < list->count; i++)
+        text_addf(&numbers, "%s%lld", i ? "," : "", (long long)list->rows[i].hashes[0]);
     const SqlPart parts[] = {
         {"hash1",   table->hashes[0]    },
         {"hash2",   table->hashes[1]    },
@@ -68,8 +63,8 @@ static bool fetch_texts(const Bag *bag, VerifySide side, PGresult **ret, Error *
         {"numbers",         arena_printf(scratch,"'{%s}'", text_str(&numbers))},
         {NULL, NULL    },
     };
-    return pg_query(bag->run->sides[side].conn, verify_fill(scratch, sql_verify_bag_texts, parts),
-                    0, NULL, ret, err);
+    return pg_query(list->conns[side], verify_fill(scratch, sql_verify_bag_texts, parts), 0, NULL,
+                    ret, err);
 }
 
 static const char *find_text(const PGresult *res, const OddRow *row)
@@ -81,48 +76,48 @@ static const char *find_text(const PGresult *res, const OddRow *row)
     return "(a row)";
 }
 
-static bool flush_odd(Bag *bag, Error *err)
+bool odd_flush(OddList *list, Error *err)
 {
     auto_result PGresult *source = NULL;
     auto_result PGresult *target = NULL;
-    Arena *arena = bag->run->arena;
+    Arena *arena = list->run->arena;
 
-    if (bag->odd_count == 0)
+    if (list->count == 0)
         return true;
-    if (!fetch_texts(bag, VERIFY_SOURCE, &source, err) ||
-        !fetch_texts(bag, VERIFY_TARGET, &target, err))
-        return error_add_context(err, "read rows of %s that differ", bag->table->name);
-    for (int i = 0; i < bag->odd_count; i++) {
-        const OddRow *row = &bag->odd[i];
+    if (!fetch_texts(list, VERIFY_SOURCE, &source, err) ||
+        !fetch_texts(list, VERIFY_TARGET, &target, err))
+        return error_add_context(err, "read rows of %s that differ", list->table->name);
+    for (int i = 0; i < list->count; i++) {
+        const OddRow *row = &list->rows[i];
         const char *text = find_text(row->times[VERIFY_SOURCE] > 0 ? source : target, row);
         int64_t more = row->times[VERIFY_SOURCE] - row->times[VERIFY_TARGET];
 
-        verify_add(bag->run, DIFFERENCE_COUNT, bag->table->name, NULL,
+        verify_add(list->run, DIFFERENCE_COUNT, list->table->name, NULL,
                    arena_printf(arena, "%s: %s on the source, %s on the target",
                                 verify_shown(arena, text, ROW_SHOWN),
                                 text_count(arena, row->times[VERIFY_SOURCE]),
                                 text_count(arena, row->times[VERIFY_TARGET])));
         /* One is counted with the listing; here the others of the same row. */
-        bag->run->report->differences += llabs(more) - 1;
+        list->run->report->differences += llabs(more) - 1;
     }
-    bag->odd_count = 0;
+    list->count = 0;
     return true;
 }
 
-static bool note_odd(Bag *bag, const OddRow *row, Error *err)
+bool odd_add(OddList *list, const OddRow *row, Error *err)
 {
     int64_t more = row->times[VERIFY_SOURCE] - row->times[VERIFY_TARGET];
 
     if (more > 0)
-        bag->table->missing += more;
+        list->table->missing += more;
     else
-        bag->table->extra -= more;
-    if (!verify_lists(bag->run, bag->table)) {
-        bag->run->report->differences += llabs(more);
+        list->table->extra -= more;
+    if (!verify_lists(list->run, list->table)) {
+        list->run->report->differences += llabs(more);
         return true;
     }
-    bag->odd[bag->odd_count++] = *row;
-    return bag->odd_count < VERIFY_LISTED || flush_odd(bag, err);
+    list->rows[list->count++] = *row;
+    return list->count < VERIFY_LISTED || odd_flush(list, err);
 }
 
 static int64_t hash_at(const RowStream *stream, int number)
@@ -143,6 +138,16 @@ static int compare_rows(const RowStream *source, const RowStream *target)
     return 0;
 }
 
+static bool note(Bag *bag, const OddRow *row, Error *err)
+{
+    const Suspect suspect = {
+        .hashes = {row->hashes[0], row->hashes[1]}
+    };
+
+    return bag->run->again ? again_suspect(bag->run->again, bag->table, &suspect, err)
+                           : odd_add(&bag->list, row, err);
+}
+
 static bool merge_step(Bag *bag, Error *err)
 {
     RowStream *source = &bag->streams[VERIFY_SOURCE];
@@ -157,7 +162,7 @@ static bool merge_step(Bag *bag, Error *err)
         row.times[VERIFY_SOURCE] = pg_cell_i64(source->res, 0, BAG_TIMES);
     if (order >= 0)
         row.times[VERIFY_TARGET] = pg_cell_i64(target->res, 0, BAG_TIMES);
-    if (row.times[VERIFY_SOURCE] != row.times[VERIFY_TARGET] && !note_odd(bag, &row, err))
+    if (row.times[VERIFY_SOURCE] != row.times[VERIFY_TARGET] && !note(bag, &row, err))
         return false;
     return (order > 0 || stream_next(source, err)) && (order < 0 || stream_next(target, err));
 }
@@ -198,14 +203,20 @@ static bool merge_buckets(Bag *bag, const int *buckets, int count, PGconn *const
     bool ok = merge_streams(bag, sql, conns, err);
     for (int side = 0; side < VERIFY_SIDES; side++)
         stream_close(&bag->streams[side]);
-    return ok && flush_odd(bag, err);
+    return ok && odd_flush(&bag->list, err);
 }
 
 bool verify_bags(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIFY_SIDES],
                  Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    Bag bag = {.run = run, .table = table};
+    PGconn *const holders[VERIFY_SIDES] = {run->sides[VERIFY_SOURCE].conn,
+                                           run->sides[VERIFY_TARGET].conn};
+    Bag bag = {
+        .run = run,
+        .table = table,
+        .list = {.run = run, .table = table, .conns = holders},
+    };
     int *batch = arena_array(scratch, (size_t)table->bucket_count, sizeof *batch);
     int count = 0;
     int64_t rows = 0;

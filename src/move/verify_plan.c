@@ -160,7 +160,7 @@ static bool choose_ranges(VerifyRun *run, VerifyTable *table, int ranges, Error 
     return true;
 }
 
-static bool choose_buckets(VerifyRun *run, VerifyTable *table, Error *err)
+bool verify_buckets(VerifyRun *run, VerifyTable *table, Error *err)
 {
     int64_t source = rows_estimate(table->of[VERIFY_SOURCE]);
     int64_t target = rows_estimate(table->of[VERIFY_TARGET]);
@@ -179,7 +179,7 @@ static bool choose_buckets(VerifyRun *run, VerifyTable *table, Error *err)
     return true;
 }
 
-static bool plan_table(VerifyRun *run, VerifyTable *table, Error *err)
+static void describe(VerifyRun *run, VerifyTable *table)
 {
     table->recode =
         strcmp(run->sides[VERIFY_SOURCE].encoding, run->sides[VERIFY_TARGET].encoding) != 0;
@@ -187,7 +187,6 @@ static bool plan_table(VerifyRun *run, VerifyTable *table, Error *err)
     choose_key(run->arena, table);
     for (int i = 0; i < VERIFY_HASHES; i++)
         table->hashes[i] = verify_hash_sql(run->arena, table, run->seeds[i]);
-    return choose_buckets(run, table, err);
 }
 
 /* Partitions whose rows may lie in another of them on the other side: one table, read through its
@@ -300,13 +299,22 @@ static bool add_large_objects(VerifyRun *run, Error *err)
     return true;
 }
 
-bool verify_plan(VerifyRun *run, Error *err)
+bool verify_pair(VerifyRun *run, Error *err)
 {
     pair_tables(run);
     if (!add_large_objects(run, err))
         return error_add_context(err, "look for large objects");
     for (int i = 0; i < run->table_count; i++)
-        if (!plan_table(run, &run->tables[i], err))
+        describe(run, &run->tables[i]);
+    return true;
+}
+
+bool verify_plan(VerifyRun *run, Error *err)
+{
+    if (!verify_pair(run, err))
+        return false;
+    for (int i = 0; i < run->table_count; i++)
+        if (!verify_buckets(run, &run->tables[i], err))
             return false;
     return true;
 }

@@ -4,6 +4,7 @@
 #include "core/cancel.h"
 #include "core/text.h"
 #include "move/verify.h"
+#include "move/verify_again.h"
 
 enum {
     ROWS_A_BATCH = 1000000, /* what a server has to sort at once */
@@ -50,16 +51,9 @@ void stream_close(RowStream *stream)
     stream->res = NULL;
 }
 
-typedef struct Merge {
-    VerifyRun *run;
-    VerifyTable *table;
-    RowStream streams[VERIFY_SIDES];
-    Arena *pending_arena;
-    DifferentRow pending[VERIFY_LISTED];
-    int pending_count;
-} Merge;
+/* ---- what is counted and listed ---- */
 
-static const char *key_shown(Arena *arena, const VerifyTable *table, const PGresult *row)
+static const char *key_shown(Arena *arena, const VerifyTable *table, const char *const *keys)
 {
     Text names = text_init(arena, MAX_KEY);
     Text values = text_init(arena, MAX_KEY);
@@ -68,59 +62,88 @@ static const char *key_shown(Arena *arena, const VerifyTable *table, const PGres
         const VerifyColumn *column = &table->columns[table->key[i]];
 
         text_addf(&names, "%s%s", i ? ", " : "", column->of[VERIFY_SOURCE]->name);
-        text_addf(&values, "%s%s", i ? ", " : "",
-                  verify_shown(arena, PQgetvalue(row, 0, ROW_KEY + i), KEY_SHOWN));
+        text_addf(&values, "%s%s", i ? ", " : "", verify_shown(arena, keys[i], KEY_SHOWN));
     }
     return arena_printf(arena, "(%s)=(%s)", text_str(&names), text_str(&values));
 }
 
-static void note_one_sided(Merge *merge, VerifySide side)
+void keyed_one_sided(const KeyedList *list, VerifySide side, const char *const *keys)
 {
-    VerifyTable *table = merge->table;
+    VerifyTable *table = list->table;
     bool missing = side == VERIFY_SOURCE;
 
     if (missing)
         table->missing++;
     else
         table->extra++;
-    if (!verify_lists(merge->run, table)) {
-        merge->run->report->differences++;
+    if (!verify_lists(list->run, table)) {
+        list->run->report->differences++;
         return;
     }
-    verify_add(merge->run, missing ? DIFFERENCE_MISSING : DIFFERENCE_EXTRA, table->name,
-               key_shown(merge->run->arena, table, merge->streams[side].res),
+    verify_add(list->run, missing ? DIFFERENCE_MISSING : DIFFERENCE_EXTRA, table->name,
+               key_shown(list->run->arena, table, keys),
                missing ? "only on the source" : "only on the target");
 }
 
-static bool flush_pending(Merge *merge, Error *err)
+bool keyed_flush(KeyedList *list, Error *err)
 {
-    int count = merge->pending_count;
+    int count = list->count;
 
-    merge->pending_count = 0;
+    list->count = 0;
     if (count == 0)
         return true;
-    bool ok = verify_values(merge->run, merge->table, merge->pending, count, err);
-    arena_reset(merge->pending_arena);
+    bool ok = verify_values(list->run, list->table, list->rows, count, list->conns, err);
+    arena_reset(list->arena);
     return ok;
 }
 
-static bool note_different(Merge *merge, Error *err)
+bool keyed_different(KeyedList *list, const char *const *keys, Error *err)
 {
-    const PGresult *row = merge->streams[VERIFY_SOURCE].res;
-    Arena *arena = merge->pending_arena;
-    VerifyTable *table = merge->table;
+    VerifyTable *table = list->table;
 
     table->different++;
-    if (!verify_lists(merge->run, table)) {
-        merge->run->report->differences++;
+    if (!verify_lists(list->run, table)) {
+        list->run->report->differences++;
         return true;
     }
-    const char **keys = arena_array(arena, (size_t)table->key_count, sizeof *keys);
+    const char **own = arena_array(list->arena, (size_t)table->key_count, sizeof *own);
     for (int i = 0; i < table->key_count; i++)
-        keys[i] = arena_strdup(arena, PQgetvalue(row, 0, ROW_KEY + i));
-    merge->pending[merge->pending_count++] =
-        (DifferentRow){.keys = keys, .key = key_shown(merge->run->arena, table, row)};
-    return merge->pending_count < VERIFY_LISTED || flush_pending(merge, err);
+        own[i] = arena_strdup(list->arena, keys[i]);
+    list->rows[list->count++] =
+        (DifferentRow){.keys = own, .key = key_shown(list->run->arena, table, own)};
+    return list->count < VERIFY_LISTED || keyed_flush(list, err);
+}
+
+/* ---- rows of both sides, merged ---- */
+
+typedef struct Merge {
+    VerifyRun *run;
+    VerifyTable *table;
+    RowStream streams[VERIFY_SIDES];
+    KeyedList list;
+    int64_t found;
+} Merge;
+
+/* An index has at most 32 columns. */
+enum {
+    MAX_KEY_COLUMNS = 32
+};
+
+static bool note(Merge *merge, int order, Error *err)
+{
+    VerifySide side = order <= 0 ? VERIFY_SOURCE : VERIFY_TARGET;
+    const char *keys[MAX_KEY_COLUMNS];
+
+    assert(merge->table->key_count <= MAX_KEY_COLUMNS);
+    for (int i = 0; i < merge->table->key_count; i++)
+        keys[i] = PQgetvalue(merge->streams[side].res, 0, ROW_KEY + i);
+    merge->found++;
+    if (merge->run->again)
+        return again_suspect(merge->run->again, merge->table, &(Suspect){.keys = keys}, err);
+    if (order == 0)
+        return keyed_different(&merge->list, keys, err);
+    keyed_one_sided(&merge->list, side, keys);
+    return true;
 }
 
 /* < 0: the source's row comes first. */
@@ -150,18 +173,12 @@ static bool hashes_equal(const Merge *merge)
 
 static bool merge_step(Merge *merge, Error *err)
 {
-    RowStream *source = &merge->streams[VERIFY_SOURCE];
-    RowStream *target = &merge->streams[VERIFY_TARGET];
     int order = compare_keys(merge);
 
-    if (order != 0) {
-        VerifySide side = order < 0 ? VERIFY_SOURCE : VERIFY_TARGET;
-        note_one_sided(merge, side);
-        return stream_next(&merge->streams[side], err);
-    }
-    if (!hashes_equal(merge) && !note_different(merge, err))
+    if ((order != 0 || !hashes_equal(merge)) && !note(merge, order, err))
         return false;
-    return stream_next(source, err) && stream_next(target, err);
+    return (order > 0 || stream_next(&merge->streams[VERIFY_SOURCE], err)) &&
+           (order < 0 || stream_next(&merge->streams[VERIFY_TARGET], err));
 }
 
 static bool merge_streams(Merge *merge, const char *sql[VERIFY_SIDES], PGconn *const conns[],
@@ -199,14 +216,14 @@ static bool merge_buckets(Merge *merge, const int *buckets, int count, PGconn *c
         };
         sql[side] = verify_fill(scratch, sql_verify_keyed_rows, parts);
     }
-    int64_t before = table->missing + table->extra + table->different;
+    int64_t before = merge->found;
     bool ok = merge_streams(merge, sql, conns, err);
     for (int side = 0; side < VERIFY_SIDES; side++)
         stream_close(&merge->streams[side]);
-    if (!ok || !flush_pending(merge, err))
+    if (!ok || !keyed_flush(&merge->list, err))
         return false;
     /* Never taken for equal: a type whose text is not stable, or a server at fault. */
-    if (table->missing + table->extra + table->different == before)
+    if (merge->found == before)
         return error_set(err, ERR_WRONG_STATE,
                          "%s: the sums of its rows differ, but no row does: its values read "
                          "otherwise each time",
@@ -233,7 +250,13 @@ bool verify_rows(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIF
 {
     auto_arena Arena *scratch = arena_new();
     auto_arena Arena *pending = arena_new();
-    Merge merge = {.run = run, .table = table, .pending_arena = pending};
+    PGconn *const holders[VERIFY_SIDES] = {run->sides[VERIFY_SOURCE].conn,
+                                           run->sides[VERIFY_TARGET].conn};
+    Merge merge = {
+        .run = run,
+        .table = table,
+        .list = {.run = run, .table = table, .conns = holders, .arena = pending},
+    };
     int *batch = arena_array(scratch, (size_t)table->bucket_count, sizeof *batch);
     int count = 0;
     int64_t rows = 0;

@@ -122,6 +122,8 @@ static bool run_task(Scan *scan, PGconn *conn, const ScanTask *task, VerifySide 
 {
     auto_result PGresult *res = NULL;
 
+    if (!verify_statement_begin(scan->run, conn, err))
+        return false;
     if (!query_sums(conn, task, side, &res, err)) {
         if (strcmp(err->sqlstate, "42P01") == 0)
             (void)error_hint(err, "It was dropped or renamed meanwhile: run verify again.");
@@ -129,7 +131,7 @@ static bool run_task(Scan *scan, PGconn *conn, const ScanTask *task, VerifySide 
                                  scan->run->sides[side].name);
     }
     add_sums(scan, task, side, res);
-    return true;
+    return verify_statement_end(scan->run, conn, err);
 }
 
 static bool work(Scan *scan, VerifySide side, Error *err)

@@ -45,8 +45,8 @@ static const char *values_list(Arena *arena, const VerifyTable *table)
     return text_str(&sql);
 }
 
-static bool fetch_values(const VerifyServer *side, VerifySide number, const Rows *rows,
-                         PGresult **ret, Error *err)
+static bool fetch_values(PGconn *conn, VerifySide number, const Rows *rows, PGresult **ret,
+                         Error *err)
 {
     const VerifyTable *table = rows->table;
     auto_arena Arena *scratch = arena_new();
@@ -69,7 +69,7 @@ static bool fetch_values(const VerifyServer *side, VerifySide number, const Rows
         {"match",   text_str(&match)},
         {NULL,  NULL   },
     };
-    return pg_query(side->conn, verify_fill(scratch, sql_verify_values, parts), 0, NULL, ret, err);
+    return pg_query(conn, verify_fill(scratch, sql_verify_values, parts), 0, NULL, ret, err);
 }
 
 static void read_values(Arena *arena, const PGresult *res, const VerifyTable *table, Value *values)
@@ -172,7 +172,7 @@ static const char *row_detail(Arena *arena, const VerifyTable *table, const Valu
 }
 
 bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow *rows, int count,
-                   Error *err)
+                   PGconn *const conns[VERIFY_SIDES], Error *err)
 {
     auto_arena Arena *scratch = arena_new();
     size_t cells = (size_t)count * (size_t)table->column_count;
@@ -182,7 +182,7 @@ bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow 
     for (int side = 0; side < VERIFY_SIDES; side++) {
         auto_result PGresult *res = NULL;
 
-        if (!fetch_values(&run->sides[side], (VerifySide)side, &all, &res, err))
+        if (!fetch_values(conns[side], (VerifySide)side, &all, &res, err))
             return error_add_context(err, "read rows of %s that differ", table->name);
         values[side] = arena_array(scratch, cells, sizeof(Value));
         read_values(scratch, res, table, values[side]);

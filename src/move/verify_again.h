@@ -1,0 +1,45 @@
+/*
+ * Rows read again while writers are at work (MOVE.md 35). Private to src/move/verify*.c.
+ *
+ * A row is read on the source, then everything that is committed there is waited for, then the row
+ * is read on the target, and once more on the source. The same on both sides: it was on its way.
+ * Unchanged on the source, and otherwise on the target: it differs. Else it has changed meanwhile,
+ * and the next round tells; after some rounds it counts as touched, to be compared another time.
+ */
+#pragma once
+
+#include "move/verify.h"
+#include "move/verify_live.h"
+
+/* A row as one side has it. */
+typedef struct RowState {
+    int64_t times; /* 0: it is not there */
+    uint64_t hashes[VERIFY_HASHES];
+    uint64_t version; /* changes with every update; 0: not known */
+} RowState;
+
+typedef struct Again {
+    VerifyRun *run;
+    const VerifyLive *live;
+    PGconn *conns[VERIFY_SIDES]; /* each statement has a snapshot of its own; made when needed */
+    Arena *arena;                /* of the list */
+    VerifyTable *table;
+    Suspect *list;
+    int count;
+    int cap;
+    int64_t rechecked; /* rows that were on their way */
+    int64_t changing;  /* rows that changed each time they were looked at */
+} Again;
+
+bool row_states_equal(const RowState *a, const RowState *b);
+/* What `conn` sees of these rows. */
+bool rows_read(PGconn *conn, VerifySide side, const VerifyTable *table, const Suspect *rows,
+               int count, RowState *ret, Error *err) MUST_USE;
+
+bool again_connect(Again *again, Error *err) MUST_USE;
+void again_close(Again *again);
+/* Until everything that is committed on the source by now is applied. */
+bool again_wait(Again *again, Error *err) MUST_USE;
+bool again_suspect(Again *again, VerifyTable *table, const Suspect *suspect, Error *err) MUST_USE;
+/* Judges all that are suspected. */
+bool again_flush(Again *again, Error *err) MUST_USE;

@@ -1,0 +1,481 @@
+#include "move/verify_live.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "move/verify.h"
+#include "move/verify_again.h"
+#include "move/verify_counts.h"
+
+enum {
+    BYTES_A_SECOND = 40000000, /* of a table compared inside the pause: a slow server */
+};
+
+static const VerifyOptions options_of_rows = {.rows_only = true};
+
+/* What the stream had touched when the comparison began. */
+typedef struct Taken {
+    TouchedTable *tables;
+    int count;
+    int whole;
+    int64_t keys;
+} Taken;
+
+static Taken take(Arena *arena, const VerifyLive *live)
+{
+    Taken taken = {0};
+
+    if (live->touched)
+        touched_take(live->touched, arena, &taken.tables, &taken.count);
+    for (int i = 0; i < taken.count; i++) {
+        taken.whole += taken.tables[i].whole;
+        taken.keys += taken.tables[i].key_count;
+    }
+    return taken;
+}
+
+static void put_back(const VerifyLive *live, const Taken *taken)
+{
+    if (live->touched)
+        touched_put_back(live->touched, taken->tables, taken->count);
+}
+
+static bool start_run(VerifyRun *run, Arena *arena, const VerifyLive *live,
+                      const VerifyOptions *options, VerifyLiveReport *report, Error *err)
+{
+    *run = (VerifyRun){
+        .arena = arena,
+        .config = live->config,
+        .options = options,
+        .report = &report->report,
+        .jobs = verify_jobs(live->config),
+        .sides = {{.name = "source"}, {.name = "target"}},
+    };
+    if (live->identities)
+        return error_set(err, ERR_WRONG_STATE,
+                         "rows whose identities are mapped cannot be compared yet");
+    return url_parse(arena, live->config->source, "source", &run->sides[VERIFY_SOURCE].url, err) &&
+           url_parse(arena, live->config->target, "target", &run->sides[VERIFY_TARGET].url, err) &&
+           verify_draw_seeds(run, err);
+}
+
+/* What was not clean counts as touched again. */
+static bool conclude(const VerifyLive *live, const Taken *taken, bool ok, double started,
+                     VerifyLiveReport *report)
+{
+    if (!ok || report->report.differences > 0)
+        put_back(live, taken);
+    report->seconds = clock_seconds() - started;
+    report->report.seconds = report->seconds;
+    report->report.verified = ok && report->report.differences == 0;
+    report->report.schema_skipped = "compared by its fingerprint";
+    return ok;
+}
+
+/* ---- everything ---- */
+
+static bool compare_whole(VerifyRun *run, Again *again, Error *err)
+{
+    /* What was touched before is committed on the target before it is looked at. */
+    if (!again_connect(again, err) || !again_wait(again, err) || !verify_open(run, err) ||
+        !verify_plan(run, err) || !verify_scan(run, err) || !verify_name_rows(run, err))
+        return false;
+    run->report->tables = run->table_count;
+    return true;
+}
+
+bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
+{
+    double started = clock_seconds();
+    const VerifyOptions options = {.rows_only = true, .watch = live->watch};
+    VerifyLiveReport report = {0};
+    VerifyRun run;
+    Again again = {.run = &run, .live = live};
+    Taken taken = take(arena, live);
+
+    bool ok = start_run(&run, arena, live, &options, &report, err);
+    run.again = &again;
+    ok = ok && compare_whole(&run, &again, err);
+    report.rechecked = again.rechecked;
+    report.tables_whole = run.table_count;
+    verify_close(&run);
+    again_close(&again);
+    if (!conclude(live, &taken, ok, started, &report))
+        return false;
+    log_debug("compared while writers go on", kv_i64("rows", report.report.rows),
+              kv_i64("rechecked", report.rechecked), kv_i64("changing", again.changing));
+    *ret = report;
+    return true;
+}
+
+/* ---- what was touched ---- */
+
+/* One side's part of a comparison, by a thread of its own. */
+typedef struct Half {
+    VerifyRun *run;
+    VerifySide side;
+    Arena *arena;
+    bool (*work)(struct Half *half, Error *err);
+    void *context;
+    pthread_t thread;
+    bool ok;
+    Error error;
+} Half;
+
+static void *half_main(void *arg)
+{
+    Half *half = arg;
+
+    half->ok = half->work(half, &half->error);
+    return NULL;
+}
+
+/* The target's in this thread. */
+static bool run_halves(Half *halves, bool (*work)(Half *half, Error *err), Error *err)
+{
+    Half *source = &halves[VERIFY_SOURCE];
+    Half *target = &halves[VERIFY_TARGET];
+
+    source->work = work;
+    target->work = work;
+    int failed = pthread_create(&source->thread, NULL, half_main, source);
+    if (failed)
+        return error_set(err, ERR_IO, "start a thread: %s", strerror(failed));
+    (void)half_main(target);
+    (void)pthread_join(source->thread, NULL);
+    if (source->ok && target->ok)
+        return true;
+    *err = source->ok ? target->error : source->error;
+    return error_add_context(err, "%s", source->ok ? "target" : "source");
+}
+
+static bool open_half(Half *half, Error *err)
+{
+    VerifyServer *server = &half->run->sides[half->side];
+
+    if (!pg_connect(&server->url, "verify", &server->conn, err) ||
+        !pg_exec(server->conn, "SET jit = off; SET max_parallel_workers_per_gather = 0", err))
+        return error_add_context(err, "connect");
+    server->encoding = PQparameterStatus(server->conn, "server_encoding");
+    return tables_list(server->conn, half->arena, &server->tables, &server->table_count, err);
+}
+
+/* A touched table with its keys as rows to be read. */
+typedef struct TouchedRows {
+    VerifyTable *table; /* a copy of its own, with the key by which the stream knows the rows */
+    VerifyTable *shared;
+    Suspect *rows;
+    int count;
+    RowState *states[VERIFY_SIDES];
+} TouchedRows;
+
+typedef struct TouchedSet {
+    TouchedRows *tables;
+    int count;
+} TouchedSet;
+
+static VerifyTable *table_of(const VerifyRun *run, const TouchedTable *touched)
+{
+    const VerifyServer *source = &run->sides[VERIFY_SOURCE];
+    const Table *of =
+        tables_find(source->tables, source->table_count, touched->schema, touched->name);
+
+    for (int i = 0; of && i < run->table_count; i++) {
+        const Table *here = run->tables[i].of[VERIFY_SOURCE];
+        bool same = of->root ? here->root && strcmp(here->root, of->root) == 0 : here == of;
+        if (same)
+            return &run->tables[i];
+    }
+    return NULL;
+}
+
+static bool set_key(Arena *arena, VerifyTable *table, const TouchedTable *touched)
+{
+    int *key = arena_array(arena, (size_t)touched->column_count, sizeof *key);
+    int found = 0;
+
+    for (int i = 0; i < touched->column_count; i++)
+        for (int c = 0; c < table->column_count; c++)
+            if (strcmp(table->columns[c].of[VERIFY_SOURCE]->name, touched->columns[i]) == 0)
+                key[found++] = c;
+    table->key = key;
+    table->key_count = found;
+    return found > 0 && found == touched->column_count;
+}
+
+static bool fail_unknown(const VerifyRun *run, const TouchedTable *touched, Error *err)
+{
+    return error_set(err, ERR_WRONG_STATE,
+                     "%s has been written to, but is not there on both sides with its key",
+                     verify_name(run->arena, touched->schema, touched->name));
+}
+
+static bool plan_touched(VerifyRun *run, const Taken *taken, TouchedSet *ret, Error *err)
+{
+    Arena *arena = run->arena;
+
+    ret->tables = arena_array(arena, (size_t)taken->count, sizeof *ret->tables);
+    for (int i = 0; i < taken->count; i++) {
+        const TouchedTable *touched = &taken->tables[i];
+        TouchedRows *rows = &ret->tables[ret->count];
+
+        if (touched->whole)
+            continue;
+        rows->shared = table_of(run, touched);
+        if (!rows->shared)
+            return fail_unknown(run, touched, err);
+        rows->table = arena_alloc(arena, sizeof *rows->table);
+        *rows->table = *rows->shared;
+        if (!set_key(arena, rows->table, touched))
+            return fail_unknown(run, touched, err);
+        rows->count = touched->key_count;
+        rows->rows = arena_array(arena, (size_t)rows->count, sizeof *rows->rows);
+        for (int k = 0; k < rows->count; k++)
+            rows->rows[k].keys = touched->keys[k].values;
+        for (int side = 0; side < VERIFY_SIDES; side++)
+            rows->states[side] = arena_array(arena, (size_t)rows->count, sizeof(RowState));
+        ret->count++;
+    }
+    return true;
+}
+
+static bool read_half(Half *half, Error *err)
+{
+    const TouchedSet *set = half->context;
+    PGconn *conn = half->run->sides[half->side].conn;
+
+    for (int i = 0; i < set->count; i++) {
+        const TouchedRows *rows = &set->tables[i];
+        if (!rows_read(conn, half->side, rows->table, rows->rows, rows->count,
+                       rows->states[half->side], err))
+            return false;
+    }
+    return true;
+}
+
+static bool rows_differ(const TouchedRows *rows, int at)
+{
+    return !row_states_equal(&rows->states[VERIFY_SOURCE][at], &rows->states[VERIFY_TARGET][at]);
+}
+
+static void add_found(VerifyRun *run, const TouchedSet *set)
+{
+    for (int i = 0; i < set->count; i++) {
+        const VerifyTable *table = set->tables[i].table;
+        if (table->missing + table->extra + table->different > 0)
+            verify_add_table(run, table);
+    }
+}
+
+static bool compare_touched(VerifyRun *run, Half *halves, const Taken *taken, Error *err)
+{
+    TouchedSet set = {0};
+    Again *again = run->again;
+
+    if (!run_halves(halves, open_half, err) || !verify_pair(run, err) ||
+        !plan_touched(run, taken, &set, err))
+        return false;
+    for (int side = 0; side < VERIFY_SIDES; side++) {
+        halves[side].context = &set;
+        again->conns[side] = run->sides[side].conn; /* in no transaction, as they must be */
+    }
+    if (!again_wait(again, err) || !run_halves(halves, read_half, err))
+        return false;
+    for (int i = 0; i < set.count; i++) {
+        TouchedRows *rows = &set.tables[i];
+        for (int at = 0; at < rows->count; at++)
+            if (rows_differ(rows, at) && !again_suspect(again, rows->table, &rows->rows[at], err))
+                return false;
+    }
+    if (!again_flush(again, err))
+        return false;
+    add_found(run, &set);
+    run->report->tables = set.count;
+    return true;
+}
+
+static void halves_init(Half *halves, VerifyRun *run)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        halves[side] = (Half){.run = run, .side = (VerifySide)side, .arena = arena_new()};
+}
+
+static void halves_free(Half *halves)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        arena_free(halves[side].arena);
+}
+
+/* Tables that are touched as a whole are left for verify_live_whole(). */
+static Taken only_keys(Arena *arena, const VerifyLive *live, const Taken *taken)
+{
+    Taken keys = {.tables = arena_array(arena, (size_t)taken->count, sizeof(TouchedTable))};
+
+    for (int i = 0; i < taken->count; i++) {
+        if (taken->tables[i].whole)
+            touched_put_back(live->touched, &taken->tables[i], 1);
+        else
+            keys.tables[keys.count++] = taken->tables[i];
+    }
+    keys.keys = taken->keys;
+    return keys;
+}
+
+bool verify_live_touched(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
+{
+    double started = clock_seconds();
+    VerifyLiveReport report = {0};
+    VerifyRun run;
+    Again again = {.run = &run, .live = live};
+    Half halves[VERIFY_SIDES];
+    Taken taken = take(arena, live);
+    Taken keys = only_keys(arena, live, &taken);
+
+    bool ok = start_run(&run, arena, live, &options_of_rows, &report, err);
+    run.again = &again;
+    halves_init(halves, &run);
+    ok = ok && (keys.count == 0 || compare_touched(&run, halves, &keys, err));
+    report.rechecked = again.rechecked;
+    report.keys_compared = keys.keys;
+    report.report.rows = keys.keys;
+    again.conns[VERIFY_SOURCE] = NULL;
+    again.conns[VERIFY_TARGET] = NULL;
+    again_close(&again);
+    verify_close(&run);
+    halves_free(halves);
+    if (!conclude(live, &keys, ok, started, &report))
+        return false;
+    *ret = report;
+    return true;
+}
+
+/* ---- inside the pause ---- */
+
+/* Nobody writes: what differs, differs. */
+static bool report_touched(VerifyRun *run, const TouchedSet *set, Error *err)
+{
+    PGconn *const conns[VERIFY_SIDES] = {run->sides[VERIFY_SOURCE].conn,
+                                         run->sides[VERIFY_TARGET].conn};
+
+    for (int i = 0; i < set->count; i++) {
+        const TouchedRows *rows = &set->tables[i];
+        auto_arena Arena *listed = arena_new();
+        KeyedList list = {.run = run, .table = rows->table, .conns = conns, .arena = listed};
+
+        for (int at = 0; at < rows->count; at++) {
+            bool here = rows->states[VERIFY_SOURCE][at].times > 0;
+            bool there = rows->states[VERIFY_TARGET][at].times > 0;
+
+            if (!rows_differ(rows, at))
+                continue;
+            if (here != there)
+                keyed_one_sided(&list, here ? VERIFY_SOURCE : VERIFY_TARGET, rows->rows[at].keys);
+            else if (!keyed_different(&list, rows->rows[at].keys, err))
+                return false;
+        }
+        if (!keyed_flush(&list, err))
+            return false;
+    }
+    add_found(run, set);
+    return true;
+}
+
+static bool fail_unverified(const VerifyRun *run, const Taken *taken, int64_t bytes, Error *err)
+{
+    const char *name = "";
+
+    for (int i = 0; i < taken->count && !*name; i++)
+        if (taken->tables[i].whole)
+            name = verify_name(run->arena, taken->tables[i].schema, taken->tables[i].name);
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "%d %s (%s%s) not verified since the start, and too large to be compared "
+                    "inside the pause (%" PRId64 " MB)",
+                    taken->whole, taken->whole == 1 ? "table is" : "tables are", name,
+                    taken->whole == 1 ? "" : ", ...", bytes / 1000000);
+    return error_hint(err, "Run `homeport verify`, then try again.");
+}
+
+/* Tables touched as a whole, in a list of their own; *ret_bytes: of the larger side each. */
+static bool choose_whole(VerifyRun *run, const Taken *taken, VerifyRun *ret, int64_t *ret_bytes,
+                         Error *err)
+{
+    *ret = *run;
+    ret->tables = arena_array(run->arena, (size_t)taken->count, sizeof *ret->tables);
+    ret->table_count = 0;
+    *ret_bytes = 0;
+    for (int i = 0; i < taken->count; i++) {
+        if (!taken->tables[i].whole)
+            continue;
+        const VerifyTable *table = table_of(run, &taken->tables[i]);
+        if (!table)
+            return fail_unknown(run, &taken->tables[i], err);
+        int64_t here = table->of[VERIFY_SOURCE]->bytes;
+        int64_t there = table->of[VERIFY_TARGET]->bytes;
+        *ret_bytes += here > there ? here : there;
+        ret->tables[ret->table_count++] = *table;
+    }
+    return true;
+}
+
+static bool compare_whole_tables(VerifyRun *run, const Taken *taken, double deadline_s,
+                                 VerifyLiveReport *report, Error *err)
+{
+    VerifyRun whole;
+    int64_t bytes = 0;
+
+    if (!choose_whole(run, taken, &whole, &bytes, err))
+        return false;
+    if (clock_seconds() + (double)bytes / BYTES_A_SECOND > deadline_s)
+        return fail_unverified(run, taken, bytes, err);
+    for (int i = 0; i < whole.table_count; i++)
+        if (!verify_buckets(&whole, &whole.tables[i], err))
+            return false;
+    bool ok = verify_scan(&whole, err) && verify_name_rows(&whole, err);
+    run->list_cap = whole.list_cap;
+    report->tables_whole = whole.table_count;
+    return ok;
+}
+
+static bool compare_fenced(VerifyRun *run, Half *halves, const Taken *taken, double deadline_s,
+                           VerifyLiveReport *report, Error *err)
+{
+    TouchedSet set = {0};
+
+    /* A snapshot is what several connections need that scan one table. */
+    if (!(taken->whole > 0 ? verify_open(run, err) : run_halves(halves, open_half, err)) ||
+        !verify_pair(run, err) || !plan_touched(run, taken, &set, err))
+        return false;
+    halves[VERIFY_SOURCE].context = &set;
+    halves[VERIFY_TARGET].context = &set;
+    if (!run_halves(halves, read_half, err) || !report_touched(run, &set, err))
+        return false;
+    report->report.tables = set.count;
+    if (taken->whole > 0 && !compare_whole_tables(run, taken, deadline_s, report, err))
+        return false;
+    return verify_counts(run, deadline_s, &report->tables_counted, err);
+}
+
+bool verify_live_fenced(Arena *arena, const VerifyLive *live, double deadline_s,
+                        VerifyLiveReport *ret, Error *err)
+{
+    double started = clock_seconds();
+    VerifyLiveReport report = {0};
+    VerifyRun run;
+    Half halves[VERIFY_SIDES];
+    Taken taken = take(arena, live);
+
+    bool ok = start_run(&run, arena, live, &options_of_rows, &report, err);
+    halves_init(halves, &run);
+    ok = ok && compare_fenced(&run, halves, &taken, deadline_s, &report, err);
+    verify_close(&run);
+    halves_free(halves);
+    report.keys_compared = taken.keys;
+    report.report.rows += taken.keys;
+    if (!conclude(live, &taken, ok, started, &report))
+        return false;
+    *ret = report;
+    return true;
+}
