@@ -23,7 +23,8 @@ typedef struct Scan {
     Numbers segments;
     Numbers large;    /* files */
     Numbers referred; /* of them, by L records */
-    char *raw;        /* BLOCK_RAW_MAX */
+    char *raw;
+    size_t raw_size;
     Error *err;
     /* the segment at hand */
     SpoolSegment *segment;
@@ -146,6 +147,11 @@ static bool look_into(Scan *scan, const Block *block, Lsn *ret_base)
     Record record = {0};
     size_t at = 0;
 
+    if (scan->raw_size < block->raw) {
+        free(scan->raw);
+        scan->raw_size = block->raw;
+        scan->raw = spool_alloc(scan->raw_size);
+    }
     if (!block_read_payload(&scan->spool->codec, scan->fd, block, scan->raw, &why, scan->err))
         return false;
     if (why)
@@ -325,7 +331,7 @@ static void count_up(Spool *spool)
 bool spool_scan(Spool *spool, Error *err)
 {
     Error found = ERROR_INIT;
-    Scan scan = {.spool = spool, .raw = spool_alloc(BLOCK_RAW_MAX), .fd = -1, .err = &found};
+    Scan scan = {.spool = spool, .fd = -1, .err = &found};
 
     bool ok = list_files(&scan) && scan_segments(&scan) && remove_orphans(&scan);
     if (ok)

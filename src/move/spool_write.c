@@ -24,6 +24,10 @@
 #include "core/file.h"
 #include "move/spool_internal.h"
 
+enum {
+    STARTS_BYTES = 2 * BLOCK_RAW_BYTES
+};
+
 /* ---- the block's buffer ---- */
 
 static char *block_reserve(Spool *spool, size_t len)
@@ -83,7 +87,7 @@ static bool write_start(Spool *spool, const char *raw, size_t len, Error *err)
 /* Whose it is, what was before, and every relation known. */
 static bool write_starts(Spool *spool, Error *err)
 {
-    char *raw = spool_alloc(BLOCK_RAW_MAX);
+    char *raw = spool_alloc(STARTS_BYTES);
     size_t id_len = strlen(spool->move_id);
     size_t used = RECORD_HEADER_BYTES + 12 + id_len;
     bool ok = true;
@@ -98,7 +102,7 @@ static bool write_starts(Spool *spool, Error *err)
             ok = write_start(spool, raw, used, err);
             used = 0;
         }
-        if (used + RECORD_HEADER_BYTES + known->len > BLOCK_RAW_MAX)
+        if (used + RECORD_HEADER_BYTES + known->len > STARTS_BYTES)
             continue; /* more than 1600 columns can take */
         raw[used] = RECORD_RELATION;
         put_u32(raw + used + 1, (uint32_t)known->len);

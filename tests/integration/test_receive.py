@@ -147,12 +147,13 @@ def test_rule_11_nothing_is_lost_or_doubled_when_connections_break_in_the_middle
     with Writers(one.database, count=3) as writers, \
             contextlib.closing(one.database.connect(autocommit=False)) as conn:
         nested(conn.cursor(), "a", 10_000_000, 40)
-        for _ in range(5):
+        for round_ in range(5):
+            run.wait_for(lambda: connected(run), what="connected")
             relay.cut_after(60_000)
-            writers.wait_for(30)
+            writers.wait_for(20)
+            nested(conn.cursor(), "b", 10_000_000 + 100_000 * round_, 4)
             relay.cut()
-            writers.wait_for(10)
-            nested(conn.cursor(), "b", 10_000_000 + 100_000 * writers.transactions, 4)
+            run.wait_for(lambda at=round_: int(status(run)["reconnects"]) > at, what="it noticed")
         conn.commit()
     end = one.mark()
     run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), what="all received")
@@ -228,7 +229,7 @@ def test_a_network_that_dies_without_a_word_does_not_lock_us_out_of_our_own_slot
 
 # -- a quiet source, and the source hearing of us
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", (14, 15, 18))
 def test_peer_fault_on_a_quiet_source_the_slot_moves_on_with_the_wal(feed, version, database):
     one = feed(version)
     other = database(version)
@@ -372,7 +373,7 @@ def refused(run, what, hint, seconds=30):
     return result
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", (14, 18))
 def test_bad_input_a_slot_that_was_dropped_ends_the_receiver_and_says_so(feed, version):
     one = feed(version)
     run = one.receive()
