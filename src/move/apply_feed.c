@@ -201,8 +201,11 @@ bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *
         Binding *binding = described_before(feed, relation);
 
         if (!binding) {
-            if (!binding_make(feed->conn, feed->arena, relation, !feed->replica, &binding,
-                              &feed->schema_change, err))
+            BindRequest request = {.conn = feed->conn,
+                                   .arena = feed->arena,
+                                   .triggers_fire = !feed->replica,
+                                   .schema_change = &feed->schema_change};
+            if (!binding_make(&request, relation, &binding, err))
                 return false;
             binding->id = ++feed->bindings;
             binding->position = position_of(feed, binding->schema, binding->name);
@@ -217,21 +220,20 @@ bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *
 
 /* ---- changes ---- */
 
-bool feed_change(Feed *feed, const SpoolItem *item, Lsn commit, Binding **ret_binding,
-                 RowChange *ret, bool *ret_skip, Error *err)
+bool feed_change(Feed *feed, const SpoolItem *item, Binding **ret_binding, RowChange *ret,
+                 bool *ret_skip, Error *err)
 {
     Binding *binding = NULL;
 
     if (!feed_binding(feed, item->relation, &binding, err))
         return false;
     *ret_binding = binding;
-    *ret_skip = commit < binding->position;
+    *ret_skip = feed->commit < binding->position;
     return *ret_skip || row_change_read(binding, item->message, feed->applier->request.identities,
                                         &feed->scratch, ret, err);
 }
 
-bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, Lsn commit, const char **ret,
-                   Error *err)
+bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret, Error *err)
 {
     Text text = text_init(arena, MAX_SQL);
     int count = 0;
@@ -241,7 +243,7 @@ bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, Lsn commit, 
 
         if (!feed_binding(feed, item->relations[i], &binding, err))
             return false;
-        if (commit < binding->position)
+        if (feed->commit < binding->position)
             continue;
         if (binding->elsewhere)
             return error_set(err, ERR_WRONG_STATE,

@@ -41,7 +41,6 @@ typedef struct Ordered {
     bool in_transaction;
     Marker marker; /* of the transaction that is read, where it has one */
     bool has_marker;
-    Lsn commit; /* of the transaction that is read */
     Lsn quiet;
     Lsn reached; /* committed, perhaps not durably */
     double durable_s;
@@ -140,7 +139,7 @@ static bool take_change(Ordered *ordered, const SpoolItem *item, Error *err)
     RowChange change;
     bool skip = false;
 
-    if (!feed_change(feed, item, ordered->commit, &binding, &change, &skip, err))
+    if (!feed_change(feed, item, &binding, &change, &skip, err))
         return false;
     if (skip)
         return true;
@@ -166,7 +165,7 @@ static bool take_truncate(Ordered *ordered, const SpoolItem *item, Error *err)
     const char *sql = NULL;
 
     arena_reset(ordered->arena);
-    if (!feed_truncate(ordered->feed, ordered->arena, item, ordered->commit, &sql, err))
+    if (!feed_truncate(ordered->feed, ordered->arena, item, &sql, err))
         return false;
     if (!sql)
         return true;
@@ -226,7 +225,7 @@ static bool take_item(Ordered *ordered, const SpoolItem *item, Error *err)
     switch (item->kind) {
     case SPOOL_BEGIN:
         ordered->in_transaction = true;
-        ordered->commit = item->commit;
+        ordered->feed->commit = item->commit;
         ordered->transaction++;
         return true;
     case SPOOL_CHANGE:

@@ -90,6 +90,7 @@ typedef struct Feed {
     Position *positions;
     int position_count;
     RowScratch scratch;
+    Lsn commit; /* of the transaction that is read */
     bool schema_change;
 } Feed;
 
@@ -101,10 +102,10 @@ bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *
 /* Durable, in a transaction of its own. */
 bool feed_write_floor(Feed *feed, Lsn lsn, Error *err) MUST_USE;
 /* I, U or D of the stream in terms of its binding. *ret_skip: the table has it already. */
-bool feed_change(Feed *feed, const SpoolItem *item, Lsn commit, Binding **ret_binding,
-                 RowChange *ret, bool *ret_skip, Error *err) MUST_USE;
+bool feed_change(Feed *feed, const SpoolItem *item, Binding **ret_binding, RowChange *ret,
+                 bool *ret_skip, Error *err) MUST_USE;
 /* The statement for a TRUNCATE, of the tables that do not have it already; NULL: none. */
-bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, Lsn commit, const char **ret,
+bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret,
                    Error *err) MUST_USE;
 void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row);
 /* A message of ours; false: it is somebody else's. */

@@ -69,7 +69,7 @@ static void set_image(Reduce *reduce, NetRow *row, const PgValue *values)
 
     /* Values that were taken from the row's own image must not be written over while they are read.
      */
-    if (size > row->image_cap) {
+    if (size > row->image_cap || !to) {
         to = arena_alloc(reduce->arena, size);
         row->image_cap = size;
         reduce->bytes += size;

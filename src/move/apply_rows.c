@@ -463,6 +463,11 @@ bool rows_change(Rows *rows, const Binding *binding, const RowChange *change, bo
     if (verb != ROW_INSERT && binding->way == APPLY_APPEND)
         return error_set(err, ERR_FORMAT, "%s.%s: a change to a table without an identity",
                          binding->schema, binding->name);
+    if (verb == ROW_REPLACE && binding->has_children)
+        return error_set(err, ERR_WRONG_STATE,
+                         "%s.%s: a GENERATED ALWAYS value changes, which takes a DELETE here, and "
+                         "that would take rows of other tables with it",
+                         binding->schema, binding->name);
     if (!statement_for(rows, binding, change, verb, &prepared, err))
         return false;
     if (!prepared->statement.sql)

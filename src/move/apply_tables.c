@@ -222,14 +222,18 @@ static bool find_key(PGconn *conn, Arena *arena, const SideTable *side, Binding 
     return true;
 }
 
-static bool read_parents(PGconn *conn, Arena *arena, const SideTable *side, Binding *binding,
-                         Error *err)
+static bool read_family(PGconn *conn, Arena *arena, const SideTable *side, Binding *binding,
+                        Error *err)
 {
     const char *params[] = {arena_printf(arena, "%u", side->oid)};
     auto_result PGresult *res = NULL;
 
     if (!pg_query(conn, sql_apply_parents, 1, params, &res, err))
         return false;
+    auto_result PGresult *children = NULL;
+    if (!pg_query(conn, sql_apply_has_children, 1, params, &children, err))
+        return false;
+    binding->has_children = pg_cell_bool(children, 0, 0);
     binding->parent_count = PQntuples(res);
     binding->parents = arena_array(arena, (size_t)PQntuples(res), sizeof(BoundParent));
     for (int i = 0; i < PQntuples(res); i++)
@@ -263,9 +267,10 @@ static void note_always(Binding *binding)
     }
 }
 
-bool binding_make(PGconn *conn, Arena *arena, const PgRelation *relation, bool triggers_fire,
-                  Binding **ret, bool *ret_schema_change, Error *err)
+bool binding_make(const BindRequest *request, const PgRelation *relation, Binding **ret, Error *err)
 {
+    PGconn *conn = request->conn;
+    Arena *arena = request->arena;
     Binding *binding = arena_alloc(arena, sizeof *binding);
     SideTable side = {0};
 
@@ -279,18 +284,18 @@ bool binding_make(PGconn *conn, Arena *arena, const PgRelation *relation, bool t
     if (!read_side(conn, arena, relation, &side, err))
         return error_add_context(err, "%s.%s", relation->schema, relation->name);
     if (side.count == 0) {
-        *ret_schema_change = true;
+        *request->schema_change = true;
         (void)error_set(err, ERR_WRONG_STATE, "%s.%s is missing on the side that is written to",
                         relation->schema, relation->name);
         return error_hint(err, "Make the same change to the table on both sides, then go on.");
     }
     name_target(arena, &side, binding);
     if (!bind_columns(arena, &side, binding, err) || !check_needed(&side, binding, err)) {
-        *ret_schema_change = true;
+        *request->schema_change = true;
         return false;
     }
     if (!find_key(conn, arena, &side, binding, err) ||
-        (triggers_fire && !read_parents(conn, arena, &side, binding, err)))
+        (request->triggers_fire && !read_family(conn, arena, &side, binding, err)))
         return error_add_context(err, "%s.%s", relation->schema, relation->name);
     note_always(binding);
     *ret = binding;

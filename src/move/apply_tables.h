@@ -4,7 +4,7 @@
  * of the stream in these terms.
  *
  * A binding is made anew for each new description, from the side's catalogue as it is then. A
- * description that does not fit is ERR_WRONG_STATE with *ret_schema_change set.
+ * description that does not fit is ERR_WRONG_STATE with *schema_change set.
  */
 #pragma once
 
@@ -57,15 +57,22 @@ typedef struct Binding {
     bool key_always; /* the same of a column of the key, for what changes it */
     BoundParent *parents; /* rule 19 */
     int parent_count;
+    bool has_children;  /* where foreign keys act: a DELETE would take rows of others with it */
     Lsn position;       /* what commits before is there */
     int64_t changed_in; /* ordered: number of the last transaction that updated or deleted in it */
     const char **key_names; /* as many as key_count */
     void *owner;            /* the dispatcher's: what it keeps of the table */
 } Binding;
 
-/* `triggers_fire`: foreign keys act on this side, so their parents are read too. */
-bool binding_make(PGconn *conn, Arena *arena, const PgRelation *relation, bool triggers_fire,
-                  Binding **ret, bool *ret_schema_change, Error *err) MUST_USE;
+typedef struct BindRequest {
+    PGconn *conn;
+    Arena *arena;
+    bool triggers_fire;  /* foreign keys act on this side, so their parents are read too */
+    bool *schema_change; /* set where the description does not fit */
+} BindRequest;
+
+bool binding_make(const BindRequest *request, const PgRelation *relation, Binding **ret,
+                  Error *err) MUST_USE;
 
 /* A change in the binding's columns. */
 typedef struct RowChange {

@@ -30,6 +30,7 @@ typedef struct Batch {
     Arena *arena;
     TableBatch *tables;
     size_t bytes;
+    int64_t number; /* another one each time it is begun */
 } Batch;
 
 typedef struct Window {
@@ -58,11 +59,9 @@ typedef struct Net {
     bool in_transaction;
     Marker marker; /* of the transaction that is read, where it has one */
     bool has_marker;
-    bool urgent;  /* a marker is committed, above the floor */
-    bool rewound; /* the reader stands elsewhere: what was being read is void */
-    Lsn commit;
-    SpoolPosition begin; /* of the transaction that is read */
-    Lsn lone_commit;     /* the transaction that is to be a window alone; 0: none */
+    bool urgent;     /* a marker is committed, above the floor */
+    bool rewound;    /* the reader stands elsewhere: what was being read is void */
+    Lsn lone_commit; /* the transaction that is to be a window alone; 0: none */
     Lsn reached;
     Lsn quiet;
     double floor_s;
@@ -75,6 +74,7 @@ static void batch_reset(Batch *batch)
     arena_reset(batch->arena);
     batch->tables = NULL;
     batch->bytes = 0;
+    batch->number += 2; /* two take turns: one has the odd numbers */
 }
 
 static NetTable *table_of(Net *net, const Binding *binding)
@@ -137,8 +137,7 @@ static bool replays(Net *net, const Window *window, const SpoolItem *item, bool 
     return true;
 }
 
-static bool replay_item(Net *net, const Window *window, const SpoolItem *item, Lsn commit,
-                        Error *err)
+static bool replay_item(Net *net, const Window *window, const SpoolItem *item, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     Binding *binding = NULL;
@@ -148,7 +147,7 @@ static bool replay_item(Net *net, const Window *window, const SpoolItem *item, L
     const char *sql = NULL;
 
     if (item->message->kind == PGOUTPUT_TRUNCATE)
-        return feed_truncate(net->feed, arena, item, commit, &sql, err) &&
+        return feed_truncate(net->feed, arena, item, &sql, err) &&
                (!sql || rows_statement(net->rows, sql, NULL, err));
     if (!item->relation)
         return true;
@@ -156,7 +155,7 @@ static bool replay_item(Net *net, const Window *window, const SpoolItem *item, L
         return false;
     if (!wanted)
         return true;
-    if (!feed_change(net->feed, item, commit, &binding, &change, &skip, err))
+    if (!feed_change(net->feed, item, &binding, &change, &skip, err))
         return false;
     return skip || rows_change(net->rows, binding, &change, false, err);
 }
@@ -164,8 +163,6 @@ static bool replay_item(Net *net, const Window *window, const SpoolItem *item, L
 /* From the window's begin to its end. */
 static bool replay_changes(Net *net, const Window *window, Error *err)
 {
-    Lsn commit = 0;
-
     if (!spool_seek(net->feed->reader, window->start, err))
         return false;
     for (;;) {
@@ -176,8 +173,8 @@ static bool replay_changes(Net *net, const Window *window, Error *err)
         if (atomic_load(&net->feed->applier->stop))
             return error_set(err, ERR_CANCELLED, "stopped");
         if (item.kind == SPOOL_BEGIN)
-            commit = item.commit;
-        if (item.kind == SPOOL_CHANGE && !replay_item(net, window, &item, commit, err))
+            net->feed->commit = item.commit;
+        if (item.kind == SPOOL_CHANGE && !replay_item(net, window, &item, err))
             return false;
         if (item.kind == SPOOL_COMMIT && item.end >= window->end)
             return true;
@@ -363,7 +360,7 @@ static bool take_begin(Net *net, const SpoolItem *item, Error *err)
     if (!net->window.open)
         open_window(net, item, alone);
     net->in_transaction = true;
-    net->commit = item->commit;
+    net->feed->commit = item->commit;
     return true;
 }
 
@@ -386,12 +383,16 @@ static bool begin_again(Net *net, Error *err)
     return spool_seek(net->feed->reader, start, err);
 }
 
-static TableBatch *find_batch(const Batch *batch, const NetTable *table)
+static TableBatch *new_batch(Batch *into, NetTable *table, const Binding *binding)
 {
-    for (TableBatch *found = batch->tables; found; found = found->next)
-        if (found->owner == table)
-            return found;
-    return NULL;
+    TableBatch *batch = table_batch_new(into->arena, binding);
+
+    batch->owner = table;
+    batch->next = into->tables;
+    into->tables = batch;
+    table->batch = batch;
+    table->filled = into->number;
+    return batch;
 }
 
 static bool take_change(Net *net, const SpoolItem *item, Error *err)
@@ -400,12 +401,13 @@ static bool take_change(Net *net, const SpoolItem *item, Error *err)
     RowChange change;
     bool skip = false;
 
-    if (!feed_change(net->feed, item, net->commit, &binding, &change, &skip, err))
+    if (!feed_change(net->feed, item, &binding, &change, &skip, err))
         return false;
     if (skip)
         return true;
     NetTable *table = binding->owner ? binding->owner : (binding->owner = table_of(net, binding));
-    TableBatch *batch = find_batch(&net->batches[net->filling], table);
+    bool begun = table->filled == net->batches[net->filling].number;
+    TableBatch *batch = begun ? table->batch : NULL;
     if (batch && batch->binding != binding) {
         /* Described anew: what came before is of another shape. The item is read again after a
          * rewind, else it is still what it was. */
@@ -416,12 +418,8 @@ static bool take_change(Net *net, const SpoolItem *item, Error *err)
         batch = NULL;
     }
     Batch *into = &net->batches[net->filling];
-    if (!batch) {
-        batch = table_batch_new(into->arena, binding);
-        batch->owner = table;
-        batch->next = into->tables;
-        into->tables = batch;
-    }
+    if (!batch)
+        batch = new_batch(into, table, binding);
     size_t before = batch->bytes;
     table_batch_add(into->arena, batch, &change);
     into->bytes += batch->bytes - before;
@@ -436,7 +434,7 @@ static bool take_truncate(Net *net, const SpoolItem *item, Error *err)
     const char *sql = NULL;
 
     if (!net->window.alone) {
-        net->lone_commit = net->commit;
+        net->lone_commit = net->feed->commit;
         net->rewound = false;
         return begin_again(net, err);
     }
@@ -450,7 +448,7 @@ static bool take_truncate(Net *net, const SpoolItem *item, Error *err)
     if (net->rewound)
         return true;
     batch = &net->batches[net->filling];
-    if (!feed_truncate(net->feed, batch->arena, item, net->commit, &sql, err))
+    if (!feed_truncate(net->feed, batch->arena, item, &sql, err))
         return false;
     if (!sql)
         return true;
@@ -589,7 +587,7 @@ bool net_run(Feed *feed, Error *err)
         .feed = feed,
         .jobs = feed->applier->request.jobs,
         .rows = rows_new(feed->conn, &feed->applier->stop),
-        .batches = {{.arena = arena_new()}, {.arena = arena_new()}},
+        .batches = {{.arena = arena_new(), .number = 1}, {.arena = arena_new(), .number = 2}},
         .reached = feed->floor,
         .floor_s = clock_seconds(),
     };

@@ -13,9 +13,11 @@ typedef struct NetTable {
     UT_hash_handle hh;
     const char *schema;
     const char *name;
-    int64_t window; /* the last one in which it had changes */
-    int worker;     /* who has it in that window */
-    bool tripped;   /* in that window: its changes are to be replayed */
+    int64_t window;    /* the last one in which it had changes */
+    int worker;        /* who has it in that window */
+    bool tripped;      /* in that window: its changes are to be replayed */
+    TableBatch *batch; /* that is being filled, where it is batch `filled` */
+    int64_t filled;
     size_t id_len;
     char id[];
 } NetTable;

@@ -37,7 +37,7 @@ typedef struct Table {
 } Table;
 
 struct Touched {
-    pthread_mutex_t lock;
+    pthread_mutex_t *lock; /* no part of what a reader sees as constant */
     Table *tables;
     size_t bytes;
     char *scratch;
@@ -50,7 +50,10 @@ Touched *touched_new(void)
 
     if (!touched)
         abort();
-    (void)pthread_mutex_init(&touched->lock, NULL);
+    touched->lock = malloc(sizeof *touched->lock);
+    if (!touched->lock)
+        abort();
+    (void)pthread_mutex_init(touched->lock, NULL);
     return touched;
 }
 
@@ -68,16 +71,18 @@ void touched_free(Touched *touched)
 {
     if (!touched)
         return;
-    for (Table *table = touched->tables, *next; table; table = next) {
+    Table *first = touched->tables;
+    HASH_CLEAR(hh, touched->tables);
+    for (Table *table = first, *next; table; table = next) {
         next = table->hh.next;
         table_empty(touched, table);
         arena_free(table->arena);
-        HASH_DEL(touched->tables, table);
         free(table->schema);
         free(table->name);
         free(table);
     }
-    (void)pthread_mutex_destroy(&touched->lock);
+    (void)pthread_mutex_destroy(touched->lock);
+    free(touched->lock);
     free(touched->scratch);
     free(touched);
 }
@@ -205,16 +210,16 @@ void touched_declare(Touched *touched, const char *schema, const char *name)
 void touched_add(Touched *touched, const char *schema, const char *name, const char *const *columns,
                  const TouchedKey *key)
 {
-    (void)pthread_mutex_lock(&touched->lock);
+    (void)pthread_mutex_lock(touched->lock);
     add_locked(touched, table_of(touched, schema, name), columns, key);
-    (void)pthread_mutex_unlock(&touched->lock);
+    (void)pthread_mutex_unlock(touched->lock);
 }
 
 void touched_add_whole(Touched *touched, const char *schema, const char *name)
 {
-    (void)pthread_mutex_lock(&touched->lock);
+    (void)pthread_mutex_lock(touched->lock);
     make_whole(touched, table_of(touched, schema, name));
-    (void)pthread_mutex_unlock(&touched->lock);
+    (void)pthread_mutex_unlock(touched->lock);
 }
 
 static void take_keys(Table *table, Arena *arena, TouchedTable *ret)
@@ -239,7 +244,7 @@ void touched_take(Touched *touched, Arena *arena, TouchedTable **ret, int *ret_c
 {
     int count = 0;
 
-    (void)pthread_mutex_lock(&touched->lock);
+    (void)pthread_mutex_lock(touched->lock);
     TouchedTable *taken = arena_array(arena, HASH_COUNT(touched->tables), sizeof *taken);
     for (Table *table = touched->tables; table; table = table->hh.next) {
         if (!table->whole && !table->keys)
@@ -254,14 +259,14 @@ void touched_take(Touched *touched, Arena *arena, TouchedTable **ret, int *ret_c
         table_empty(touched, table);
         table->whole = false;
     }
-    (void)pthread_mutex_unlock(&touched->lock);
+    (void)pthread_mutex_unlock(touched->lock);
     *ret = taken;
     *ret_count = count;
 }
 
 void touched_put_back(Touched *touched, const TouchedTable *tables, int count)
 {
-    (void)pthread_mutex_lock(&touched->lock);
+    (void)pthread_mutex_lock(touched->lock);
     for (int i = 0; i < count; i++) {
         Table *table = table_of(touched, tables[i].schema, tables[i].name);
 
@@ -270,22 +275,20 @@ void touched_put_back(Touched *touched, const TouchedTable *tables, int count)
         for (int k = 0; k < tables[i].key_count; k++)
             add_locked(touched, table, tables[i].columns, &tables[i].keys[k]);
     }
-    (void)pthread_mutex_unlock(&touched->lock);
+    (void)pthread_mutex_unlock(touched->lock);
 }
 
 int64_t touched_count(const Touched *touched, int *ret_whole)
 {
-    /* The lock is no part of what the caller sees as constant. */
-    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&touched->lock;
     int64_t keys = 0;
     int whole = 0;
 
-    (void)pthread_mutex_lock(lock);
+    (void)pthread_mutex_lock(touched->lock);
     for (const Table *table = touched->tables; table; table = table->hh.next) {
         keys += (int64_t)HASH_COUNT(table->keys);
         whole += table->whole;
     }
-    (void)pthread_mutex_unlock(lock);
+    (void)pthread_mutex_unlock(touched->lock);
     *ret_whole = whole;
     return keys;
 }

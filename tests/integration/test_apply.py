@@ -502,6 +502,22 @@ def test_rule_19_a_missing_child_without_its_parent_stops_it(follow):
     assert "public.grandchild" in stop.error["message"] and "changed 0 rows" in stop.error["message"]
 
 
+def test_rule_19_a_replaced_parent_must_not_take_its_children_with_it(follow):
+    f = follow("ordered")
+    f.script("""
+        CREATE TABLE top (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
+        CREATE TABLE below (id int PRIMARY KEY, top int REFERENCES top ON DELETE CASCADE ON UPDATE CASCADE);
+        INSERT INTO top (n) VALUES (1), (2);
+        INSERT INTO below VALUES (1, 1), (2, 2);
+    """)
+    f.prepare()
+    owned_by(f, "plain_owner")
+    f.start()
+    f.source.sql("UPDATE top SET id = DEFAULT WHERE id = 1")
+    assert "public.top" in f.stopped().error["message"]
+    assert f.target.value("SELECT count(*) FROM below") == 2
+
+
 # -- large, small, broken
 
 
