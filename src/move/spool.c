@@ -231,12 +231,11 @@ bool spool_open(const char *dir, const char *move_id, int feed, Spool **ret, Err
 
 static void forget_relations(Spool *spool)
 {
-    KnownRelation *known = NULL;
-    KnownRelation *next = NULL;
+    KnownRelation *known = spool->relations;
 
-    HASH_ITER(hh, spool->relations, known, next)
-    {
-        HASH_DEL(spool->relations, known);
+    HASH_CLEAR(hh, spool->relations);
+    for (KnownRelation *next = NULL; known; known = next) {
+        next = known->hh.next;
         free(known->message);
         free(known);
     }
@@ -244,14 +243,12 @@ static void forget_relations(Spool *spool)
 
 void spool_close(Spool *spool)
 {
-    LargeTransaction *large = NULL;
-    LargeTransaction *next = NULL;
-
     if (!spool)
         return;
-    HASH_ITER(hh, spool->streamed, large, next)
-    {
-        HASH_DEL(spool->streamed, large);
+    LargeTransaction *large = spool->streamed;
+    HASH_CLEAR(hh, spool->streamed);
+    for (LargeTransaction *next = NULL; large; large = next) {
+        next = large->hh.next;
         large_free(large);
     }
     large_free(spool->large);

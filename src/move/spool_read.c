@@ -382,6 +382,7 @@ static bool large_take(SpoolReader *reader, size_t len, const char **ret, Error 
     LargeReader *large = &reader->large;
     size_t got = 0;
 
+    assert(len > 0);
     if ((int64_t)len > large->left)
         return large_damaged(reader, large->offset, "it ends within a record", err);
     large->left -= (int64_t)len;
@@ -396,6 +397,8 @@ static bool large_take(SpoolReader *reader, size_t len, const char **ret, Error 
             return false;
         size_t part = large->raw_len - large->raw_at;
         part = len - got < part ? len - got : part;
+        if (part == 0)
+            continue;
         if (large->joined_size < got + part) {
             large->joined_size =
                 large->joined_size * 2 > got + part ? large->joined_size * 2 : got + part;
@@ -482,6 +485,7 @@ static bool large_step(SpoolReader *reader, SpoolItem *ret, Error *err)
     int64_t at = large->offset;
     if (!large_take(reader, RECORD_HEADER_BYTES, &bytes, err))
         return false;
+    assert(bytes);
     RecordType type = (RecordType)(unsigned char)bytes[0];
     size_t len = get_u32(bytes + 1);
     if (len < 5)
@@ -679,9 +683,10 @@ void spool_reader_close(SpoolReader *reader)
     large_close(reader);
     free(reader->large.raw);
     free(reader->large.joined);
-    HASH_ITER(hh, reader->tables, table, next)
-    {
-        HASH_DEL(reader->tables, table);
+    table = reader->tables;
+    HASH_CLEAR(hh, reader->tables);
+    for (; table; table = next) {
+        next = table->hh.next;
         free(table);
     }
     block_codec_clear(&reader->codec);

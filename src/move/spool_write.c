@@ -33,7 +33,7 @@ enum {
 static char *block_reserve(Spool *spool, size_t len)
 {
     if (spool->block_size - spool->used < len) {
-        size_t size = spool->block_size ? spool->block_size * 2 : 2 * BLOCK_RAW_BYTES;
+        size_t size = spool->block_size ? spool->block_size * 2 : (size_t)2 * BLOCK_RAW_BYTES;
         while (size - spool->used < len)
             size *= 2;
         spool->block = realloc(spool->block, size);
