@@ -38,6 +38,7 @@ class Writer(threading.Thread):
         self.random = random.Random(f"{ledger.seed} {number}")
         self.acknowledged = []
         self.unknown = []  # a connection lost at COMMIT: there or not, but not twice
+        self.failed = []  # transactions that had to be tried again, and why
         self.longest_wait = 0.0
         self.conn = None
         self.side = None
@@ -77,6 +78,7 @@ class Writer(threading.Thread):
         except psycopg2.Error as error:
             if error.pgcode not in PASSING and not isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
                 raise
+            self.failed.append(f"{token}: {error.pgcode} {error}")
             with contextlib.suppress(psycopg2.Error):
                 self.conn.rollback()
             if committing and error.pgcode is None:
@@ -135,6 +137,9 @@ class Ledger:
 
     def written(self):
         return sum(len(writer.acknowledged) for writer in self.writers)
+
+    def failed(self):
+        return [failure for writer in self.writers for failure in writer.failed]
 
     @property
     def longest_wait(self):

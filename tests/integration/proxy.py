@@ -21,6 +21,8 @@ class Proxy:
         self._losing = None
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
@@ -52,7 +54,12 @@ class Proxy:
         if refusing:
             self.cut()
 
+    def silence(self, silent=True):
+        """Nothing is carried either way while connections stay open, as where packets are dropped."""
+        (self._flowing.clear if silent else self._flowing.set)()
+
     def close(self):
+        self._flowing.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -110,6 +117,7 @@ class Proxy:
         try:
             while data := source.recv(65536):
                 carried += len(data)
+                self._flowing.wait()
                 if from_server and (deaf.is_set() or self._over_limit(carried)):
                     break
                 if not from_server and self._is_to_lose(data):
