@@ -95,11 +95,13 @@ static void end_step(ProgressView *view, bool ok)
 
     term_progress(NULL);
     if (view->step && !view->quiet)
-        (void)fprintf(stderr, "%s%s%s %-44s %s%8s%s\n",
+        (void)fprintf(stderr, "%s%s%s %-44s %s%8s%s%s%s\n",
                       term_style(stderr, ok ? TERM_GREEN : TERM_RED), ok ? "✓" : "✗", plain,
                       view->step, term_style(stderr, TERM_DIM),
-                      text_duration(arena, clock_seconds() - view->step_started), plain);
+                      text_duration(arena, clock_seconds() - view->step_started), plain,
+                      view->note ? "  " : "", view->note ? view->note : "");
     view->step = NULL;
+    view->note = NULL;
 }
 
 void progress_step(ProgressView *view, const char *text)

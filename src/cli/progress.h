@@ -13,6 +13,7 @@ typedef struct ProgressView {
     double last_line; /* when the last plain line was printed */
     double step_started;
     const char *step; /* the one that runs; NULL: none */
+    const char *note; /* shown behind its time when it ends; NULL: nothing */
 } ProgressView;
 
 /* Valid as long as `view` is. */

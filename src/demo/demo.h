@@ -17,6 +17,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "pg/lsn.h"
 
 /* ---- programs ---- */
 
@@ -64,6 +65,9 @@ typedef struct DemoKept {
 /* From now on it outlives us. */
 bool demo_keep(DemoPlace *place, DemoKept *ret, Error *err) MUST_USE;
 
+/* In a process forked from ours, which goes on by itself: the servers do not wait for its end. */
+void demo_forked(DemoPlace *place);
+
 /* ---- GitGud ---- */
 
 /* Writes the app's migrations, which are part of the program, into the place. */
@@ -94,3 +98,47 @@ typedef struct DemoTable {
 /* What is there on a side, largest first. */
 bool demo_tables(Arena *arena, const DemoPlace *place, DemoSide side, DemoTable **ret,
                  int *ret_count, Error *err) MUST_USE;
+
+/* ---- the app's writers ---- */
+
+enum {
+    DEMO_WRITERS = 4
+};
+
+typedef struct DemoWriters DemoWriters;
+
+/* Writes by their kind: rows added, and made-up attempts changed or deleted. */
+typedef struct DemoWrites {
+    int64_t problems;
+    int64_t attempts;
+    int64_t changes;
+    int64_t deletes;
+} DemoWrites;
+
+int64_t demo_writes_total(const DemoWrites *writes);
+
+/* Connections that write all along, each write until it is acknowledged; on the source at first.
+ * *ret is set where any was started: demo_writers_stop() it before the place is closed. */
+bool demo_writers_start(const DemoPlace *place, DemoWriters **ret, Error *err) MUST_USE;
+/* The line of a shell for --on-resume: the writers learn of it where the app lives now. */
+const char *demo_writers_hook(const DemoPlace *place) RETURNS_NONNULL;
+/* What was acknowledged by now. */
+void demo_writers_look(const DemoWriters *writers, DemoWrites *ret);
+/* False where one had to give up. */
+bool demo_writers_check(const DemoWriters *writers, Error *err) MUST_USE;
+/* From here on the longest wait is measured anew. */
+void demo_writers_mark(DemoWriters *writers);
+/* Waits until each has written to this side; *ret: the longest that a write took since the mark,
+ * from its first try to its acknowledgement. */
+bool demo_writers_settle(DemoWriters *writers, DemoSide side, double *ret_longest_s,
+                         Error *err) MUST_USE;
+/* After the write at hand; once stopped, or NULL, it is fine as well. */
+bool demo_writers_stop(DemoWriters *writers, Error *err);
+/* Where a side's WAL ends: what was written by now comes before. */
+bool demo_position(const DemoPlace *place, DemoSide side, Lsn *ret, Error *err) MUST_USE;
+/* At once: the write at hand is given up. NULL is fine. */
+void demo_writers_give_up(DemoWriters *writers);
+
+/* What of the writers' work is there; `attempts` were made up by demo_fill(). */
+bool demo_find_writes(const DemoPlace *place, DemoSide side, int64_t attempts, DemoWrites *ret,
+                      Error *err) MUST_USE;

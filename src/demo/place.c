@@ -200,7 +200,6 @@ static bool write_settings(Arena *arena, const DemoPlace *place, const Side *sid
               "port = %s\n"
               "fsync = off\n"
               "full_page_writes = off\n"
-              "synchronous_commit = off\n"
               "wal_level = logical\n"
               "max_wal_size = '4GB'\n"
               "shared_buffers = '128MB'\n"
@@ -398,6 +397,12 @@ Arena *place_arena(const DemoPlace *place)
 }
 
 /* ---- the end of it ---- */
+
+void demo_forked(DemoPlace *place)
+{
+    file_close(&place->caretaker.fd);
+    place->caretaker.pid = 0;
+}
 
 bool demo_close(DemoPlace *place, Error *err)
 {

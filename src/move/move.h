@@ -110,6 +110,7 @@ typedef struct VerifyOptions {
     const SequenceValue *sequences; /* compare the target's with these rather than with the
                                        source's, which writers move on; NULL: with the source's */
     int sequence_count;
+    bool sequences_ahead; /* the target's may be further than the source's (rule 22) */
     bool all;       /* every difference, not the first 20 rows of each table; the list is held in
                        memory */
     bool rows_only; /* leave out the schema and large objects */

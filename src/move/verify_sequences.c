@@ -4,24 +4,27 @@
 #include "move/finish.h"
 #include "move/verify.h"
 
+static int64_t increment_of(const SequenceValue *value, const PGresult *increments)
+{
+    for (int i = 0; i < PQntuples(increments); i++)
+        if (strcmp(PQgetvalue(increments, i, 1), value->name) == 0 &&
+            strcmp(PQgetvalue(increments, i, 0), value->schema) == 0)
+            return pg_cell_i64(increments, i, 2);
+    return 0;
+}
+
 /* What a sequence gives next: that is all that the app can see of it. A sequence that was never
  * used and one that was set back before its first use are equal, however they say it. */
 static int64_t next_value(const SequenceValue *value, const PGresult *increments)
 {
     int64_t last = strtoll(value->last_value, NULL, 10);
+    int64_t next = 0;
 
-    if (strcmp(value->is_called, "t") != 0)
+    /* At its end: the next one fails, on both sides alike. */
+    if (strcmp(value->is_called, "t") != 0 ||
+        __builtin_add_overflow(last, increment_of(value, increments), &next))
         return last;
-    for (int i = 0; i < PQntuples(increments); i++)
-        if (strcmp(PQgetvalue(increments, i, 1), value->name) == 0 &&
-            strcmp(PQgetvalue(increments, i, 0), value->schema) == 0) {
-            int64_t next = 0;
-            /* At its end: the next one fails, on both sides alike. */
-            if (__builtin_add_overflow(last, pg_cell_i64(increments, i, 2), &next))
-                return last;
-            return next;
-        }
-    return last;
+    return next;
 }
 
 static const SequenceValue *find(const SequenceValue *values, int count, const SequenceValue *like)
@@ -58,7 +61,9 @@ static void compare_all(VerifyRun *run, const SequenceList *source, const Sequen
         }
         int64_t next_here = next_value(here, source->increments);
         int64_t next_there = next_value(there, target->increments);
-        if (next_here != next_there)
+        bool ahead = increment_of(there, target->increments) < 0 ? next_there < next_here
+                                                                 : next_there > next_here;
+        if (next_here != next_there && !(ahead && run->options->sequences_ahead))
             verify_add(run, DIFFERENCE_SEQUENCE, verify_name(run->arena, here->schema, here->name),
                        NULL,
                        arena_printf(run->arena, "next value: %lld -> %lld", (long long)next_here,

@@ -1,11 +1,12 @@
-"""homeport demo: it moves what it says, the same seed makes the same rows, and whatever happens to it,
-no server and no file stay."""
+"""homeport demo: writers write all along and every write is there at the end, the same seed makes the
+same rows, and whatever happens to it, no server, no process and no file stay."""
 
 import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,9 @@ import wait
 
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 MIGRATIONS = pathlib.Path(__file__).resolve().parents[2] / "examples/gitgud/src/lib/db/migrations"
-STEPS = ["servers", "migrations", "fill", "check", "schema", "copy", "finish", "verify", "down"]
+ONCE_STEPS = ["servers", "migrations", "fill", "check", "schema", "copy", "finish", "verify", "down"]
+STEPS = ["servers", "migrations", "fill", "writers", "check", "schema", "copy", "finish", "follow", "verify", "cutover",
+         "home", "rollback", "away", "cutover", "home", "verify", "end", "judge", "down"]
 # What standard error says when a step begins to be over, in order.
 DONE = {
     "servers": "✓ make and start two PostgreSQL servers",
@@ -28,6 +31,19 @@ DONE = {
     "check": "✓ check what could stand in the way",
     "schema": "✓ dump the schema and make it on the target",
     "copy": "✓ copy rows, build indexes and keys",
+}
+LIVE_DONE = {
+    "writers": "✓ let the app's writers loose on the source",
+    "copy": "✓ copy rows, build indexes and keys",
+    "follow": "✓ follow until the target has caught up",
+    "verify": "✓ compare every row, while both sides change",
+    "cutover": "✓ cut over: the app moves to the target",
+    "home": "✓ let it write there; changes flow back",
+    "rollback": "✓ roll back: the app returns to the source",
+    "away": "✓ let it write there; the target follows",
+    "again": "✓ cut over again, for good",
+    "stopped": "✓ stop the writers, and compare every row",
+    "end": "✓ finish: replication ends, its traces go",
 }
 
 
@@ -54,12 +70,21 @@ class Place:
     def processes(self):
         return [pid for pid, line in self.command_lines() if str(self.folder) in line]
 
+    def all_processes(self):
+        """Also those that show the folder only in the TMPDIR that they were given."""
+        found = set(self.processes())
+        for entry in pathlib.Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and f"TMPDIR={self.folder}\0".encode() in (entry / "environ").read_bytes():
+                    found.add(int(entry.name))
+        return sorted(found)
+
     def is_empty(self):
-        return not self.files() and not self.processes()
+        return not self.files() and not self.all_processes()
 
     def assert_empty(self):
         assert self.files() == []
-        assert self.processes() == []
+        assert self.all_processes() == []
 
 
 @pytest.fixture
@@ -68,10 +93,10 @@ def place():
     folder = Place(tempfile.mkdtemp(prefix="hpd-", dir="/tmp"))
     folder.folder.chmod(0o755)
     yield folder
-    for pid in folder.processes():
+    for pid in folder.all_processes():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait.until(lambda: not folder.processes(), 10, "processes gone")
+    wait.until(lambda: not folder.all_processes(), 10, "processes gone")
     shutil.rmtree(folder.folder)
 
 
@@ -86,15 +111,22 @@ def rows_of(users):
     return users + users * 10 + users * 100 + 1  # and the journal's row
 
 
-def test_demo_moves_verifies_and_leaves_nothing(demo, place):
+def test_demo_loses_no_write_over_two_cutovers_and_a_rollback(demo, place):
     shared_memory = set(os.listdir("/dev/shm"))
-    result = demo("--users", "60", "--json").wait()
+    result = demo("--users", "60", "--json").wait(240)
     assert result.rc == 0, str(result)
     report = result.json
     assert report["verified"] is True
     assert report["differences"] == 0
     assert report["tables"] == 4
-    assert report["rows"] == rows_of(60)
+    assert report["writes"] == sum(report["written"].values()) > 100
+    assert report["writes_found"] == report["writes"] and report["lost"] == 0
+    assert report["rows"] == rows_of(60) + report["written"]["problems"] + report["written"]["attempts"] - report["written"]["deletes"]
+    assert [switch["direction"] for switch in report["switches"]] == ["forward", "back", "forward"]
+    for switch in report["switches"]:
+        assert 0 < switch["fence_ms"] + switch["drain_ms"] <= switch["pause_ms"] < 10000
+        # A writer may come upon the fence behind its beginning, and is only then at the other side.
+        assert switch["writers_waited_ms"] > switch["drain_ms"]
     assert report["postgres"].startswith("15.")
     assert report["kept"] is None
     assert [step["step"] for step in report["steps"]] == STEPS
@@ -104,24 +136,55 @@ def test_demo_moves_verifies_and_leaves_nothing(demo, place):
     assert mine == []
 
 
-def test_demo_tells_people_what_happens_and_what_next(demo):
-    result = demo("--users", "30").wait()
+def test_demo_copies_once_when_asked(demo, place):
+    result = demo("--once", "--users", "60", "--json").wait()
     assert result.rc == 0, str(result)
+    report = result.json
+    assert report["verified"] is True
+    assert report["differences"] == 0
+    assert report["tables"] == 4
+    assert report["rows"] == rows_of(60)
+    assert "writes" not in report and "switches" not in report
+    assert [step["step"] for step in report["steps"]] == ONCE_STEPS
+    place.assert_empty()
+
+
+def told_in_order(result, texts):
     told = [line.split("  ")[0] for line in result.err.splitlines() if line.startswith("✓")]
-    assert [line for line in DONE.values()] == told[: len(DONE)]
-    assert told[-1] == "✓ take everything down again"
+    return [line for line in told if line in texts] == list(texts) and told[-1] == "✓ take everything down again"
+
+
+def test_demo_tells_people_what_happens_and_what_next(demo):
+    result = demo("--users", "30").wait(240)
+    assert result.rc == 0, str(result)
+    assert told_in_order(result, [*DONE.values(), *list(LIVE_DONE.values())[2:]]), str(result)
+    assert result.err.count("writers waited") == 3
+    table = {words[0]: words[1] for words in map(str.split, result.out.splitlines()) if len(words) > 3 and "." in words[0]}
+    assert table["public.users"] == "30"
+    assert table["drizzle.__drizzle_migrations"] == "1"
+    assert re.search(r"Nothing lost: ([\d,]+) writes were acknowledged, \1 are there\.", result.out)
+    assert re.search(r"No write waited longer than [\d.]+ m?s, and none failed\.", result.out)
+    assert [line.split()[0] for line in result.out.splitlines() if re.match(r"(cutover|rollback)", line)] == [
+        "cutover", "rollback", "cutover"]
+    assert "every row was compared, and the whole schema, and nothing differs" in result.out
+    assert "homeport cutover" in result.out
+
+
+def test_demo_tells_people_about_a_single_copy(demo):
+    result = demo("--once", "--users", "30").wait()
+    assert result.rc == 0, str(result)
+    assert told_in_order(result, list(DONE.values())), str(result)
     table = {words[0]: words[1] for words in map(str.split, result.out.splitlines()) if len(words) > 3 and "." in words[0]}
     assert table["public.users"] == "30"
     assert table["public.problems"] == "300"
     assert table["public.attempts"] == "3,000"
-    assert table["drizzle.__drizzle_migrations"] == "1"
     assert "every row was compared, and the whole schema, and nothing differs" in result.out
     assert "homeport move  --once --source URL --target URL" in result.out
 
 
 def test_demo_is_quiet_when_asked(demo):
-    result = demo("--users", "10", "--quiet").wait()
-    assert result.rc == 0 and result.err == ""
+    result = demo("--users", "10", "--quiet").wait(240)
+    assert result.rc == 0 and result.err == "", str(result)
     assert "Verified:" in result.out and "What next" not in result.out
 
 
@@ -140,9 +203,53 @@ def contents(url, password_file):
     return found, password
 
 
+def count(url, password, sql):
+    with contextlib.closing(psycopg2.connect(url, password=password)) as conn, conn.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
+
+
+def test_demo_counts_the_writes_that_are_on_both_sides(demo, place):
+    result = demo("--keep", "--json", "--users", "40").wait(240)
+    assert result.rc == 0, str(result)
+    report = result.json
+    try:
+        assert report["kept"]["lives"] == "target"
+        source, password = contents(report["kept"]["source"], report["kept"]["password_file"])
+        target, _ = contents(report["kept"]["target"], report["kept"]["password_file"])
+        assert source == target
+        for side in ("source", "target"):
+            there = {
+                "problems": "SELECT count(DISTINCT description) FROM problems WHERE description LIKE 'added by write %'",
+                "attempts": "SELECT count(DISTINCT notes) FROM attempts WHERE notes LIKE 'added by write %'",
+                "changes": "SELECT count(DISTINCT notes) FROM attempts WHERE notes LIKE 'changed by write %'",
+                "deletes": "SELECT 4000 - count(*) FROM attempts WHERE notes LIKE 'added by write %' IS NOT TRUE",
+            }
+            assert {kind: count(report["kept"][side], password, sql) for kind, sql in there.items()} == report["written"]
+            # Nothing of the move is left: the fence neither.
+            assert count(report["kept"][side], password, "SELECT count(*) FROM pg_namespace WHERE nspname = 'homeport'") == 0
+            assert count(report["kept"][side], password, "SELECT count(*) FROM pg_replication_slots") == 0
+            assert count(report["kept"][side], password, "SELECT count(*) FROM pg_publication") == 0
+            assert count(report["kept"][side], password, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+            assert count(report["kept"][side], password, "SHOW default_transaction_read_only") == "off"
+        # Each writer's own numbers have no gap: what is missing in them was a deletion.
+        names = count(report["kept"]["target"], password, """
+            SELECT array_agg(substring(name FROM '[0-9]+-[0-9]+$')) FROM (
+                SELECT description FROM problems WHERE description LIKE 'added by write %'
+                UNION ALL SELECT notes FROM attempts WHERE notes ~ '(added|changed) by write ') AS of (name)""")
+        last = {}
+        for writer, number in (map(int, name.split("-")) for name in names):
+            last[writer] = max(last.get(writer, 0), number)
+        assert len(last) == 4
+        assert 0 <= sum(last.values()) - len(names) <= report["written"]["deletes"]
+    finally:
+        subprocess.run(["sh", report["kept"]["stop"]], check=True, timeout=60)
+    place.assert_empty()
+
+
 def kept(demo, *args):
-    """(report, contents of source and target) of a demo that is then taken down."""
-    run = demo("--keep", "--json", *args)
+    """Contents, equal on both sides, of a demo without writers that is then taken down."""
+    run = demo("--once", "--keep", "--json", *args)
     result = run.wait()
     assert result.rc == 0, str(result)
     report = result.json["kept"]
@@ -176,7 +283,7 @@ def test_demo_makes_the_same_rows_on_every_version(homeport, place, pg_bin):
 
 
 def test_demo_applies_the_migrations_of_the_example(demo, place):
-    result = demo("--users", "10", "--keep", "--json").wait()
+    result = demo("--once", "--users", "10", "--keep", "--json").wait()
     report = result.json["kept"]
     try:
         with contextlib.closing(psycopg2.connect(report["target"], passfile=report["password_file"])) as conn, \
@@ -192,7 +299,7 @@ def test_demo_applies_the_migrations_of_the_example(demo, place):
 
 
 def test_demo_keeps_servers_that_only_the_password_opens(demo, place):
-    result = demo("--users", "10", "--keep").wait()
+    result = demo("--once", "--users", "10", "--keep").wait()
     assert result.rc == 0, str(result)
     [folder] = place.folder.iterdir()
     urls = [line.strip().split("'")[1] for line in result.out.splitlines() if line.strip().startswith("psql '")]
@@ -211,13 +318,13 @@ def test_demo_keeps_servers_that_only_the_password_opens(demo, place):
 
 
 def test_demo_shows_its_password_to_nobody(demo, place):
-    run = demo("--users", "300", "--keep")
+    run = demo("--users", "100", "--keep")
     lines = set()
 
     def look():
         lines.update(line for _, line in place.command_lines() if "homeport" in line or "postgres" in line)
         return not run.running
-    wait.until(look, 60, "the demo's end")
+    wait.until(look, 240, "the demo's end")
     [folder] = place.folder.iterdir()
     password = (folder / "pgpass").read_text(encoding="utf-8").strip().rsplit(":", 1)[1]
     subprocess.run(["sh", folder / "stop"], check=True, timeout=60)
@@ -229,23 +336,43 @@ def test_demo_shows_its_password_to_nobody(demo, place):
 
 # -- what ends it before its time
 
-@pytest.mark.parametrize("number, after", [
-    *((signal.SIGINT, step) for step in ["", *DONE]), (signal.SIGTERM, "servers"), (signal.SIGTERM, "check")])
-def test_demo_leaves_nothing_when_stopped(demo, place, number, after):
-    run = demo("--users", "1500")
-    run.wait_for(lambda: DONE[after] in run.err if after else place.files(), 60, after or "the folder")
+def stopped(run, place, number):
     run.signal(number)
-    result = run.wait(30)
+    result = run.wait(60)
     assert result.rc == 1, str(result)
-    assert f"stopped by {'Ctrl-C' if number == signal.SIGINT else 'SIGTERM'}" in result.err
+    assert f"stopped by {'Ctrl-C' if number == signal.SIGINT else 'SIGTERM'}" in result.err, str(result)
     assert "✓ take everything down again" in result.err
     assert "Verified" not in result.out
     place.assert_empty()
 
 
+@pytest.mark.parametrize("number, after", [
+    *((signal.SIGINT, step) for step in ["", *DONE]), (signal.SIGTERM, "servers"), (signal.SIGTERM, "check")])
+def test_demo_leaves_nothing_when_a_single_copy_is_stopped(demo, place, number, after):
+    run = demo("--once", "--users", "1500")
+    run.wait_for(lambda: DONE[after] in run.err if after else place.files(), 60, after or "the folder")
+    stopped(run, place, number)
+
+
+@pytest.mark.parametrize("number, after", [
+    (signal.SIGINT, ""), *((signal.SIGINT, step) for step in LIVE_DONE), (signal.SIGTERM, "writers"), (signal.SIGTERM, "verify")])
+def test_demo_leaves_nothing_when_stopped(demo, place, number, after):
+    run = demo("--users", "200")
+    run.wait_for(lambda: LIVE_DONE[after] in run.err if after else place.files(), 240, after or "the folder")
+    stopped(run, place, number)
+
+
+@pytest.mark.parametrize("after", ["writers", "copy", "verify", "cutover", "away"])
+def test_demo_leaves_nothing_when_killed_while_it_is_written_to(demo, place, after):
+    run = demo("--users", "100")
+    run.wait_for(lambda: LIVE_DONE[after] in run.err, 240, after)
+    run.kill()
+    wait.until(place.is_empty, 30, "servers, mover and folder gone")
+
+
 @pytest.mark.parametrize("after", ["", "migrations", "schema"])
 def test_demo_leaves_nothing_when_killed(demo, place, after):
-    run = demo("--users", "1500")
+    run = demo("--once", "--users", "1500")
     run.wait_for(lambda: DONE[after] in run.err if after else place.processes(), 60, after or "initdb")
     run.kill()
     wait.until(place.is_empty, 30, "servers and folder gone")
@@ -300,7 +427,7 @@ def programs(place):
 
 
 def failed(homeport, place, *args, **env):
-    result = homeport("demo", "--users", "10", *args, env={"TMPDIR": place, **env})
+    result = homeport("demo", "--users", "10", *args, env={"TMPDIR": place, **env}, timeout=240)
     place.assert_empty()
     return result
 
@@ -312,7 +439,7 @@ def test_demo_says_where_no_server_is(homeport, place):
 
 
 def test_demo_takes_the_folder_above_bin(homeport, place):
-    result = failed(homeport, place, "--postgres", BIN.parent, "--json")
+    result = failed(homeport, place, "--once", "--postgres", BIN.parent, "--json")
     assert result.rc == 0 and result.json["verified"] is True
 
 
@@ -334,28 +461,37 @@ def test_demo_passes_on_why_a_server_did_not_start(homeport, place, programs):
     assert "could not create shared memory segment: PostgreSQL did not start" in result.err
 
 
-def test_demo_fails_cleanly_in_the_middle_of_the_move(homeport, place, programs):
+@pytest.mark.parametrize("kind", [(), ("--once",)])
+def test_demo_fails_cleanly_in_the_middle_of_the_move(homeport, place, programs, kind):
     for name in ("pg_dump", "pg_restore"):
         program(programs, name, 'case "$1" in --version) echo "$0 (PostgreSQL) 15.20";; *) exit 1;; esac\n')
-    result = failed(homeport, place, "--postgres", programs)
+    result = failed(homeport, place, *kind, "--postgres", programs)
     assert result.rc == 1, str(result)
     assert "✗ dump the schema" in result.err
     assert "✓ take everything down again" in result.err
 
 
-def test_demo_says_that_no_dump_can_read_the_servers(homeport, place, pg_bin):
-    result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN)
+@pytest.mark.parametrize("kind", [(), ("--once",)])
+def test_demo_says_that_no_dump_can_read_the_servers(homeport, place, pg_bin, kind):
+    result = failed(homeport, place, *kind, "--postgres", pg_bin(18), "--pg-bin", BIN)
     assert result.rc == 3, str(result)
     assert "pg-dump-missing" in result.err and "✗ check what could stand in the way" in result.err
     assert result.out == ""
-    result = failed(homeport, place, "--postgres", pg_bin(18), "--pg-bin", BIN, "--json")
+    result = failed(homeport, place, *kind, "--postgres", pg_bin(18), "--pg-bin", BIN, "--json")
     assert result.rc == 3 and result.json["verified"] is False and result.json["blockers"] == 1
+
+
+@pytest.mark.parametrize("version", [14, 17])
+def test_demo_moves_live_on_other_versions(homeport, place, pg_bin, version):
+    result = failed(homeport, place, "--postgres", pg_bin(version), "--pg-bin", pg_bin(17), "--json")
+    assert result.rc == 0, str(result)
+    assert result.json["verified"] is True and result.json["lost"] == 0 and len(result.json["switches"]) == 3
 
 
 def test_demo_cares_about_nobodys_settings(homeport, place):
     (homeport.cwd / "homeport.yaml").write_text("source: [this is not a setting\n", encoding="utf-8")
     result = failed(
-        homeport, place, "--postgres", BIN, "--json", HOMEPORT_SOURCE_URL="postgresql://nowhere/x",
+        homeport, place, "--once", "--postgres", BIN, "--json", HOMEPORT_SOURCE_URL="postgresql://nowhere/x",
         HOMEPORT_JOBS="no number", PGHOST="nowhere", PGDATABASE="nothing", PGPORT="1", PGUSER="nobody",
         PGDATA="/nonexistent")
     assert result.rc == 0, str(result)
@@ -366,7 +502,7 @@ def test_demo_cares_about_nobodys_settings(homeport, place):
 def test_demo_goes_elsewhere_where_a_socket_cannot_be(homeport, place, folder):
     odd = place.folder / folder
     odd.mkdir()
-    result = homeport("demo", "--users", "10", "--postgres", BIN, env={"TMPDIR": odd})
+    result = homeport("demo", "--once", "--users", "10", "--postgres", BIN, env={"TMPDIR": odd})
     assert result.rc == 0, str(result)
     [line] = [line for line in result.err.splitlines() if "the place" in line]
     gone = pathlib.Path(line.split()[2])
@@ -388,7 +524,7 @@ def test_demo_runs_for_an_ordinary_user(homeport, place, programs):
     place.folder.chmod(0o1777)
     done = subprocess.run(
         [binary, "demo", "--users", "10", "--postgres", BIN, "--json"], cwd="/", user="nobody", group="nogroup",
-        extra_groups=[], capture_output=True, text=True, timeout=120, check=False,
+        extra_groups=[], capture_output=True, text=True, timeout=240, check=False,
         env={"PATH": os.environ["PATH"], "TMPDIR": str(place), "LSAN_OPTIONS": "detect_leaks=0", "ASAN_OPTIONS": "detect_leaks=0"})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verified"] is True

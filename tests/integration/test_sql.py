@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 
 SQL = pathlib.Path(__file__).resolve().parents[2] / "sql"
+APP = SQL.parent / "examples/gitgud/src/lib/db/migrations/0000_init.sql"  # sql/demo/ speaks of its tables
 SEVERAL = "several statements"  # in a header: run by the simple protocol, so it cannot be prepared
 
 
@@ -108,6 +109,7 @@ def test_sql_files_are_as_their_headers_say(database, version):
         # The tables that the others speak of first.
         for first in ("target/create_marks.sql", "fence/prepare.sql"):
             assert not problems_of(SQL / first, describer)
+        assert not describer.execute(APP.read_text(encoding="utf-8"))
         checked = files(but=("store",))
         assert checked
         found = [problem for path in checked for problem in problems_of(path, describer)]
