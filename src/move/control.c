@@ -85,6 +85,15 @@ static int open_dir(const char *dir)
     return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* It stays open: somebody else closes it. */
+static int descriptor_keep(int *fd)
+{
+    int kept = *fd;
+
+    *fd = -1;
+    return kept;
+}
+
 /* A connected socket, or -1 with errno: EAGAIN where somebody listens who does not take calls now.
  */
 static int dial(const char *dir, int dir_fd)
@@ -95,9 +104,7 @@ static int dial(const char *dir, int dir_fd)
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, len) < 0)
         return -1;
-    int connected = fd;
-    fd = -1;
-    return connected;
+    return descriptor_keep(&fd);
 }
 
 static void buffer_clear(Buffer *buffer)
@@ -212,10 +219,8 @@ bool control_listen(const char *dir, Control **ret, Error *err)
     Control *control = calloc(1, sizeof *control);
     if (!control)
         abort();
-    control->fd = fd;
-    control->dir_fd = dir_fd;
-    fd = -1;
-    dir_fd = -1;
+    control->fd = descriptor_keep(&fd);
+    control->dir_fd = descriptor_keep(&dir_fd);
     *ret = control;
     return true;
 }
