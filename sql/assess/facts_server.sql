@@ -12,7 +12,9 @@ SELECT current_setting('server_version_num')::integer AS version_num,
        pg_is_in_recovery() AS in_recovery,
        coalesce((SELECT s.reset_val = 'on'
                    FROM pg_catalog.pg_settings AS s
-                  WHERE s.name = 'default_transaction_read_only'), false) AS read_only,
+                  WHERE s.name = 'default_transaction_read_only'), false)
+           -- homeport's own fence, of a move that goes on
+           AND to_regclass('homeport.fence_setting') IS NULL AS read_only,
        pg_database_size(d.oid) AS size_bytes,
        pg_encoding_to_char(d.encoding) AS encoding,
        d.datcollate AS lc_collate,

@@ -17,6 +17,7 @@ typedef struct MoveOptions {
     bool dry_run;
     bool detach;
     bool stop;
+    const char *resync;
 } MoveOptions;
 
 static const Option move_options[] = {
@@ -40,7 +41,12 @@ static const Option move_options[] = {
      .offset = offsetof(MoveOptions, stop),
      .unset = "no",
      .help = "end the mover of this folder; run again, it goes on where it stopped"},
-    {0           },
+    {.name = "resync",
+     .type = OPTION_TEXT,
+     .offset = offsetof(MoveOptions, resync),
+     .argument = "TABLE",
+     .help = "copy this table again while the others follow; also one that is new on the source"},
+    {0                     },
 };
 
 static void report_json(Text *out, const MoveReport *report, bool complete)
@@ -199,6 +205,27 @@ static bool follow(const Invocation *inv, const MoveOptions *options, Error *err
                : print_line(inv, "stopped", "Stopped. Run it again: it goes on from here.", 0, err);
 }
 
+static bool resync(const Invocation *inv, const MoveOptions *options, Error *err)
+{
+    Text out = text_init(inv->arena, MAX_OUTPUT);
+    json_t *answer = NULL;
+    bool ok = true;
+
+    if (!mover_ask(inv, json_pack("{s:s, s:s}", "verb", "resync", "table", options->resync),
+                   &answer, err))
+        return false;
+    if (inv->json) {
+        ok = mover_print_json(answer, err);
+    } else {
+        text_addf(&out, "%s has been copied again: %s rows. It follows from there.\n",
+                  options->resync,
+                  text_count(inv->arena, json_integer_value(json_object_get(answer, "rows"))));
+        ok = cli_print(&out, err);
+    }
+    json_decref(answer);
+    return ok;
+}
+
 static bool once(const Invocation *inv, Error *err)
 {
     ProgressView view = {.quiet = inv->quiet};
@@ -232,8 +259,11 @@ static bool move_run(const Invocation *inv, Error *err)
 {
     const MoveOptions *options = inv->options;
 
-    if (options->once + options->detach + options->stop > 1)
-        return error_set(err, ERR_USAGE, "--once, --detach and --stop exclude each other");
+    if (options->once + options->detach + options->stop + (options->resync != NULL) > 1)
+        return error_set(err, ERR_USAGE,
+                         "--once, --detach, --stop and --resync exclude each other");
+    if (options->resync)
+        return resync(inv, options, err);
     if (options->dry_run)
         return dry_run(inv, options->once ? SCOPE_ONCE : SCOPE_LIVE, err);
     if (options->stop)

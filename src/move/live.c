@@ -183,6 +183,21 @@ static void answer_verify(Live *live, ControlCall *call)
     control_answer(call, verify_json(found));
 }
 
+static void answer_resync(Live *live, ControlCall *call)
+{
+    const char *table = json_string_value(json_object_get(control_params(call), "table"));
+    Error err = ERROR_INIT;
+    int64_t rows = 0;
+
+    if (table && live_resync(live, table, &rows, &err)) {
+        control_answer(call, json_pack("{s:s, s:I}", "table", table, "rows", (json_int_t)rows));
+        return;
+    }
+    if (!table)
+        (void)error_set(&err, ERR_USAGE, "no table is named");
+    control_fail(call, &err);
+}
+
 static void answer(Live *live, ControlCall *call)
 {
     const char *verb = control_verb(call);
@@ -196,6 +211,8 @@ static void answer(Live *live, ControlCall *call)
         answer_switch(live, call, true);
     else if (strcmp(verb, "verify") == 0)
         answer_verify(live, call);
+    else if (strcmp(verb, "resync") == 0)
+        answer_resync(live, call);
     else {
         (void)error_set(&err, ERR_USAGE, "the mover does not know \"%s\"", verb);
         control_fail(call, &err);

@@ -7,6 +7,7 @@
  * live_feed.c    a feed's receiver and applier
  * live_switch.c  cutover and rollback
  * live_watch.c   what is looked at again and again: lag, fingerprints, touched rows
+ * live_resync.c  a table copied again
  * live_end.c     finish and abort
  * hooks.c        the owner's commands
  */
@@ -194,6 +195,11 @@ bool live_verify(Live *live, bool whole, const VerifyLiveReport **ret, Error *er
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;
+
+/* ---- live_resync.c ---- */
+
+/* The table as its owner writes it; also one that came to the source during the move. */
+bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err) MUST_USE;
 
 /* ---- hooks.c ---- */
 

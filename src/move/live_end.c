@@ -71,6 +71,16 @@ static bool finish_steps(Live *live, Error *err)
            forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
 }
 
+/* What the target was set to before is noted there, in what is dropped next. */
+static bool unfence(Live *live, LiveSideName side, Error *err)
+{
+    PGconn *conn = NULL;
+    Fence fence;
+
+    return live_connect(live, side, &conn, err) && live_fence(live, side, &fence, err) &&
+           fence_lift(conn, &fence, err);
+}
+
 static bool empty_target(Live *live, Error *err)
 {
     Archive archive = {0};
@@ -84,8 +94,8 @@ static bool empty_target(Live *live, Error *err)
 
 static bool abort_steps(Live *live, Error *err)
 {
-    return clean_side(live, LIVE_SOURCE, err) && clean_side(live, LIVE_HOME, err) &&
-           empty_target(live, err) && forget_work(live, err) &&
+    return clean_side(live, LIVE_SOURCE, err) && unfence(live, LIVE_HOME, err) &&
+           empty_target(live, err) && clean_side(live, LIVE_HOME, err) && forget_work(live, err) &&
            state_event(&live->job.state, EVENT_DONE, err);
 }
 

@@ -86,6 +86,34 @@ static bool judge(Live *live, Arena *scratch, const Changes changes[LIVE_SIDES],
     return true;
 }
 
+/* Rule 20: rows of a table that came later would be at one side only. */
+static bool find_unpublished(Live *live, Arena *scratch, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    const char *params[] = {live->publication};
+    PGconn *conn = NULL;
+    Table *tables = NULL;
+    int count = 0;
+
+    if (!live_connect(live, live_from(live), &conn, err) ||
+        !tables_list(conn, scratch, &tables, &count, err) ||
+        !pg_query(conn, sql_live_publication_tables, COUNT_OF(params), params, &res, err))
+        return error_add_context(err, "look for tables that are new");
+    for (int i = 0; i < count; i++) {
+        bool found = tables[i].unlogged;
+        for (int k = 0; !found && k < PQntuples(res); k++)
+            found = strcmp(PQgetvalue(res, k, 0), tables[i].schema) == 0 &&
+                    strcmp(PQgetvalue(res, k, 1), tables[i].name) == 0;
+        if (found)
+            continue;
+        live->changed =
+            arena_printf(live->arena, "%s is new and not followed yet: `homeport move --resync %s`",
+                         tables[i].qualified, tables[i].qualified);
+        return true;
+    }
+    return true;
+}
+
 bool live_check_fingerprints(Live *live, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
@@ -106,7 +134,8 @@ bool live_check_fingerprints(Live *live, Error *err)
         fingerprint_compare(scratch, &before, &now[side], &changes[side].list,
                             &changes[side].count);
     }
-    return judge(live, scratch, changes, now, err);
+    return judge(live, scratch, changes, now, err) &&
+           (live->changed || find_unpublished(live, scratch, err));
 }
 
 /* ---- rows ---- */

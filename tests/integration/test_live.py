@@ -25,14 +25,15 @@ def writes_go_on(ledger, count=100):
 
 
 @pytest.fixture
-def move(homeport, pair):
+def move(homeport, pair, pg_bin):
     """move(source version, target version) -> Live, Ledger"""
     made = []
 
     def make(source_version=15, target_version=15, *args, writers=4):
         source, target = pair(source_version, target_version)
         ledger = Ledger(source, writers=writers)
-        live = Live(homeport, source, target, *args)
+        programs = ["--pg-bin", pg_bin(17)] if source_version > 15 else []
+        live = Live(homeport, source, target, *programs, *args)
         made.append((live, ledger))
         return live, ledger
     yield make
@@ -353,3 +354,48 @@ def test_migrations_are_refused_while_the_move_follows(move, tmp_path):
     result = live.homeport("migrations", "apply", "--dir", live.dir, "--migrations", folder.parent, target=live.target,
                            source=live.source)
     assert result.rc == 1 and "caught-up" in result.err, str(result)
+
+
+def test_rule_6_resync_brings_one_table_up_to_date_while_the_others_follow(move):
+    live, ledger = move()
+    source, target = live.source, live.target
+    with ledger:
+        live.start()
+        live.caught_up()
+        with contextlib.closing(target.connect(application_name="homeport test")) as behind, behind.cursor() as cursor:
+            cursor.execute("BEGIN READ WRITE; SET LOCAL session_replication_role = replica;"
+                           " ALTER TABLE account DISABLE TRIGGER homeport_fence;"
+                           " UPDATE account SET note = 'spoilt' WHERE id < 10;"
+                           " ALTER TABLE account ENABLE ALWAYS TRIGGER homeport_fence; COMMIT")
+        with writes_go_on(ledger):
+            found = live.run("move", "--resync", "account")
+        assert found.rc == 0 and found.json["rows"] == 50, str(found)
+        with writes_go_on(ledger):
+            live.ok("cutover")
+            ledger.side = target
+    ledger.check(target)
+    live.applied_past(target)
+    ledger.check(source)
+
+
+def test_table_that_came_during_the_move_is_followed_after_resync(move):
+    live, ledger = move()
+    source, target = live.source, live.target
+    with ledger:
+        live.start()
+        live.caught_up()
+        for side in (source, target):
+            side.sql("BEGIN READ WRITE; CREATE TABLE late (id integer PRIMARY KEY, note text); COMMIT")
+        source.sql("INSERT INTO late SELECT g, 'before' FROM generate_series(1, 100) AS g")
+        refused = live.run("cutover")
+        assert refused.rc == 1 and "late" in refused.err and "--resync" in refused.err, str(refused)
+        assert live.run("move", "--resync", "public.late").json["rows"] == 100
+        source.sql("INSERT INTO late SELECT g, 'after' FROM generate_series(101, 200) AS g")
+        source.sql("UPDATE late SET note = 'changed' WHERE id = 1")
+        live.ok("cutover")
+        ledger.side = target
+        with writes_go_on(ledger):
+            pass
+    assert target.sql("SELECT note, count(*) FROM late GROUP BY 1 ORDER BY 1") == [
+        ("after", 100), ("before", 99), ("changed", 1)]
+    ledger.check(target)
