@@ -110,6 +110,8 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
 
     worker->gateway = gateway;
     worker->index = index;
+    if (RAND_bytes(worker->request_salt, sizeof worker->request_salt) != 1)
+        abort();
     worker->loop = loop_new();
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->works);

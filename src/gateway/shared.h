@@ -45,6 +45,8 @@ struct Worker {
     LIST_HEAD(, Session) sessions;
     LIST_HEAD(, Work) works;
     Metrics metrics;
+    unsigned char request_salt[16]; /* of the ids of its requests */
+    uint64_t request_count;
     int index;
     int sql_busy;        /* requests that have a server */
     int session_count;   /* WebSocket and TCP clients, with a server or without */

@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -77,34 +76,48 @@ void sql_add_error(Bytes *out, const WireError *error)
     bytes_add_char(out, '}');
 }
 
-static const char *request_id(Arena *arena)
+/* A UUID of version 4 in form: unique, but not secret, so a random number for each is not worth its
+ * price. The worker's own random half and a counter make it. */
+static void add_request_id(Worker *worker, Bytes *out)
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char r[16];
+    uint64_t count = ++worker->request_count;
 
-    if (RAND_bytes(r, sizeof r) != 1)
-        memset(r, 0, sizeof r);
+    memcpy(r, worker->request_salt, sizeof r);
+    for (size_t i = 0; i < sizeof count; i++)
+        r[15 - i] ^= (unsigned char)(count >> 8 * i);
     r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
     r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-    return arena_printf(arena,
-                        "neon-request-id: %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x"
-                        "%02x%02x%02x\r\n",
-                        r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11],
-                        r[12], r[13], r[14], r[15]);
+    bytes_add_text(out, "neon-request-id: ");
+    for (size_t i = 0; i < sizeof r; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            bytes_add_char(out, '-');
+        bytes_add_char(out, digits[r[i] >> 4]);
+        bytes_add_char(out, digits[r[i] & 15]);
+    }
+    bytes_add_text(out, "\r\n");
 }
 
 static void reply(Worker *worker, HttpExchange *exchange, int status, const char *headers,
                   Bytes *body)
 {
-    Arena *arena = http_arena(exchange);
     bool cors = worker->gateway->options->cors;
-    const char *all =
-        arena_printf(arena, "%s%s%s", request_id(arena),
-                     cors ? "access-control-allow-origin: *\r\n" : "", headers ? headers : "");
+    Bytes all = bytes_init(SIZE_MAX);
 
+    add_request_id(worker, &all);
+    if (cors)
+        bytes_add_text(&all, "access-control-allow-origin: *\r\n");
+    if (headers)
+        bytes_add_text(&all, headers);
+    bytes_add_char(&all, '\0');
     metric_add(&worker->metrics.replies[status / 100 < 6 ? status / 100 : 5], 1);
     metric_add(&worker->metrics.bytes_out[PROTOCOL_HTTP], bytes_len(body));
-    http_reply(exchange, &(HttpReply){.status = status, .type = "application/json", .headers = all},
-               body);
+    http_reply(
+        exchange,
+        &(HttpReply){.status = status, .type = "application/json", .headers = bytes_data(&all)},
+        body);
+    bytes_free(&all);
 }
 
 static void reply_error(Worker *worker, HttpExchange *exchange, int status, const WireError *error)
@@ -205,6 +218,12 @@ static void shadow_columns(Column *columns, int count)
             columns[i].shadowed = strcmp(columns[i].name, columns[later].name) == 0;
 }
 
+static void add_number(Bytes *out, const char *key, int64_t value)
+{
+    bytes_add_text(out, key);
+    bytes_add_int(out, value);
+}
+
 /* False: the server sent what cannot be. */
 static bool take_fields(Work *work, const char *payload, size_t len)
 {
@@ -226,11 +245,12 @@ static bool take_fields(Work *work, const char *payload, size_t len)
         };
         bytes_add_text(&work->out, i ? ",{\"name\":" : "{\"name\":");
         value_add_string(&work->out, at, (size_t)(nul - at));
-        bytes_addf(&work->out,
-                   ",\"dataTypeID\":%u,\"tableID\":%u,\"columnID\":%u,\"dataTypeSize\":%d,"
-                   "\"dataTypeModifier\":%d,\"format\":\"text\"}",
-                   wire_u32(rest + 6), wire_u32(rest), wire_u16(rest + 4),
-                   (int16_t)wire_u16(rest + 10), (int32_t)wire_u32(rest + 12));
+        add_number(&work->out, ",\"dataTypeID\":", wire_u32(rest + 6));
+        add_number(&work->out, ",\"tableID\":", wire_u32(rest));
+        add_number(&work->out, ",\"columnID\":", wire_u16(rest + 4));
+        add_number(&work->out, ",\"dataTypeSize\":", (int16_t)wire_u16(rest + 10));
+        add_number(&work->out, ",\"dataTypeModifier\":", (int32_t)wire_u32(rest + 12));
+        bytes_add_text(&work->out, ",\"format\":\"text\"}");
         at = rest + 18;
     }
     if (!is_array_mode(work))

@@ -110,6 +110,21 @@ void bytes_add_text(Bytes *bytes, const char *text)
     bytes_add(bytes, text, strlen(text));
 }
 
+void bytes_add_int(Bytes *bytes, int64_t value)
+{
+    char text[24];
+    char *at = text + sizeof text;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        *--at = '-';
+    bytes_add(bytes, at, (size_t)(text + sizeof text - at));
+}
+
 void bytes_addf(Bytes *bytes, const char *fmt, ...)
 {
     va_list args;

@@ -231,10 +231,17 @@ static void write_reply(Conn *conn, const HttpReply *reply, Bytes *body, bool ke
     Bytes out = bytes_init(SIZE_MAX);
     size_t len = bytes_len(body);
 
-    bytes_addf(&out, "HTTP/1.1 %d %s\r\n", reply->status, status_text(reply->status));
-    if (reply->type)
-        bytes_addf(&out, "content-type: %s\r\n", reply->type);
-    bytes_addf(&out, "content-length: %zu\r\n", len);
+    bytes_add_text(&out, "HTTP/1.1 ");
+    bytes_add_int(&out, reply->status);
+    bytes_add_char(&out, ' ');
+    bytes_add_text(&out, status_text(reply->status));
+    if (reply->type) {
+        bytes_add_text(&out, "\r\ncontent-type: ");
+        bytes_add_text(&out, reply->type);
+    }
+    bytes_add_text(&out, "\r\ncontent-length: ");
+    bytes_add_int(&out, (int64_t)len);
+    bytes_add_text(&out, "\r\n");
     if (reply->headers)
         bytes_add_text(&out, reply->headers);
     if (keep)

@@ -375,8 +375,8 @@ static void fill(Stream *stream)
         stream->bulk = !stream->tls && (size_t)n == size;
         if (bytes_len(&stream->input) >= stream->input_limit)
             break;
-        /* A short read of a plain socket has emptied it; TLS says so by itself. */
-        if (!stream->tls && (size_t)n < size)
+        /* A short read has emptied the socket, unless TLS has more of it in its own buffer. */
+        if ((size_t)n < size && !(stream->tls && SSL_has_pending(stream->tls)))
             break;
     }
     stream->bytes_in += (uint64_t)total;
@@ -389,7 +389,7 @@ static void fill(Stream *stream)
 
 static bool tls_has_more(const Stream *stream)
 {
-    return stream->tls && !stream->handshaking && SSL_pending(stream->tls) > 0;
+    return stream->tls && !stream->handshaking && SSL_has_pending(stream->tls) > 0;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

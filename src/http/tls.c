@@ -51,6 +51,8 @@ static bool load(const char *cert_path, const char *key_path, SSL_CTX **ret, Err
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1);
     (void)SSL_CTX_set_num_tickets(ctx, 1);
+    /* A record's head and body in one system call; stream.c asks SSL_has_pending(). */
+    SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
         (void)error_set(err, ERR_USAGE, "the certificate \"%s\" cannot be used: %s", cert_path,
