@@ -1,0 +1,305 @@
+"""Verification while writers are at work and the applier follows: what differs is named, what is on
+its way is not (MOVE.md 34, 35)."""
+
+import contextlib
+import json
+import sqlite3
+import sys
+import textwrap
+
+import pytest
+
+import live as lives
+import wait
+from ledger import Ledger
+from live import Live
+
+# A key of each kind, and the literal of one row's key.
+KEYS = {
+    "by_int": ("id integer PRIMARY KEY", "7", "(id)=(7)"),
+    "by_text": ('id text COLLATE public.folded PRIMARY KEY', "'a\tb ''\"\\é'", None),
+    "by_c_text": ('id text COLLATE "C" PRIMARY KEY', "'Ä'", "(id)=(Ä)"),
+    "by_uuid": ("id uuid PRIMARY KEY", "'0188b0c2-0000-7000-8000-000000000001'", None),
+    "by_char": ("id character(5) PRIMARY KEY", "'ab'", None),
+    "by_enum": ("id public.mood PRIMARY KEY", "'so so'", "(id)=(so so)"),
+    "by_pair": ("id public.pair PRIMARY KEY", "'(1,\"x y\")'", '(id)=((1,"x y"))'),
+    "by_domain": ("id public.positive PRIMARY KEY", "12", "(id)=(12)"),
+    "by_citext": ("id public.citext PRIMARY KEY", "'MiXed'", "(id)=(MiXed)"),
+    "by_time": ("id timestamptz PRIMARY KEY", "'2026-02-03 04:05:06.789+02'", None),
+    "by_numeric": ("id numeric PRIMARY KEY", "1.00", "(id)=(1.00)"),
+    "by_array": ("id text[] PRIMARY KEY", "'{a,\"b,c\",NULL}'", None),
+    "by_range": ("id public.steps PRIMARY KEY", "'[1,5)'", None),
+    "by_bytes": ("id bytea PRIMARY KEY", "'\\x00ff'", None),
+    "Odd Table": ('"Key ""1""" integer, "two" text, PRIMARY KEY ("two", "Key ""1""")', "3, 'x'", '(two, Key "1")=(x, 3)'),
+}
+
+TYPES = """
+    CREATE EXTENSION citext;
+    CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE TYPE mood AS ENUM ('bad', 'so so', 'good');
+    CREATE TYPE pair AS (a integer, b text);
+    CREATE TYPE steps AS RANGE (subtype = numeric);
+    CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+"""
+
+
+@pytest.fixture
+def move(homeport, pair):
+    made = []
+
+    def make(script="", writers=0, start=True, **options):
+        source, target = pair(15, 15)
+        ledger = Ledger(source, writers=writers, **options)
+        if script:
+            source.script(script)
+        live = Live(homeport, source, target)
+        made.append((live, ledger))
+        if start:
+            live.start()
+            live.caught_up()
+        return live, ledger
+    yield make
+    for live, ledger in made:
+        ledger.stop()
+        if live.mover:
+            live.mover.end()
+        homeport("abort", "--dir", live.dir, source=live.source, target=live.target)
+
+
+def token(live):
+    with contextlib.closing(sqlite3.connect(f"file:{live.dir}/state.sqlite?mode=ro", uri=True)) as store:
+        (value,), = store.execute("SELECT value FROM fact WHERE name = 'token'")
+    return value
+
+
+def behind_its_back(live, *statements):
+    """On the target, past the fence."""
+    with contextlib.closing(live.target.connect()) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT set_config('homeport.token', %s, false)", (token(live),))
+        cursor.execute("SET default_transaction_read_only = off")
+        for statement in statements:
+            cursor.execute(statement)
+            assert cursor.rowcount == 1, statement
+
+
+def verify(live, rc):
+    result = live.run("verify")
+    assert result.rc == rc, str(result)
+    return result.json
+
+
+def named(found):
+    return {(d["kind"], d["object"], d.get("key")): d["detail"] for d in found["list"]}
+
+
+def hook(live, name, here, there, applied="SELECT true"):
+    """A program for --on-pause: runs `here` on the source, waits until it is applied (windows commit table by table),
+    then `there`, past the fence."""
+    path = live.homeport.cwd / f"{name}.py"
+    path.write_text(textwrap.dedent(f"""
+        import psycopg2, time
+        def run(dsn, statements, token=None):
+            conn = psycopg2.connect(**dsn)
+            conn.autocommit = True
+            cursor = conn.cursor()
+            if token:
+                cursor.execute("SELECT set_config('homeport.token', %s, false)", (token,))
+                cursor.execute("SET default_transaction_read_only = off")
+            for statement in statements:
+                cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description else None
+            conn.close()
+            return rows
+        source, target = {dsn(live.source)!r}, {dsn(live.target)!r}
+        run(source, {here!r} + ["INSERT INTO scratch VALUES ('hook')"])
+        deadline = time.monotonic() + 20
+        while not run(target, ["SELECT 1 FROM scratch WHERE id = 'hook'"]) or not run(target, [{applied!r}])[0][0]:
+            assert time.monotonic() < deadline, "not applied"
+            time.sleep(0.01)
+        run(target, {there!r}, {token(live)!r})
+    """), encoding="utf-8")
+    return f"{sys.executable} {path}"
+
+
+def dsn(database):
+    return {"host": str(database.server.socket_dir), "port": database.server.port, "user": "postgres", "dbname": database.name}
+
+
+def test_rule_35_equal_under_heavy_writes_twenty_times(move):
+    live, ledger = move("CREATE TABLE log (at text, what integer); ALTER TABLE log REPLICA IDENTITY FULL;"
+                        "CREATE TABLE busy (id integer PRIMARY KEY, n bigint NOT NULL);"
+                        "INSERT INTO busy SELECT g, 0 FROM generate_series(1, 40000) AS g", writers=4, pause=0.001)
+    rechecked = 0
+    with ledger:
+        for number in range(20):
+            before = ledger.written()
+            live.source.sql("INSERT INTO log SELECT g::text, %s FROM generate_series(1, 20) AS g;"
+                            "DELETE FROM log WHERE what < %s; UPDATE busy SET n = n + 1 WHERE id %% 50 = %s",
+                            (number, number - 1, number))
+            found = verify(live, 0)
+            assert found["verified"] and found["differences"] == 0 and found["list"] == []
+            assert found["tables"] == 5 and found["rows"] >= 40050
+            rechecked += found["rechecked"]
+            assert ledger.written() > before
+    assert rechecked > 0, "nothing was on its way in any of them: that was no load"
+    assert live.status()["differences"] == 0
+
+
+def test_row_changed_deleted_or_inserted_on_the_target_is_named_while_writers_go_on(move):
+    live, ledger = move("CREATE TABLE still (id integer PRIMARY KEY, note text);"
+                        "INSERT INTO still SELECT g, 'note ' || g FROM generate_series(1, 1000) AS g", writers=4)
+    with ledger:
+        verify(live, 0)
+        behind_its_back(live, "UPDATE still SET note = 'wrong' WHERE id = 500", "DELETE FROM still WHERE id = 7",
+                        "INSERT INTO still VALUES (2000, 'nobody wrote this')")
+        found = verify(live, 3)
+        assert not found["verified"] and found["differences"] == 3
+        assert named(found) == {
+            ("different", "public.still", "(id)=(500)"): "note: 'note 500' -> 'wrong'",
+            ("missing", "public.still", "(id)=(7)"): "only on the source",
+            ("extra", "public.still", "(id)=(2000)"): "only on the target",
+        }
+        refused = live.run("cutover")
+        assert refused.rc in (1, 3) and "3 " in refused.err and "differ" in refused.err, str(refused)
+        behind_its_back(live, "UPDATE still SET note = 'note 500' WHERE id = 500", "INSERT INTO still VALUES (7, 'note 7')",
+                        "DELETE FROM still WHERE id = 2000")
+        assert verify(live, 0)["verified"]
+        before = ledger.written()
+        wait.until(lambda: ledger.written() > before, 10, "writers go on")
+
+
+def test_rows_without_a_key_are_named_with_how_often_they_are_there(move):
+    live, ledger = move("CREATE TABLE bag (a integer, b text); ALTER TABLE bag REPLICA IDENTITY FULL;"
+                        "INSERT INTO bag SELECT g % 10, 'same' FROM generate_series(1, 100) AS g", writers=2)
+    with ledger:
+        verify(live, 0)
+        behind_its_back(live, "DELETE FROM bag WHERE ctid = (SELECT min(ctid) FROM bag WHERE a = 3)",
+                        "INSERT INTO bag VALUES (77, 'new')")
+        found = verify(live, 3)
+    assert found["differences"] == 2
+    assert sorted(d["detail"] for d in found["list"]) == ["(3,same): 10 on the source, 9 on the target",
+                                                          "(77,new): 0 on the source, 1 on the target"]
+    assert {(d["kind"], d["object"]) for d in found["list"]} == {("count", "public.bag")}
+
+
+def tables_of_all_keys():
+    script = TYPES
+    for name, (columns, literal, _) in KEYS.items():
+        script += f'CREATE TABLE "{name}" ({columns}, note text); INSERT INTO "{name}" VALUES ({literal}, \'as it was\');\n'
+    return script
+
+
+def test_row_is_found_again_by_a_key_of_any_type(move):
+    live, _ledger = move(tables_of_all_keys())
+    verify(live, 0)
+    behind_its_back(live, *[f"UPDATE \"{name}\" SET note = 'wrong'" for name in KEYS])
+    found = verify(live, 3)
+    assert found["differences"] == len(KEYS)
+    differences = named(found)
+    assert {kind for kind, _, _ in differences} == {"different"}
+    assert {table.split(".", 1)[1].strip('"') for _, table, _ in differences} == set(KEYS)
+    assert set(differences.values()) == {"note: 'as it was' -> 'wrong'"}
+    keys = {table.split(".", 1)[1].strip('"'): key for _, table, key in differences}
+    for name, (_, _, key) in KEYS.items():
+        assert key is None or keys[name] == key
+
+
+def all_are(note):
+    return "SELECT " + " AND ".join(f"(SELECT note = '{note}' FROM \"{name}\")" for name in KEYS)
+
+
+def test_touched_rows_are_compared_inside_the_pause_whatever_their_key(move):
+    live, _ledger = move(tables_of_all_keys())
+    verify(live, 0)
+    touch = [f"UPDATE \"{name}\" SET note = 'anew'" for name in KEYS]
+    report = live.ok("cutover", "--on-pause", hook(live, "touch", touch, ["SELECT 1"]))
+    assert report["verified"] and report["differences"] == 0
+    # One row each, and the hook's own.
+    assert report["rows_compared"] == len(KEYS) + 1
+    assert report["tables_counted"] == len(KEYS) + 3
+    live.ok("rollback")
+
+
+def test_rule_34_cutover_is_refused_where_a_touched_row_differs(move):
+    live, ledger = move(tables_of_all_keys(), writers=2)
+    with ledger:
+        verify(live, 0)
+        touch = [f"UPDATE \"{name}\" SET note = 'anew'" for name in KEYS]
+        wrong = [f"UPDATE \"{name}\" SET note = 'wrong'" for name in KEYS]
+        refused = live.run("cutover", "--on-pause", hook(live, "wrong", touch, wrong, all_are("anew")))
+        assert refused.rc == 3 and f"{len(KEYS)} rows differ" in refused.err, str(refused)
+        assert live.status()["phase"] == "caught-up"
+        # Not forgotten: the rows still count as touched.
+        again = live.run("cutover")
+        assert again.rc in (1, 3) and "differ" in again.err, str(again)
+        before = ledger.written()
+        wait.until(lambda: ledger.written() > before + 20, 20, "writers go on")
+        assert verify(live, 3)["differences"] == len(KEYS)
+
+
+def test_rule_34_rows_are_counted_too_which_finds_what_was_never_received(move):
+    live, _ledger = move("CREATE TABLE quiet (id integer PRIMARY KEY)")
+    verify(live, 0)
+    refused = live.run("cutover", "--on-pause", hook(live, "count", [], ["INSERT INTO quiet VALUES (1)"]))
+    assert refused.rc == 3 and "1 rows differ" in refused.err, str(refused)
+
+
+def test_table_touched_as_a_whole_is_compared_whole_inside_the_pause(move):
+    live, _ledger = move("CREATE TABLE swept (id integer PRIMARY KEY, note text);"
+                         "INSERT INTO swept SELECT g, 'old' FROM generate_series(1, 1000) AS g")
+    verify(live, 0)
+    sweep = ["TRUNCATE swept", "INSERT INTO swept SELECT g, 'new' FROM generate_series(1, 500) AS g"]
+    refused = live.run("cutover", "--on-pause", hook(live, "swept", sweep, ["UPDATE swept SET note = 'x' WHERE id = 250"],
+                                                          "SELECT count(*) = 500 FROM swept"))
+    assert refused.rc == 3 and "1 rows differ" in refused.err, str(refused)
+    found = verify(live, 3)
+    assert named(found) == {("different", "public.swept", "(id)=(250)"): "note: 'new' -> 'x'"}
+    behind_its_back(live, "UPDATE swept SET note = 'new' WHERE id = 250")
+    verify(live, 0)
+    assert live.ok("cutover")["verified"]
+    live.ok("rollback")
+
+
+def test_more_keys_than_are_kept_are_compared_as_a_whole_table(move):
+    live, _ledger = move("CREATE TABLE bulk (id integer PRIMARY KEY, note text)")
+    verify(live, 0)
+    live.source.sql("INSERT INTO bulk SELECT g, 'x' FROM generate_series(1, 150000) AS g")
+    live.applied_past()
+    assert live.status()["touched_rows"] <= 100000
+    behind_its_back(live, "DELETE FROM bulk WHERE id = 99999")
+    found = verify(live, 3)
+    assert named(found) == {("missing", "public.bulk", "(id)=(99999)"): "only on the source"}
+
+
+def test_numbers_that_are_equal_but_read_otherwise_are_a_difference(move):
+    live, _ledger = move("CREATE TABLE price (id numeric PRIMARY KEY); INSERT INTO price VALUES (1.0)")
+    verify(live, 0)
+    behind_its_back(live, "UPDATE price SET id = 1.00")
+    assert verify(live, 3)["differences"] >= 1
+
+
+def test_comparison_writes_no_table_and_holds_no_lock_for_long(move):
+    """A TRUNCATE on the source goes through while a comparison waits for the applier."""
+    live, ledger = move("CREATE TABLE swept (id integer PRIMARY KEY); INSERT INTO swept VALUES (1)", writers=2)
+    with ledger:
+        for number in range(5):
+            checking = live.homeport.start("verify", "--json", "--dir", live.dir, source=live.source, target=live.target)
+            live.source.sql("SET lock_timeout = '2s'; TRUNCATE swept; INSERT INTO swept VALUES (%s)", (number,))
+            result = checking.wait()
+            assert result.rc == 0 and json.loads(result.out)["differences"] == 0, str(result)
+    assert lives.slots(live.source)
+
+
+def test_check_inside_the_pause_reads_five_thousand_touched_rows_in_milliseconds(move):
+    live, _ledger = move("CREATE TABLE large (id integer PRIMARY KEY, note text);"
+                         "INSERT INTO large SELECT g, 'note ' || g FROM generate_series(1, 200000) AS g")
+    verify(live, 0)
+    quiet = live.ok("cutover", "--rehearse")
+    live.caught_up()
+    report = live.ok("cutover", "--rehearse", "--on-pause",
+                     hook(live, "many", ["UPDATE large SET note = 'anew' WHERE id % 40 = 0"], [],
+                          "SELECT count(*) = 5000 FROM large WHERE note = 'anew'"))
+    assert report["verified"] and 5000 <= report["rows_compared"] <= 5001
+    # 300 ms is what the whole check may take on a machine that does nothing else: bench/cutover measures that.
+    assert report["check_ms"] < 3000 and quiet["check_ms"] < 1500, (report, quiet)
+    assert report["tables_counted"] >= 3
