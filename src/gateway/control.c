@@ -206,7 +206,7 @@ static void reply_state(Caller *caller)
 
 static void set_deadline(Control *control, int ms)
 {
-    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
 
     (void)event_add(control->deadline, &wait);
 }

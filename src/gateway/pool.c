@@ -527,7 +527,7 @@ PoolTicket *pool_acquire(Pool *pool, const ConnString *who, PoolReady *ready, vo
     };
     memcpy(ticket->proof, proof, sizeof proof);
     int wait_ms = pool->worker->gateway->options->queue_ms;
-    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
     ticket->deadline = event_new(loop_base(pool->worker->loop), -1, 0, on_deadline, ticket);
     if (!ticket->deadline || event_add(ticket->deadline, &wait) != 0)
         abort();

@@ -31,7 +31,7 @@ enum {
 
 static void set_deadline(Session *session, int ms)
 {
-    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
 
     (void)event_add(session->deadline, &wait);
 }
@@ -464,7 +464,7 @@ static Session *session_new(Worker *worker, Protocol protocol, const char *peer)
     session->protocol = protocol;
     session->fd = -1;
     session->arena = arena_new();
-    session->frames = bytes_init(2 * INPUT_MAX);
+    session->frames = bytes_init((size_t)2 * INPUT_MAX);
     session->deadline = event_new(loop_base(worker->loop), -1, 0, on_deadline, session);
     if (!session->deadline)
         abort();

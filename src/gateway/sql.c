@@ -138,12 +138,12 @@ static void reply_message(Worker *worker, HttpExchange *exchange, int status, co
     reply_error(worker, exchange, status, &error);
 }
 
-static void work_log(const Work *work, int status)
+static void work_log(Work *work, int status)
 {
     double took = clock_seconds() - work->started;
     int slow_ms = work->worker->gateway->options->slow_ms;
 
-    metrics_time(&((Work *)(uintptr_t)work)->worker->metrics.latency, took);
+    metrics_time(&work->worker->metrics.latency, took);
     if (slow_ms > 0 && took * 1000 >= slow_ms)
         log_info("slow request", kv_str("protocol", "http"), kv_str("database", work->who.database),
                  kv_str("role", work->who.user), kv_i64("status", status),
@@ -267,6 +267,18 @@ static void add_value(Work *work, const Column *column, const char *text, size_t
         value_add_typed(&work->out, column->type, text, len);
 }
 
+static void add_cell(Work *work, const Column *column, bool array, const char *text, size_t len)
+{
+    if (!array) {
+        value_add_string(&work->out, column->name, strlen(column->name));
+        bytes_add_char(&work->out, ':');
+    }
+    if (text)
+        add_value(work, column, text, len);
+    else
+        bytes_add_text(&work->out, "null");
+}
+
 static bool take_row(Work *work, const char *payload, size_t len)
 {
     const char *at = payload + 2;
@@ -293,14 +305,7 @@ static bool take_row(Work *work, const char *payload, size_t len)
             if (!first)
                 bytes_add_char(&work->out, ',');
             first = false;
-            if (!array) {
-                value_add_string(&work->out, work->columns[i].name, strlen(work->columns[i].name));
-                bytes_add_char(&work->out, ':');
-            }
-            if (null)
-                bytes_add_text(&work->out, "null");
-            else
-                add_value(work, &work->columns[i], at, size);
+            add_cell(work, &work->columns[i], array, null ? NULL : at, size);
         }
         at += null ? 0 : size;
     }
