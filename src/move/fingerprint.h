@@ -21,6 +21,7 @@ typedef struct FingerprintLine {
 typedef struct Fingerprint {
     FingerprintLine *lines; /* by object, COLLATE "C" */
     int count;
+    char sum[33]; /* md5 over all of them */
 } Fingerprint;
 
 bool fingerprint_take(PGconn *conn, Arena *arena, Fingerprint *ret, Error *err) MUST_USE;

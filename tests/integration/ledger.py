@@ -96,7 +96,7 @@ class Writer(threading.Thread):
                 while not self.once(token):
                     if self.ledger.stopping.is_set():
                         return
-                    time.sleep(0.005)
+                    self.ledger.stopping.wait(0.005)
                 self.longest_wait = max(self.longest_wait, time.monotonic() - started)
                 if self.ledger.stopping.wait(self.ledger.pause):
                     return

@@ -389,7 +389,8 @@ def test_table_that_came_during_the_move_is_followed_after_resync(move):
         source.sql("INSERT INTO late SELECT g, 'before' FROM generate_series(1, 100) AS g")
         refused = live.run("cutover")
         assert refused.rc == 1 and "late" in refused.err and "--resync" in refused.err, str(refused)
-        assert live.run("move", "--resync", "public.late").json["rows"] == 100
+        found = live.run("move", "--resync", "public.late")
+        assert found.rc == 0 and found.json["rows"] == 100, str(found)
         source.sql("INSERT INTO late SELECT g, 'after' FROM generate_series(101, 200) AS g")
         source.sql("UPDATE late SET note = 'changed' WHERE id = 1")
         live.ok("cutover")
