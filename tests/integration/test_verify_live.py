@@ -97,7 +97,8 @@ def hook(live, name, here, there, applied="SELECT true"):
     then `there`, past the fence."""
     path = live.homeport.cwd / f"{name}.py"
     path.write_text(textwrap.dedent(f"""
-        import psycopg2, time
+        import psycopg2, threading, time
+        pause = threading.Event()
         def run(dsn, statements, token=None):
             conn = psycopg2.connect(**dsn)
             conn.autocommit = True
@@ -115,7 +116,7 @@ def hook(live, name, here, there, applied="SELECT true"):
         deadline = time.monotonic() + 20
         while not run(target, ["SELECT 1 FROM scratch WHERE id = 'hook'"]) or not run(target, [{applied!r}])[0][0]:
             assert time.monotonic() < deadline, "not applied"
-            time.sleep(0.01)
+            pause.wait(0.01)
         run(target, {there!r}, {token(live)!r})
     """), encoding="utf-8")
     return f"{sys.executable} {path}"
