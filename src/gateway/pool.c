@@ -280,7 +280,8 @@ static Login login_of(const Pool *pool, Arena *arena, const ConnString *who)
         .user = who->user,
         .database = who->database,
         .password = who->password,
-        .application = "homeport gateway",
+        /* No "homeport ": those are the mover's, which the fence spares (move/fence.h). */
+        .application = "homeport-gateway",
         .options = servers ? default_options
                            : arena_printf(arena, "%s -c TimeZone=%s", default_options, zone),
     };

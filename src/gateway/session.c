@@ -175,7 +175,7 @@ static Login session_login(Session *session)
         .user = session->startup.user,
         .database = session->startup.database,
         .password = session->password,
-        .application = "homeport gateway",
+        .application = "homeport-gateway",
     };
 
     if (session->ws && zone && strcmp(zone, "server") != 0)

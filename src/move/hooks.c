@@ -6,11 +6,14 @@
  *   HOMEPORT_DIRECTION   forward: to home, back: to the source
  *   HOMEPORT_SOURCE_URL, HOMEPORT_TARGET_URL
  *
+ * The gateway is one more hook, behind the owner's: paused, put before the other side, resumed.
  * Each may be run twice. What is undone runs on-switch the other way, then on-resume.
  */
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/process.h"
+#include "gateway/gateway.h"
 #include "move/live.h"
 
 enum {
@@ -23,17 +26,10 @@ static const char *const hook_names[] = {
     [HOOK_RESUME] = "resume",
 };
 
-bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,
-              double deadline_s, Error *err)
+static bool run_command(const Live *live, const char *command, Hook hook, Direction direction,
+                        int timeout_ms, Error *err)
 {
-    const char *command = hook == HOOK_PAUSE    ? options->on_pause
-                          : hook == HOOK_SWITCH ? options->on_switch
-                                                : options->on_resume;
     auto_arena Arena *scratch = arena_new();
-    double left_ms = (deadline_s - clock_seconds()) * 1000;
-
-    if (!command)
-        return true;
     const char *const argv[] = {"/bin/sh", "-c", command, NULL};
     const char *const env[] = {
         arena_printf(scratch, "HOMEPORT_HOOK=%s", hook_names[hook]),
@@ -42,13 +38,54 @@ bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Directi
         arena_printf(scratch, "HOMEPORT_TARGET_URL=%s", live->config->target),
         NULL,
     };
-    ProcessOptions process = {
-        .argv = argv,
-        .env = env,
-        .timeout_ms = left_ms > SHORTEST_MS ? (int)left_ms : SHORTEST_MS,
-    };
-    log_debug("hook", kv_str("name", hook_names[hook]),
-              kv_str("direction", direction_name(direction)));
+    ProcessOptions process = {.argv = argv, .env = env, .timeout_ms = timeout_ms};
+
     return process_check(scratch, &process, NULL, err) ||
            error_add_context(err, "--on-%s", hook_names[hook]);
+}
+
+/* The gateway that the configuration names, or that has its socket in the work folder. */
+static const char *gateway_socket(const Live *live, Arena *arena)
+{
+    if (live->config->gateway.admin)
+        return live->config->gateway.admin;
+    const char *beside = arena_printf(arena, "%s/gateway.sock", live->config->dir);
+    return file_exists(beside) ? beside : NULL;
+}
+
+/* Its clients wait from the pause to the end; what they wait for is done by the other side. */
+static bool run_gateway(const Live *live, Hook hook, Direction direction, int timeout_ms,
+                        Error *err)
+{
+    static const GatewayVerb verbs[] = {
+        [HOOK_PAUSE] = GATEWAY_PAUSE,
+        [HOOK_SWITCH] = GATEWAY_SWITCH,
+        [HOOK_RESUME] = GATEWAY_RESUME,
+    };
+    auto_arena Arena *scratch = arena_new();
+    const char *socket = gateway_socket(live, scratch);
+    GatewayReply reply;
+    GatewayRequest request = {
+        .verb = verbs[hook],
+        .url = direction == DIRECTION_FORWARD ? live->config->target : live->config->source,
+        .deadline_ms = timeout_ms,
+    };
+
+    return !socket || gateway_admin(scratch, socket, &request, &reply, err) ||
+           error_add_context(err, "gateway %s", hook_names[hook]);
+}
+
+bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,
+              double deadline_s, Error *err)
+{
+    const char *command = hook == HOOK_PAUSE    ? options->on_pause
+                          : hook == HOOK_SWITCH ? options->on_switch
+                                                : options->on_resume;
+    double left_ms = (deadline_s - clock_seconds()) * 1000;
+    int timeout_ms = left_ms > SHORTEST_MS ? (int)left_ms : SHORTEST_MS;
+
+    log_debug("hook", kv_str("name", hook_names[hook]),
+              kv_str("direction", direction_name(direction)));
+    return (!command || run_command(live, command, hook, direction, timeout_ms, err)) &&
+           run_gateway(live, hook, direction, timeout_ms, err);
 }

@@ -174,7 +174,7 @@ static void answer_verify(Live *live, ControlCall *call)
     const VerifyLiveReport *found = NULL;
     Error err = ERROR_INIT;
 
-    if (!live->feed.applier || !live_verify(live, true, &found, &err)) {
+    if (!live->feed.applier || !live_verify(live, true, true, &found, &err)) {
         if (err.code == ERR_NONE)
             (void)error_set(&err, ERR_WRONG_STATE, "the copy is not complete yet");
         control_fail(call, &err);

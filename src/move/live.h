@@ -190,8 +190,9 @@ bool live_check_is_running(Live *live);
 /* Waits for it; *ret: what it found, in its own arena until the next one begins. */
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err) MUST_USE;
 void live_check_drop(Live *live);
-/* Starts one where none runs, and waits. */
-bool live_verify(Live *live, bool whole, const VerifyLiveReport **ret, Error *err) MUST_USE;
+/* Waits for one: of what is so now (`fresh`), or for the one at work where that is enough. */
+bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret,
+                 Error *err) MUST_USE;
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;

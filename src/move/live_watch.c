@@ -242,13 +242,13 @@ bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
     return true;
 }
 
-bool live_verify(Live *live, bool whole, const VerifyLiveReport **ret, Error *err)
+bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret, Error *err)
 {
     if (live->check && !live->check->joined) {
         bool was_whole = live->check->whole;
         if (!live_check_end(live, ret, err))
             return false;
-        if (was_whole || !whole)
+        if (!fresh && (was_whole || !whole))
             return true;
     }
     return live_check_start(live, whole, err) && live_check_end(live, ret, err);

@@ -94,7 +94,7 @@ class Gateway:
 
     def backends(self):
         return self.server.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'homeport gateway'",
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'homeport-gateway'",
             (self.db.name,))
 
 

@@ -1,0 +1,74 @@
+"""Clients of the gateway through cutover and rollback: none of their requests fails, and what they were
+told is written is there."""
+
+import contextlib
+import threading
+import time
+
+import wait
+from gateway import Client, Gateway
+from live import Live
+
+TABLE = "CREATE TABLE note (id text PRIMARY KEY, body text); ALTER TABLE note OWNER TO app"
+
+
+class Writer(threading.Thread):
+    """One keep-alive connection to POST /sql, one write after the other."""
+
+    def __init__(self, gateway, number, stopping):
+        super().__init__(daemon=True)
+        self.gateway = gateway
+        self.number = number
+        self.stopping = stopping
+        self.written = []
+        self.failed = []
+        self.longest = 0.0
+
+    def run(self):
+        with contextlib.closing(Client(self.gateway)) as client:
+            while not self.stopping.wait(0.005):
+                token = f"{self.number}-{len(self.written)}"
+                started = time.monotonic()
+                status, body = client.query("INSERT INTO note VALUES ($1, $2)", [token, "x"])
+                self.longest = max(self.longest, time.monotonic() - started)
+                if status != 200:
+                    self.failed.append((status, body))
+                    return
+                self.written.append(token)
+
+
+def test_no_request_of_a_gateways_client_fails_through_cutover_and_rollback(homeport, servers):
+    source_server, target_server = servers.get(15, "source"), servers.get(15, "target")
+    for server in (source_server, target_server):
+        if not server.sql("SELECT 1 FROM pg_roles WHERE rolname = 'app'"):
+            server.sql("CREATE ROLE app LOGIN PASSWORD 'pw-of-role'")
+    source = source_server.create_db("journal", "OWNER app")
+    target = target_server.create_db("journal", "OWNER app")
+    source.script(TABLE)
+    gateway = Gateway(homeport, source_server, database=source)
+    live = Live(homeport, source, target, env={"HOMEPORT_GATEWAY_ADMIN": gateway.admin})
+    stopping = threading.Event()
+    writers = [Writer(gateway, number, stopping) for number in range(4)]
+    try:
+        for writer in writers:
+            writer.start()
+        live.start()
+        live.caught_up()
+        for verb in ("cutover", "rollback", "cutover"):
+            before = [len(writer.written) for writer in writers]
+            live.ok(verb)
+            wait.until(lambda before=before: all(w.failed or len(w.written) > b + 20 for w, b in zip(writers, before)),
+                       30, f"writers go on after {verb}")
+            assert [writer.failed for writer in writers] == [[], [], [], []], verb
+    finally:
+        stopping.set()
+        for writer in writers:
+            writer.join()
+    written = sorted(token for writer in writers for token in writer.written)
+    assert sorted(row[0] for row in target.sql("SELECT id FROM note")) == written
+    live.applied_past(target)
+    assert sorted(row[0] for row in source.sql("SELECT id FROM note")) == written
+    assert max(writer.longest for writer in writers) < 10
+    live.ok("finish")
+    assert live.mover.wait().rc == 0
+    assert gateway.stop().rc == 0
