@@ -1,6 +1,7 @@
 -- name: fence_lift
 -- Takes the fence back: the triggers are disabled, default_transaction_read_only is as it was. Can
--- be done again. What the owner runs by hand is this as well, so it needs nothing of ours.
+-- be done again. Triggers of the app that rested meanwhile (live/quiet_triggers.sql) are awake again.
+-- What the owner runs by hand is this as well, so it needs nothing of ours.
 -- columns: none
 DO $fence$
 DECLARE
@@ -16,6 +17,19 @@ BEGIN
          ORDER BY 1, 2
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE ONLY %I.%I DISABLE TRIGGER homeport_fence', item.nspname, item.relname);
+    END LOOP;
+    FOR item IN
+        SELECT n.nspname, c.relname, t.tgname,
+               NULLIF(pg_catalog.substr(d.description, pg_catalog.length('homeport: at rest. ') + 1), '') AS note
+          FROM pg_catalog.pg_trigger AS t
+          JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+          JOIN pg_catalog.pg_description AS d ON d.objoid = t.oid AND d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+         WHERE d.description LIKE 'homeport: at rest. %'
+         ORDER BY 1, 2, 3
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE ONLY %I.%I ENABLE TRIGGER %I', item.nspname, item.relname, item.tgname);
+        EXECUTE pg_catalog.format('COMMENT ON TRIGGER %I ON %I.%I IS %L', item.tgname, item.nspname, item.relname, item.note);
     END LOOP;
     IF pg_catalog.to_regclass('homeport.fence_setting') IS NOT NULL THEN
         FOR item IN EXECUTE 'SELECT role_name, previous FROM homeport.fence_setting' LOOP

@@ -347,14 +347,11 @@ const Rule assess_rules[] = {
     RULE(.id = "trigger-fires-back", .severity = SEVERITY_WARNING, .scope = SCOPE_LIVE,
          .side = SIDE_SOURCE, .sql = sql_assess_trigger_fires_back, .inputs = {INPUT_LEFT_OUT},
          .condition = WHEN_TRIGGERS_REST_NOT,
-         .summary =
-             "triggers that would fire again on the source for what comes back after the cutover, "
-             "since this role may not set session_replication_role there",
-         .advice =
-             "Use a role that may (a superuser, or GRANT SET ON PARAMETER "
-             "session_replication_role); "
-             "where the provider grants it to nobody, disable these triggers on the source once it "
-             "is fenced."),
+         .summary = "triggers that are disabled on the source from the cutover until a rollback, "
+                    "since this "
+                    "role may not set session_replication_role there",
+         .advice = "homeport does so, and enables them again. A role that may set "
+                   "session_replication_role leaves them alone."),
 };
 
 const size_t assess_rule_count = COUNT_OF(assess_rules);

@@ -27,9 +27,10 @@ enum {
     UNDO_S = 30, /* for hooks that undo */
     UNDO_TRIES = 20,
     UNDO_PAUSE_MS = 250,
-    BEFORE_S = 30,     /* for what comes before the pause */
-    BYTES_A_ROW = 100, /* of WAL, for a guess */
-    MOST_BEHIND_S = 5, /* more than that is not worth a pause */
+    QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
+    BEFORE_S = 30,        /* for what comes before the pause */
+    BYTES_A_ROW = 100,    /* of WAL, for a guess */
+    MOST_BEHIND_S = 5,    /* more than that is not worth a pause */
 };
 
 typedef struct Switch {
@@ -291,6 +292,8 @@ static bool place_next_feed(Switch *move, Error *err)
         return error_add_context(err, "read where the stream back begins");
     return progress_create(here, err) && pg_exec(here, "BEGIN READ WRITE", err) &&
            pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
+           pg_execf(here, err, "SET LOCAL lock_timeout = %d", (int)QUIET_LOCK_MS) &&
+           pg_exec(here, sql_live_quiet_triggers, err) &&
            progress_set(here, move->next.number, NULL, NULL, move->next.start, err) &&
            pg_exec(here, "COMMIT", err) && live_save_feed(live, &move->next, err);
 }

@@ -92,10 +92,12 @@ static bool refuse(Error *err)
                                "(pg_stat_replication), or raise max_wal_senders and restart.");
     case REFUSED_SLOT_GONE:
         return error_hint(err, "Somebody dropped the slot, or the provider did as it was not read "
-                               "for too long. The tables have to be copied again.");
+                               "for too long. The tables have to be copied again: `homeport "
+                               "abort`, then `homeport move`.");
     case REFUSED_SLOT_LOST:
         return error_hint(err, "The source has thrown away WAL that was still needed: raise "
-                               "max_slot_wal_keep_size there. The tables have to be copied again.");
+                               "max_slot_wal_keep_size there. The tables have to be copied "
+                               "again: `homeport abort`, then `homeport move`.");
     case REFUSED_SLOT_IN_USE:
         return error_hint(err, "Another process reads the slot: is there a second mover? "
                                "pg_stat_replication on the source tells where it comes from.");

@@ -1,0 +1,222 @@
+"""What the peer loses, doubles or dies of while it follows, by name, through the whole of ours: copy,
+stream, apply, and both sides equal at the end."""
+
+import contextlib
+import threading
+
+import pytest
+
+import wait
+from live import Live
+
+
+@pytest.fixture
+def following(homeport, pair):
+    """following(schema, ...) -> a live move of these tables that has caught up"""
+    made = []
+
+    def make(schema, *args, versions=(15, 15), env=None, url=None):
+        source, target = pair(*versions)
+        source.script(schema)
+        live = Live(homeport, source, target, *args, env=env)
+        if url:
+            live.env = {**(env or {}), **url(live)}
+        made.append(live)
+        live.start()
+        live.caught_up()
+        return live
+    yield make
+    for live in made:
+        if live.mover:
+            live.mover.end()
+
+
+def rows(database, table):
+    return sorted(row[0] for row in database.sql(f"SELECT t::text FROM {table} AS t"))
+
+
+def arrives(live, *tables, seconds=60):
+    live.applied_past(live.source, seconds)
+    for table in tables:
+        assert rows(live.source, table) == rows(live.target, table), table
+
+
+def stopped(live, *words, seconds=40):
+    """The applier stands still, and status says why."""
+    def said():
+        error = live.status()["last_error"]
+        return error and all(word in error for word in words) and error
+    return wait.until(said, seconds, f"status says {words}")
+
+
+def test_peer_fault_concurrent_writers_whose_transactions_overlap(following):
+    live = following("CREATE TABLE t (id bigserial PRIMARY KEY, writer int, n int)")
+    failed = []
+
+    def writes(number):
+        try:
+            with contextlib.closing(live.source.connect(autocommit=False)) as conn:
+                cursor = conn.cursor()
+                for n in range(60):
+                    cursor.execute("INSERT INTO t (writer, n) VALUES (%s, %s)", (number, n))
+                    barrier.wait(30)  # all have begun
+                    cursor.execute("UPDATE t SET n = n + 1000 WHERE writer = %s AND n = %s", (number, n))
+                    conn.commit()
+        except Exception as error:  # pylint: disable=broad-except
+            failed.append(error)
+            barrier.abort()
+    barrier = threading.Barrier(4)
+    writers = [threading.Thread(target=writes, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert not failed, failed
+    arrives(live, "t")
+    assert live.target.sql("SELECT count(*), min(n) FROM t") == [(240, 1000)]
+
+
+def test_peer_fault_an_error_on_the_target_is_said_and_it_goes_on_once_mended(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE other (id int PRIMARY KEY)")
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t ADD CONSTRAINT small CHECK (n < 100); COMMIT")
+    live.source.sql("INSERT INTO t VALUES (1, 1)")
+    live.source.sql("INSERT INTO t VALUES (2, 4711)")
+    error = stopped(live, "t", "23514", "2")
+    assert "4711" not in error, "a value of the row is shown"
+    live.source.sql("INSERT INTO t VALUES (3, 3)")
+    assert live.run("cutover").rc == 1
+    assert live.source.sql("SELECT count(*) FROM t") == [(3,)]
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t DROP CONSTRAINT small; COMMIT")
+    arrives(live, "t")
+    live.ok("cutover")
+    assert rows(live.target, "t") == ["(1,1)", "(2,4711)", "(3,3)"]
+
+
+def test_peer_fault_unchanged_toast_values_are_kept(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, large text, n int);"
+                     " ALTER TABLE t ALTER large SET STORAGE EXTERNAL;"
+                     " INSERT INTO t SELECT g, repeat(md5(g::text), 300), 0 FROM generate_series(1, 20) AS g")
+    live.source.sql("UPDATE t SET n = 1")
+    live.source.sql("UPDATE t SET id = id + 100, n = 2 WHERE id <= 5")
+    arrives(live, "t")
+    live.ok("cutover")
+    live.target.sql("UPDATE t SET n = 3")
+    live.target.sql("UPDATE t SET id = id + 100 WHERE id > 15 AND id < 100")
+    live.applied_past(live.target)
+    assert rows(live.source, "t") == rows(live.target, "t")
+    assert live.source.sql("SELECT count(*) FROM t WHERE length(large) = 9600 AND n = 3") == [(20,)]
+
+
+def test_peer_fault_add_column_on_both_sides_goes_on(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    live.source.sql("INSERT INTO t VALUES (1)")
+    live.applied_past(live.source)
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t ADD COLUMN more text DEFAULT 'none'; COMMIT")
+    live.source.sql("ALTER TABLE t ADD COLUMN more text DEFAULT 'none'")
+    live.source.sql("INSERT INTO t VALUES (2, 'two')")
+    live.source.sql("UPDATE t SET more = 'one' WHERE id = 1")
+    arrives(live, "t")
+    live.ok("cutover")
+    assert rows(live.target, "t") == ["(1,one)", "(2,two)"]
+
+
+def test_peer_fault_add_column_on_the_source_alone_stops_before_a_row_is_misapplied(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    live.source.sql("ALTER TABLE t ADD COLUMN more text DEFAULT 'none'")
+    live.source.sql("INSERT INTO t VALUES (1, 'one')")
+    stopped(live, "t", "more")
+    assert live.target.sql("SELECT count(*) FROM t") == [(0,)]
+    refused = live.run("cutover")
+    assert refused.rc == 1 and live.status()["phase"] in ("caught-up", "following"), str(refused)
+    live.source.sql("INSERT INTO t VALUES (2, 'two')")
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t ADD COLUMN more text DEFAULT 'none'; COMMIT")
+    arrives(live, "t")
+    live.ok("cutover")
+    assert rows(live.target, "t") == ["(1,one)", "(2,two)"]
+
+
+def test_peer_fault_a_lost_target_connection_is_made_again(following, proxy):
+    held = []
+
+    def through(live):
+        held.append(proxy(live.target.server))
+        return {"HOMEPORT_TARGET_URL": held[0].url(live.target)}
+    live = following("CREATE TABLE t (id int PRIMARY KEY, n int)", url=through)
+    for number in range(5):
+        live.source.sql("INSERT INTO t SELECT g, 0 FROM generate_series(%s, %s) AS g",
+                        (number * 1000, number * 1000 + 999))
+        held[0].cut()
+        live.source.sql("UPDATE t SET n = n + 1")
+    arrives(live, "t")
+    assert live.target.sql("SELECT count(*), sum(n) FROM t") == [(5000, 15000)]
+    assert live.mover.running
+
+
+def test_a_full_spool_holds_the_source_back_and_loses_nothing(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, note text)", "--spool-limit", "1MB")
+    with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("LOCK t")
+        for number in range(8):
+            live.source.sql("INSERT INTO t SELECT g, md5(g::text) || md5((g + 1)::text) FROM generate_series(%s, %s) AS g",
+                            (number * 10000, number * 10000 + 9999))
+        wait.until(lambda: live.status()["held_back"], 30, "the spool is full")
+        status = live.status()
+        assert status["spool_bytes"] < 6 << 20 and "spool" in status["next"], status
+    arrives(live, "t")
+    assert live.target.sql("SELECT count(*) FROM t") == [(80000,)]
+
+
+def test_replica_identity_full_of_equal_rows(following):
+    live = following("CREATE TABLE t (a int, b text); ALTER TABLE t REPLICA IDENTITY FULL;"
+                     " INSERT INTO t SELECT 1, 'same' FROM generate_series(1, 5); INSERT INTO t VALUES (NULL, NULL)")
+    live.source.sql("DELETE FROM t WHERE ctid IN (SELECT ctid FROM t WHERE a = 1 LIMIT 2)")
+    live.source.sql("UPDATE t SET b = 'other' WHERE ctid = (SELECT min(ctid) FROM t WHERE a = 1)")
+    live.source.sql("UPDATE t SET b = 'null' WHERE a IS NULL")
+    arrives(live, "t")
+    live.ok("cutover")
+    live.target.sql("DELETE FROM t WHERE b = 'same' AND ctid = (SELECT min(ctid) FROM t WHERE b = 'same')")
+    live.applied_past(live.target)
+    assert rows(live.source, "t") == rows(live.target, "t") == ["(,null)", "(1,other)", "(1,same)"]
+
+
+def test_rows_that_move_between_partitions(following):
+    live = following("CREATE TABLE t (id int, n int, PRIMARY KEY (id, n)) PARTITION BY RANGE (n);"
+                     " CREATE TABLE t_low PARTITION OF t FOR VALUES FROM (0) TO (100);"
+                     " CREATE TABLE t_high PARTITION OF t FOR VALUES FROM (100) TO (200);"
+                     " INSERT INTO t SELECT g, g FROM generate_series(1, 50) AS g")
+    live.source.sql("UPDATE t SET n = n + 100 WHERE id % 2 = 0")
+    live.source.sql("UPDATE t SET n = n - 100 WHERE id % 4 = 0")
+    arrives(live, "t", "t_low", "t_high")
+    live.ok("cutover")
+    live.target.sql("UPDATE t SET n = n + 100 WHERE n < 20")
+    live.applied_past(live.target)
+    for table in ("t", "t_low", "t_high"):
+        assert rows(live.source, table) == rows(live.target, table)
+
+
+def test_peer_fault_truncate_as_the_last_statement(following):
+    live = following("CREATE TABLE parent (id serial PRIMARY KEY);"
+                     " CREATE TABLE child (id int PRIMARY KEY, parent_id int REFERENCES parent);"
+                     " INSERT INTO parent SELECT generate_series(1, 100); INSERT INTO child SELECT g, g FROM generate_series(1, 100) AS g")
+    live.source.sql("INSERT INTO parent VALUES (1000)")
+    live.source.sql("TRUNCATE parent RESTART IDENTITY CASCADE")
+    wait.until(lambda: live.target.sql("SELECT (SELECT count(*) FROM parent), (SELECT count(*) FROM child)") == [(0, 0)],
+               10, "nothing is left")
+    live.source.sql("INSERT INTO parent VALUES (7); INSERT INTO child VALUES (7, 7)")
+    arrives(live, "parent", "child")
+    live.ok("cutover")
+    live.target.sql("TRUNCATE parent CASCADE")
+    live.applied_past(live.target)
+    assert rows(live.source, "parent") == rows(live.source, "child") == []
+
+
+@pytest.mark.plain
+def test_peer_fault_a_large_transaction_takes_no_memory(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, note text, n int);"
+                     " INSERT INTO t SELECT g, md5(g::text), 0 FROM generate_series(1, 300000) AS g")
+    live.source.sql("UPDATE t SET n = id, note = note || note")
+    live.applied_past(live.source, 120)
+    live.source.sql("UPDATE t SET n = 0 WHERE id = 1")
+    live.applied_past(live.source)
+    assert live.target.sql("SELECT count(*), count(DISTINCT n), sum(length(note)) FROM t") == [(300000, 300000, 19200000)]
+    assert live.stop().max_rss < 128 << 20
