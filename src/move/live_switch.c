@@ -161,7 +161,7 @@ static bool prepare(Switch *move, Error *err)
                         live->changed);
         return error_hint(err, "Make both sides alike, then `homeport verify`.");
     }
-    if (!live_verify(live, !live->verified, &checked, err))
+    if (!live_verify(live, !live->verified, false, &checked, err))
         return error_add_context(err, "compare before the pause");
     if (live->differences > 0) {
         (void)error_set(err, ERR_FOUND, "%" PRId64 " differences stand between the two sides",
@@ -367,7 +367,8 @@ bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_
     *ret_accepting_s = clock_seconds();
     if (!hook_run(live, options, HOOK_RESUME, direction, clock_seconds() + UNDO_S, &hook))
         log_error("the app may still be waiting", kv_str("reason", hook.message));
-    live->verified = false;
+    /* Both sides were compared inside the pause; all of it again, by itself, while a way back is
+     * open (rule 34). */
     live->checking = true;
     return change_feed(live, err);
 }
