@@ -22,6 +22,7 @@ enum {
     STOP_PAUSE_MS = 20,
     DEFAULT_PAUSE_MS = 10000,
     MAX_LISTED = 20,
+    CONCLUDE_S = 2,
 };
 
 const PgUrl *live_url(const Live *live, LiveSideName side)
@@ -221,20 +222,6 @@ static void answer(Live *live, ControlCall *call)
 
 /* ---- the loop ---- */
 
-static bool follow(Live *live, Error *err)
-{
-    while (!cancel_requested()) {
-        ControlCall *call = NULL;
-
-        live_sample(live);
-        if (!live_look(live, err) || !control_next(live->control, WAIT_MS, &call, err))
-            return cancel_requested();
-        if (call)
-            answer(live, call);
-    }
-    return true;
-}
-
 /* Killed in the middle of a switch, or right behind its commit point. */
 static bool recover(Live *live, Error *err)
 {
@@ -255,6 +242,39 @@ static bool recover(Live *live, Error *err)
             return false;
         if (ended == current && !live_switch_conclude(live, &options, &accepting, err))
             return false;
+    }
+    return true;
+}
+
+/* A switch that neither could be undone nor brought to its end, as a side was away. */
+static void conclude(Live *live)
+{
+    Error failed = ERROR_INIT;
+
+    if (clock_seconds() < live->conclude_at)
+        return;
+    if (recover(live, &failed) && live_apply(live, &failed) && live_drop_others(live, &failed)) {
+        live->conclude_at = 0;
+        return;
+    }
+    log_error("the app cannot write yet", kv_str("reason", failed.message));
+    state_note_error(&live->job.state, &failed);
+    live->conclude_at = clock_seconds() + CONCLUDE_S;
+}
+
+static bool follow(Live *live, Error *err)
+{
+    while (!cancel_requested()) {
+        ControlCall *call = NULL;
+
+        live_sample(live);
+        if (live->conclude_at > 0)
+            conclude(live);
+        if ((live->conclude_at == 0 && !live_look(live, err)) ||
+            !control_next(live->control, WAIT_MS, &call, err))
+            return cancel_requested();
+        if (call)
+            answer(live, call);
     }
     return true;
 }

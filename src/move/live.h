@@ -75,6 +75,7 @@ typedef struct Live {
     Touched *touched;
     Control *control;
     const char *last_error;
+    double conclude_at; /* clock_seconds() when a switch is brought to its end; 0: it has ended */
     /* ---- live_watch.c ---- */
     double next_look;
     double next_fingerprint;

@@ -27,6 +27,7 @@ enum {
     UNDO_S = 30, /* for hooks that undo */
     UNDO_TRIES = 20,
     UNDO_PAUSE_MS = 250,
+    AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
     BEFORE_S = 30,        /* for what comes before the pause */
     BYTES_A_ROW = 100,    /* of WAL, for a guess */
@@ -325,17 +326,28 @@ static bool run_pause(Switch *move, Error *err)
            record(move, err);
 }
 
-/* ---- behind the commit point ---- */
-
-/* Rule 25: the old side is fenced before this and stays so. */
-static bool unfence_there(Live *live, LiveSideName there, Error *err)
+/* Until then the app can write nowhere, so a connection that is lost here is no reason to stop.
+ * Rule 25: the other side is fenced before this, or never was open. */
+static bool lift(Live *live, LiveSideName side, Error *err)
 {
     PGconn *conn = NULL;
     Fence fence;
 
-    return live_connect(live, there, &conn, err) && live_fence(live, there, &fence, err) &&
-           fence_lift(conn, &fence, err);
+    for (int tries = 1;; tries++) {
+        if (live_connect(live, side, &conn, err) && live_fence(live, side, &fence, err) &&
+            fence_lift(conn, &fence, err))
+            return true;
+        pg_close(live->conns[side]);
+        live->conns[side] = NULL;
+        if (tries == UNDO_TRIES)
+            break;
+        struct timespec pause = {.tv_nsec = UNDO_PAUSE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return error_add_context(err, "lift the fence");
 }
+
+/* ---- behind the commit point ---- */
 
 /* The record is durable, and "ended" says of which feed it was the end. */
 static bool change_feed(Live *live, Error *err)
@@ -362,7 +374,7 @@ bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_
     Direction direction = live->job.state.move.place.direction;
     Error hook = ERROR_INIT;
 
-    if (!unfence_there(live, home ? LIVE_HOME : LIVE_SOURCE, err))
+    if (!lift(live, home ? LIVE_HOME : LIVE_SOURCE, err))
         return false;
     *ret_accepting_s = clock_seconds();
     if (!hook_run(live, options, HOOK_RESUME, direction, clock_seconds() + UNDO_S, &hook))
@@ -375,25 +387,6 @@ bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_
 
 /* ---- undone ---- */
 
-static bool lift_here(Live *live, LiveSideName here, Error *err)
-{
-    PGconn *conn = NULL;
-    Fence fence;
-
-    for (int tries = 1;; tries++) {
-        if (live_connect(live, here, &conn, err) && live_fence(live, here, &fence, err) &&
-            fence_lift(conn, &fence, err))
-            return true;
-        pg_close(live->conns[here]);
-        live->conns[here] = NULL;
-        if (tries == UNDO_TRIES)
-            break;
-        struct timespec pause = {.tv_nsec = UNDO_PAUSE_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
-    return error_add_context(err, "lift the fence");
-}
-
 /* In reverse order: the switch back, then the side in use unfenced, then whoever waits. */
 static bool undo(Live *live, const SwitchOptions *options, bool paused, bool switched, Error *err)
 {
@@ -404,7 +397,7 @@ static bool undo(Live *live, const SwitchOptions *options, bool paused, bool swi
 
     if (switched && !hook_run(live, options, HOOK_SWITCH, opposite(direction), deadline, &hook))
         log_error("the switch could not be undone", kv_str("reason", hook.message));
-    if (!live_set_number(live, "ended", 0, err) || !lift_here(live, here, err))
+    if (!live_set_number(live, "ended", 0, err) || !lift(live, here, err))
         return false;
     if (paused && !hook_run(live, options, HOOK_RESUME, opposite(direction), deadline, &hook))
         log_error("the app may still be waiting", kv_str("reason", hook.message));
@@ -441,8 +434,9 @@ static void undo_after(Switch *move, const Error *why)
     Error failed = ERROR_INIT;
 
     if (!undo(live, move->options, move->paused, move->switched, &failed)) {
-        log_error("the switch could not be undone: the app cannot write until homeport runs again",
+        log_error("the switch could not be undone yet: the app cannot write",
                   kv_str("because", why->message), kv_str("reason", failed.message));
+        live->conclude_at = clock_seconds() + AGAIN_S;
         return;
     }
     drop_reverse_slot(live, &move->next);
@@ -478,6 +472,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
         over = clock_seconds();
     } else if (ok) {
         ok = live_switch_conclude(live, options, &over, err) && live_apply(live, err);
+        if (!ok)
+            live->conclude_at = clock_seconds() + AGAIN_S;
         ret->done = ret->reverse = ok;
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;

@@ -4,6 +4,7 @@ stream, apply, and both sides equal at the end."""
 import contextlib
 import threading
 
+import psycopg2
 import pytest
 
 import wait
@@ -220,3 +221,29 @@ def test_peer_fault_a_large_transaction_takes_no_memory(following):
     live.applied_past(live.source)
     assert live.target.sql("SELECT count(*), count(DISTINCT n), sum(length(note)) FROM t") == [(300000, 300000, 19200000)]
     assert live.stop().max_rss < 128 << 20
+
+
+def test_rule_32_a_connection_lost_while_home_is_unfenced_is_concluded_by_itself(following, proxy):
+    """Behind the commit point there is only forward: neither side would accept writes until then."""
+    held = []
+
+    def through(live):
+        held.append(proxy(live.target.server))
+        return {"HOMEPORT_TARGET_URL": held[0].url(live.target)}
+    live = following("CREATE TABLE t (id int PRIMARY KEY)", url=through)
+    armed = live.homeport.cwd / "switching"
+    command = threading.Thread(target=live.run, args=("cutover", "--on-switch", f"touch {armed}; while test -e {armed}; do :; done"))
+    command.start()
+    wait.until(armed.exists, 30, "it is switching")
+    held[0].lose_answer_to("DISABLE TRIGGER homeport_fence")
+    armed.unlink()
+
+    def accepts():
+        with contextlib.suppress(psycopg2.Error):
+            live.target.sql("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
+            return live.status()["phase"] == "home"
+    wait.until(accepts, 30, "home accepts writes")
+    command.join(60)
+    assert live.mover.running
+    live.applied_past(live.target)
+    assert rows(live.source, "t") == ["(1)"]
