@@ -247,3 +247,35 @@ def test_rule_32_a_connection_lost_while_home_is_unfenced_is_concluded_by_itself
     assert live.mover.running
     live.applied_past(live.target)
     assert rows(live.source, "t") == ["(1)"]
+
+
+@pytest.mark.timeout(240)
+def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_it_is_back(following, proxy):
+    """Neither the end of the cutover nor its undoing can reach it: no restart is needed for either."""
+    held = []
+
+    def through(live):
+        held.append(proxy(live.source.server))
+        return {"HOMEPORT_SOURCE_URL": held[0].url(live.source)}
+    live = following("CREATE TABLE t (id int PRIMARY KEY)", url=through)
+    armed = live.homeport.cwd / "paused"
+    answers = []
+    command = threading.Thread(target=lambda: answers.append(
+        live.run("cutover", "--max-pause", "3s", "--on-switch", f"touch {armed}; while test -e {armed}; do :; done", timeout=200)))
+    command.start()
+    wait.until(armed.exists, 30, "it is switching")
+    held[0].refuse()
+    command.join(25)
+    held[0].refuse(False)
+
+    def accepts():
+        with contextlib.suppress(psycopg2.Error):
+            live.source.sql("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
+            return live.status()["phase"] == "caught-up"
+    wait.until(accepts, 60, "the source accepts writes")
+    armed.unlink(missing_ok=True)
+    command.join(60)
+    assert answers and answers[0].rc == 1
+    live.caught_up()
+    live.ok("cutover")
+    assert rows(live.target, "t") == ["(1)"]
