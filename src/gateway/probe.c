@@ -127,7 +127,9 @@ static SSL *dial_tls(Doctor *doctor, const char *name, bool say)
         return NULL;
     }
     SSL_set_verify(tls, SSL_VERIFY_PEER, NULL);
-    (void)SSL_set_tlsext_host_name(tls, name);
+    char host[TLSEXT_MAXLEN_host_name + 1]; /* OpenSSL's macro takes no const */
+    (void)snprintf(host, sizeof host, "%s", name);
+    (void)SSL_set_tlsext_host_name(tls, host);
     (void)SSL_set1_host(tls, name);
     (void)SSL_set_fd(tls, fd);
     SSL_CTX_free(ctx);
