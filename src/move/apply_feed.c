@@ -64,6 +64,10 @@ bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_re
         (void)error_set(err, ERR_CANCELLED, "stopped");
     ok = ok && pg_exec(conn, sql_apply_session, err);
     ok = ok && (!applier->request.token || fence_pass(conn, applier->request.token, err));
+    /* Row by row means by key. A plan made while a table was small or had no statistics would
+     * read all of it for every row, for as long as the session lives. */
+    if (applier->request.mode == APPLY_ORDERED)
+        ok = ok && pg_exec(conn, "SET enable_seqscan = off; SET jit = off", err);
     ok = ok && set_replica(conn, ret_replica, err);
     if (!ok) {
         side_close(applier, conn);
