@@ -117,6 +117,7 @@ static const char *const config_settings[] = {
     "map-role",
     "relax-durability",
     "verify",
+    "spool-limit",
     "upstream",
     "listen",
     "listen-http",

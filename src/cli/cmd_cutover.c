@@ -165,8 +165,7 @@ const Command cmd_cutover = {
         (const Example[]){
                               {"homeport cutover --rehearse", "How long writers would wait; nothing is switched."},
                               {"homeport cutover --max-pause 2s", "Switch, or undo it after two seconds."},
-                              {"homeport cutover --on-pause 'psql -p 6432 pgbouncer -c PAUSE' --on-resume 'psql -p "
-             "6432 pgbouncer -c RESUME'",
+                              {"homeport cutover --on-pause ./pause --on-resume ./go-on",
              "Clients of a pooler wait instead of failing."},
                               {0},
                               },

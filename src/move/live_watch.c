@@ -1,4 +1,5 @@
 /* What the mover looks at again and again while it follows. */
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -226,6 +227,7 @@ bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
 {
     LiveCheck *check = live->check;
 
+    assert(check && !check->joined);
     (void)pthread_join(check->thread, NULL);
     check->joined = true;
     if (!check->ok) {

@@ -109,20 +109,20 @@ static uint64_t cell_u64(const PGresult *res, int row, int col)
     return (uint64_t)pg_cell_i64(res, row, col);
 }
 
-static bool read_keyed(PGconn *conn, VerifySide side, const VerifyTable *table, const Suspect *rows,
-                       int count, RowState *ret, Error *err)
+static bool read_keyed(const RowsAsked *asked, RowState *ret, Error *err)
 {
+    const VerifyTable *table = asked->table;
     auto_arena Arena *scratch = arena_new();
     auto_result PGresult *operators = NULL;
     auto_result PGresult *res = NULL;
 
-    if (!read_operators(conn, table, side, &operators, err))
+    if (!read_operators(asked->conn, table, asked->side, &operators, err))
         return false;
     const char **params = arena_array(scratch, (size_t)table->key_count, sizeof *params);
     for (int i = 0; i < table->key_count; i++)
-        params[i] = key_array(scratch, rows, count, i);
-    if (!pg_query(conn, key_rows_sql(scratch, table, side, operators), table->key_count, params,
-                  &res, err))
+        params[i] = key_array(scratch, asked->rows, asked->count, i);
+    if (!pg_query(asked->conn, key_rows_sql(scratch, table, asked->side, operators),
+                  table->key_count, params, &res, err))
         return false;
     for (int i = 0; i < PQntuples(res); i++) {
         RowState *state = &ret[pg_cell_i64(res, i, 0) - 1];
@@ -138,38 +138,39 @@ static bool read_keyed(PGconn *conn, VerifySide side, const VerifyTable *table, 
 
 /* ---- rows without a key, by their hashes ---- */
 
-static Suspect *find_hashes(const Suspect *rows, int count, int64_t first, int64_t second)
+/* -1: it is not among them. */
+static int find_hashes(const RowsAsked *asked, int64_t first, int64_t second)
 {
-    for (int i = 0; i < count; i++)
-        if (rows[i].hashes[0] == first && rows[i].hashes[1] == second)
-            return (Suspect *)(uintptr_t)&rows[i];
-    return NULL;
+    for (int i = 0; i < asked->count; i++)
+        if (asked->rows[i].hashes[0] == first && asked->rows[i].hashes[1] == second)
+            return i;
+    return -1;
 }
 
-static bool read_bag(PGconn *conn, VerifySide side, const VerifyTable *table, const Suspect *rows,
-                     int count, RowState *ret, Error *err)
+static bool read_bag(const RowsAsked *asked, RowState *ret, Error *err)
 {
+    const VerifyTable *table = asked->table;
     auto_arena Arena *scratch = arena_new();
     auto_result PGresult *res = NULL;
     Text numbers = text_init(scratch, MAX_SQL);
 
-    for (int i = 0; i < count; i++)
-        text_addf(&numbers, "%s%lld", i ? "," : "{", (long long)rows[i].hashes[0]);
+    for (int i = 0; i < asked->count; i++)
+        text_addf(&numbers, "%s%lld", i ? "," : "{", (long long)asked->rows[i].hashes[0]);
     text_add(&numbers, "}");
     const SqlPart parts[] = {
-        {"hash1", table->hashes[0] },
-        {"hash2", table->hashes[1] },
-        {"rows",  table->rows[side]},
-        {NULL,    NULL             },
+        {"hash1", table->hashes[0]        },
+        {"hash2", table->hashes[1]        },
+        {"rows",  table->rows[asked->side]},
+        {NULL,    NULL                    },
     };
     const char *params[] = {text_str(&numbers)};
-    if (!pg_query(conn, verify_fill(scratch, sql_verify_bag_counts, parts), 1, params, &res, err))
+    if (!pg_query(asked->conn, verify_fill(scratch, sql_verify_bag_counts, parts), 1, params, &res,
+                  err))
         return false;
     for (int i = 0; i < PQntuples(res); i++) {
-        const Suspect *row =
-            find_hashes(rows, count, pg_cell_i64(res, i, 0), pg_cell_i64(res, i, 1));
-        if (row)
-            ret[row - rows].times = pg_cell_i64(res, i, VERIFY_HASHES);
+        int at = find_hashes(asked, pg_cell_i64(res, i, 0), pg_cell_i64(res, i, 1));
+        if (at >= 0)
+            ret[at].times = pg_cell_i64(res, i, VERIFY_HASHES);
     }
     return true;
 }
@@ -179,16 +180,17 @@ bool row_states_equal(const RowState *a, const RowState *b)
     return a->times == b->times && memcmp(a->hashes, b->hashes, sizeof a->hashes) == 0;
 }
 
-bool rows_read(PGconn *conn, VerifySide side, const VerifyTable *table, const Suspect *rows,
-               int count, RowState *ret, Error *err)
+bool rows_read(const RowsAsked *asked, RowState *ret, Error *err)
 {
-    memset(ret, 0, (size_t)count * sizeof *ret);
-    for (int at = 0; at < count; at += CHUNK) {
-        int some = count - at < CHUNK ? count - at : CHUNK;
+    memset(ret, 0, (size_t)asked->count * sizeof *ret);
+    for (int at = 0; at < asked->count; at += CHUNK) {
+        RowsAsked some = *asked;
 
-        if (!cancel_check(err) || !(table->key_count > 0 ? read_keyed : read_bag)(
-                                      conn, side, table, rows + at, some, ret + at, err))
-            return error_add_context(err, "read rows of %s again", table->name);
+        some.rows += at;
+        some.count = asked->count - at < CHUNK ? asked->count - at : CHUNK;
+        if (!cancel_check(err) ||
+            !(asked->table->key_count > 0 ? read_keyed : read_bag)(&some, ret + at, err))
+            return error_add_context(err, "read rows of %s again", asked->table->name);
     }
     return true;
 }
@@ -340,20 +342,29 @@ static bool is_certain(const Look *look, int at, int round)
            (look->before[at].version != 0 || round > 0);
 }
 
+static bool look_at(const Look *look, VerifySide side, RowState *ret, Error *err)
+{
+    RowsAsked asked = {
+        .conn = look->again->conns[side],
+        .side = side,
+        .table = look->table,
+        .rows = look->rows,
+        .count = look->count,
+    };
+
+    return rows_read(&asked, ret, err);
+}
+
 static bool look_once(Look *look, int round, Error *err)
 {
     Again *again = look->again;
     int left = 0;
 
-    if (!rows_read(again->conns[VERIFY_SOURCE], VERIFY_SOURCE, look->table, look->rows, look->count,
-                   look->before, err) ||
-        !again_wait(again, err) ||
-        !rows_read(again->conns[VERIFY_TARGET], VERIFY_TARGET, look->table, look->rows, look->count,
-                   look->there, err))
+    if (!look_at(look, VERIFY_SOURCE, look->before, err) || !again_wait(again, err) ||
+        !look_at(look, VERIFY_TARGET, look->there, err))
         return false;
     drop_equal(look);
-    if (!rows_read(again->conns[VERIFY_SOURCE], VERIFY_SOURCE, look->table, look->rows, look->count,
-                   look->after, err))
+    if (!look_at(look, VERIFY_SOURCE, look->after, err))
         return false;
     for (int i = 0; i < look->count; i++) {
         if (!is_certain(look, i, round))

@@ -32,9 +32,18 @@ typedef struct Again {
 } Again;
 
 bool row_states_equal(const RowState *a, const RowState *b);
-/* What `conn` sees of these rows. */
-bool rows_read(PGconn *conn, VerifySide side, const VerifyTable *table, const Suspect *rows,
-               int count, RowState *ret, Error *err) MUST_USE;
+
+/* Rows of one table, by their keys or hashes, as one connection sees them. */
+typedef struct RowsAsked {
+    PGconn *conn;
+    VerifySide side;
+    const VerifyTable *table;
+    const Suspect *rows;
+    int count;
+} RowsAsked;
+
+/* ret has as many. */
+bool rows_read(const RowsAsked *asked, RowState *ret, Error *err) MUST_USE;
 
 bool again_connect(Again *again, Error *err) MUST_USE;
 void again_close(Again *again);

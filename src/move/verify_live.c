@@ -245,12 +245,17 @@ static bool plan_touched(VerifyRun *run, const Taken *taken, TouchedSet *ret, Er
 static bool read_half(Half *half, Error *err)
 {
     const TouchedSet *set = half->context;
-    PGconn *conn = half->run->sides[half->side].conn;
 
     for (int i = 0; i < set->count; i++) {
         const TouchedRows *rows = &set->tables[i];
-        if (!rows_read(conn, half->side, rows->table, rows->rows, rows->count,
-                       rows->states[half->side], err))
+        RowsAsked asked = {
+            .conn = half->run->sides[half->side].conn,
+            .side = half->side,
+            .table = rows->table,
+            .rows = rows->rows,
+            .count = rows->count,
+        };
+        if (!rows_read(&asked, rows->states[half->side], err))
             return false;
     }
     return true;
@@ -270,19 +275,25 @@ static void add_found(VerifyRun *run, const TouchedSet *set)
     }
 }
 
+static bool read_both(VerifyRun *run, Half *halves, TouchedSet *set, Error *err)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++) {
+        halves[side].context = set;
+        run->again->conns[side] = run->sides[side].conn; /* in no transaction, as they must be */
+    }
+    bool ok = again_wait(run->again, err) && run_halves(halves, read_half, err);
+    for (int side = 0; side < VERIFY_SIDES; side++)
+        halves[side].context = NULL;
+    return ok;
+}
+
 static bool compare_touched(VerifyRun *run, Half *halves, const Taken *taken, Error *err)
 {
     TouchedSet set = {0};
     Again *again = run->again;
 
     if (!run_halves(halves, open_half, err) || !verify_pair(run, err) ||
-        !plan_touched(run, taken, &set, err))
-        return false;
-    for (int side = 0; side < VERIFY_SIDES; side++) {
-        halves[side].context = &set;
-        again->conns[side] = run->sides[side].conn; /* in no transaction, as they must be */
-    }
-    if (!again_wait(again, err) || !run_halves(halves, read_half, err))
+        !plan_touched(run, taken, &set, err) || !read_both(run, halves, &set, err))
         return false;
     for (int i = 0; i < set.count; i++) {
         TouchedRows *rows = &set.tables[i];

@@ -115,6 +115,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  \"o=w,n'er\": ${JOBS}x\n"
                      "relax-durability: true\n"
                      "verify: off\n"
+                     "spool-limit: 3GB\n"
                      "gateway:\n"
                      "  upstream: postgresql://127.0.0.1/\n"
                      "  listen: \":443\"\n"
@@ -132,11 +133,9 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  timezone: server\n"
                      "  max-request: 1MB\n"
                      "  max-response: 2MB\n"
-                     "  threads: 3\n"
-                     "  pool-size: 7\n"
+                     "  threads: 3\n  pool-size: 7\n"
                      "  max-connections: 99\n"
-                     "  queue-ms: 5\n"
-                     "  recheck-ms: 6\n"
+                     "  queue-ms: 5\n  recheck-ms: 6\n"
                      "  slow-ms: 8\n"
                      "  drain-ms: 9\n"
                      "  cors: yes\n",
@@ -159,6 +158,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
     assert_string_equal(config.role_map[1].to, "4x");
     assert_true(config.relax_durability);
     assert_false(config.verify);
+    assert_int_equal(config.spool_limit, 3000000000);
     assert_string_equal(config.gateway.listen, ":443");
     assert_int_equal(config.gateway.max_request_bytes, 1000000);
     assert_true(config.gateway.cors);
