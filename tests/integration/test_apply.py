@@ -545,6 +545,7 @@ def test_a_transaction_larger_than_the_window(follow, mode):
     f.stop()
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("mode", MODES)
 def test_memory_stays_under_128_mib_in_a_transaction_of_many_rows(follow, mode):
     f = follow(mode)

@@ -273,14 +273,14 @@ def test_bash_completes_commands_options_choices_and_files(homeport):
     assert set(names) <= set(complete(homeport, "homeport", ""))
     assert complete(homeport, "homeport", "conf") == ["config"]
     assert complete(homeport, "homeport", "help", "conf") == ["config"]
-    assert complete(homeport, "homeport", "config", "--sp") == ["--split-bytes"]
+    assert complete(homeport, "homeport", "config", "--sp") == ["--split-bytes", "--spool-limit"]
     assert complete(homeport, "homeport", "config", "--no-v") == ["--no-verify"]
     assert complete(homeport, "homeport", "config", "--schema", "d") == ["dump", "drizzle"]
     assert complete(homeport, "homeport", "config", "--schema", "=", "dr") == ["drizzle"]
     assert complete(homeport, "homeport", "config", "--jobs", "") == []
     # The value of an option is not taken for the command.
     assert complete(homeport, "homeport", "--config", "move", "conf") == ["config"]
-    assert complete(homeport, "homeport", "config", "--dir", "=", "move", "--sp") == ["--split-bytes"]
+    assert complete(homeport, "homeport", "config", "--dir", "=", "move", "--sp") == ["--split-bytes", "--spool-limit"]
     (homeport.cwd / "move it.yaml").touch()
     assert complete(homeport, "homeport", "config", "--config", "move") == ["move", "it.yaml"]
 
