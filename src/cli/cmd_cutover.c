@@ -23,8 +23,8 @@ typedef struct SwitchCommand {
 
 #define SWITCH_OPTION(option_name, field, argument_name, text)                                     \
     {                                                                                              \
-        .name = option_name, .type = OPTION_TEXT, .offset = offsetof(SwitchCommand, field),        \
-        .argument = argument_name, .help = text                                                    \
+        .name = (option_name), .type = OPTION_TEXT, .offset = offsetof(SwitchCommand, field),      \
+        .argument = (argument_name), .help = (text)                                                \
     }
 
 static const Option switch_options[] = {

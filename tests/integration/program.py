@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ import wait
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SANITIZER_EXIT = 99
+TIME = "/usr/bin/time"
 
 
 @functools.cache
@@ -35,7 +37,7 @@ class Result:
     out: str
     err: str
     seconds: float
-    max_rss: int  # bytes
+    max_rss: int | None  # bytes; of a measured run
 
     @property
     def json(self):
@@ -49,18 +51,24 @@ class Result:
 
 
 class Running:
-    """A started program; wait() gives its Result."""
+    """A started program; wait() gives its Result.
 
-    def __init__(self, argv, env, cwd, stdin, files, secrets):
+    A measured one is a child of time(1): what wait4() says of a process contains what its memory was
+    before exec, which here is that of the tests. pid and signals are the program's nevertheless.
+    """
+
+    def __init__(self, argv, env, cwd, stdin, files, secrets, measured=False):
         self.argv = [str(arg) for arg in argv]
+        self._usage = files[0].with_suffix(".usage") if measured else None
         self._out, self._err = files
         self._secrets = secrets
         self._started = time.monotonic()
         self._result = None
         self._expect_leftovers = False
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
+            before = [TIME, "-f", "%M", "-o", self._usage] if measured else []
             self.process = subprocess.Popen(
-                self.argv, env=env, cwd=cwd, stdout=out, stderr=err, start_new_session=True,
+                [*before, *self.argv], env=env, cwd=cwd, stdout=out, stderr=err, start_new_session=True,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             )
         if stdin is not None:
@@ -70,7 +78,16 @@ class Running:
 
     @property
     def pid(self):
-        return self.process.pid
+        if not self._usage:
+            return self.process.pid
+        path = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(wait.until(lambda: path.read_text(encoding="ascii"), 10, "time has started the program"))
+
+    @property
+    def max_rss(self):
+        """The most so far, in bytes, while it runs."""
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE)[1]) * 1024
 
     @property
     def out(self):
@@ -88,14 +105,16 @@ class Running:
     def _reap(self):
         if self._result is not None:
             return
-        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-        if pid == 0:
+        status = self.process.poll()
+        if status is None:
             return
-        self.process.returncode = os.waitstatus_to_exitcode(status)
+        max_rss = None
+        if self._usage and status >= 0:
+            # Of a program ended by a signal time(1) says so in a line before.
+            max_rss = int(self._usage.read_text(encoding="ascii").split()[-1]) * 1024
+            status = 128 - status if status > 128 else status
         self._result = Result(
-            self.argv, self.process.returncode, self.out, self.err,
-            time.monotonic() - self._started, usage.ru_maxrss * 1024,
-        )
+            self.argv, status, self.out, self.err, time.monotonic() - self._started, max_rss)
 
     def signal(self, number=signal.SIGINT):
         self._expect_leftovers = self._expect_leftovers or number == signal.SIGKILL
@@ -129,13 +148,13 @@ class Running:
     def end(self):
         """Whatever is left of it, at the end of a test."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
         while self.running:
             time.sleep(0.005)
 
     def _left_behind(self):
         try:
-            os.killpg(self.pid, 0)
+            os.killpg(self.process.pid, 0)
             return True
         except (ProcessLookupError, PermissionError):
             return False
@@ -181,14 +200,16 @@ class Homeport:
         found.update(env or {})
         return {name: str(value) for name, value in found.items() if value is not None}
 
-    def start(self, *args, source=None, target=None, env=None, cwd=None, stdin=None):
+    def start(self, *args, source=None, target=None, env=None, cwd=None, stdin=None, measured=False):
+        """measured: the Result has max_rss."""
         self.cwd.mkdir(parents=True, exist_ok=True)
         number = len(self._runs)
         files = (self._logs / f"run{number}.out", self._logs / f"run{number}.err")
         argv = [self.binary, *args]
         if "tsan" in str(self.binary.parent):
             argv = [*without_aslr(), *argv]
-        run = Running(argv, self.environment(source, target, env), cwd or self.cwd, stdin, files, self._secrets)
+        run = Running(argv, self.environment(source, target, env), cwd or self.cwd, stdin, files, self._secrets,
+                      measured)
         self._runs.append(run)
         return run
 

@@ -1,9 +1,14 @@
-"""The checks of ./test can fail: each finds what was planted for it, and nothing in clean sources."""
+"""The checks of ./test can fail: each finds what was planted for it, and nothing in clean sources;
+and what the tests measure is the program."""
 
+import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
+
+import wait
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 
@@ -105,3 +110,20 @@ def test_sql_is_embedded_without_comments(house, text, embedded, error):
     assert f"const char sql_pg_a[] =\n    {embedded};" in (tree / "out.c").read_text(encoding="utf-8")
     assert "extern const char sql_pg_a[];" in (tree / "out.h").read_text(encoding="utf-8")
     assert str(tree / "sql/pg/a.sql") in (tree / "out.d").read_text(encoding="utf-8")
+
+
+@pytest.mark.plain
+def test_the_memory_of_the_tests_is_not_taken_for_the_programs(homeport):
+    fat = bytearray(b"x" * (200 << 20))
+    result = homeport.ok("version", measured=True)
+    assert len(fat) == 200 << 20
+    assert 1 << 20 < result.max_rss < 32 << 20
+
+
+@pytest.mark.plain
+def test_a_measured_program_is_itself_signalled(homeport, tmp_path):
+    os.mkfifo(tmp_path / "config.yaml")
+    run = homeport.start("config", "--config", tmp_path / "config.yaml", measured=True)
+    wait.until(lambda: os.readlink(f"/proc/{run.pid}/exe") == str(homeport.binary.resolve()), 10, "it runs")
+    assert 0 < run.max_rss < 32 << 20
+    assert run.kill().rc == -signal.SIGKILL

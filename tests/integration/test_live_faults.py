@@ -2,6 +2,8 @@
 stream, apply, and both sides equal at the end."""
 
 import contextlib
+import os
+import signal
 import threading
 
 import psycopg2
@@ -220,7 +222,8 @@ def test_peer_fault_a_large_transaction_takes_no_memory(following):
     live.source.sql("UPDATE t SET n = 0 WHERE id = 1")
     live.applied_past(live.source)
     assert live.target.sql("SELECT count(*), count(DISTINCT n), sum(length(note)) FROM t") == [(300000, 300000, 19200000)]
-    assert live.stop().max_rss < 128 << 20
+    assert live.mover.max_rss < 128 << 20
+    live.stop()
 
 
 def test_rule_32_a_connection_lost_while_home_is_unfenced_is_concluded_by_itself(following, proxy):
@@ -279,3 +282,51 @@ def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_i
     live.caught_up()
     live.ok("cutover")
     assert rows(live.target, "t") == ["(1)"]
+
+
+def walwriter(server):
+    (pid,), = server.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
+    return pid
+
+
+def test_rule_31_way_back_misses_nothing_where_home_crashed_before_its_wal_was_written(homeport, pair, servers):
+    """Its WAL then goes on at a position before the one where it ended when the way back was begun."""
+    source, _ = pair(15, 15)
+    home = servers.new(15, {"wal_buffers": "64MB", "min_wal_size": "128MB"}, ("--wal-segsize=64",)).create_db()
+    source.script("CREATE TABLE t (id int PRIMARY KEY)")
+    live = Live(homeport, source, home)
+    armed = homeport.cwd / "switching"
+    stop = threading.Event()
+
+    def grow_wal():
+        with contextlib.suppress(psycopg2.Error), contextlib.closing(home.connect()) as conn:
+            while not stop.is_set():
+                conn.cursor().execute("SELECT pg_logical_emit_message(false, 'any', repeat('x', 60000))")
+    try:
+        live.start()
+        live.caught_up()
+        os.kill(walwriter(home.server), signal.SIGSTOP)
+        wal = threading.Thread(target=grow_wal)
+        wal.start()
+        command = threading.Thread(target=live.run, args=(
+            "cutover", "--max-pause", "30s", "--on-switch", f"touch {armed}; while test -e {armed}; do sleep 0.01; done"))
+        command.start()
+        wait.until(armed.exists, 30, "it is switching")
+        stop.set()
+        wal.join()
+        (lost,), = home.sql("SELECT pg_current_wal_insert_lsn() - pg_current_wal_lsn()")
+        assert lost > 0, "all of it was written"
+        home.server.stop("immediate")
+        home.server.start()
+        armed.unlink()
+        command.join(60)
+        live.wait_for("home")
+        for n in range(20):
+            home.sql(f"INSERT INTO t VALUES ({n})")
+        assert live.ok("rollback")["differences"] == 0
+        assert rows(source, "t") == rows(home, "t")
+    finally:
+        stop.set()
+        armed.unlink(missing_ok=True)
+        if live.mover:
+            live.mover.end()

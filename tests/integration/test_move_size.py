@@ -24,7 +24,7 @@ def test_values_of_200_mb_arrive_exactly(homeport, pair, kind, value):
     source, target = pair(15, 15)
     source.script(f"CREATE TABLE large (id integer PRIMARY KEY, v {kind}); ALTER TABLE large ALTER v SET STORAGE EXTERNAL;"
                   f"INSERT INTO large VALUES (1, 'before'), (2, {value}), (3, NULL), (4, 'after')")
-    result = Move(homeport, source, target, verify=True).ok(timeout=170)
+    result = Move(homeport, source, target, verify=True).ok(timeout=170, measured=True)
     assert result.json["verified"] is True
     expected = sums(source, "large")
     assert expected[1][1] == VALUE
@@ -39,7 +39,7 @@ def test_memory_does_not_grow_with_a_table_of_small_rows(homeport, pair):
     source.script("CREATE TABLE small (id bigint, v text); ALTER TABLE small SET (autovacuum_enabled = false);"
                   "INSERT INTO small SELECT g, repeat(md5(g::text), 5) FROM generate_series(1, 1500000) AS g")
     assert source.value("SELECT pg_table_size('small')") > 300_000_000
-    result = Move(homeport, source, target, "--jobs", "4", "--split-bytes", "40MB").ok(timeout=170)
+    result = Move(homeport, source, target, "--jobs", "4", "--split-bytes", "40MB").ok(timeout=170, measured=True)
     count = "SELECT count(*), sum(id), sum(hashtextextended(v, id)) FROM small"
     assert target.sql(count) == source.sql(count)
     assert result.max_rss < MEMORY, f"{result.max_rss / MIB:.0f} MiB"

@@ -527,11 +527,11 @@ def test_memory_does_not_grow_with_the_table_nor_with_the_differences(homeport, 
                   "INSERT INTO large SELECT i, 'value ' || i FROM generate_series(1, 2000000) AS i;"
                   "INSERT INTO bag SELECT 'value ' || i FROM generate_series(1, 500000) AS i; ANALYZE")
     target = copy_of(source)
-    result = verify(homeport, source, target, "--rows-only", rc=0)
+    result = verify(homeport, source, target, "--rows-only", rc=0, measured=True)
     assert result.max_rss < 64 << 20, result.max_rss
     target.sql("UPDATE large SET v = v || '!'")
     target.sql("UPDATE bag SET v = v || '!'")
-    result = verify(homeport, source, target, "--rows-only", rc=3, timeout=170)
+    result = verify(homeport, source, target, "--rows-only", rc=3, timeout=170, measured=True)
     assert result.json["differences"] == 2000000 + 2 * 500000
     assert len(result.json["list"]) == 40
     assert result.max_rss < 64 << 20, result.max_rss
