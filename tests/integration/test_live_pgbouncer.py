@@ -2,7 +2,9 @@
 transactions fails."""
 
 import contextlib
+import pathlib
 import subprocess
+import tempfile
 import time
 
 import psycopg2
@@ -26,8 +28,7 @@ class PgBouncer:
         self.dir = folder
         self.source = source
         self.port = postgres.free_port()
-        folder.mkdir(mode=0o777)
-        folder.chmod(0o777)
+        self.output = folder / "output"
         (folder / "users.txt").write_text('"postgres" ""\n"admin" ""\n')
         for direction, side in (("back", source), ("forward", target)):
             (folder / f"{direction}.ini").write_text(self.settings(side))
@@ -38,17 +39,26 @@ class PgBouncer:
         self.hook("pause", f"{console} -c PAUSE 2>&1 | grep ERROR | grep -v 'already' && exit 1; exit 0")
         self.hook("switch", f"cp {folder}/$HOMEPORT_DIRECTION.ini {self.ini} && exec {console} -c RELOAD")
         self.hook("resume", f"{console} -c RESUME 2>&1 | grep ERROR | grep -v 'not paused' && exit 1; exit 0")
-        self.process = subprocess.Popen(
-            [PGBOUNCER, self.ini], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=postgres.server_environment(), cwd="/", preexec_fn=postgres.end_with_parent,
-            **postgres.as_server_user())
-        wait.until(self.answers, 10, "PgBouncer answers")
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen(
+                [PGBOUNCER, self.ini], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env=postgres.server_environment(), cwd="/", preexec_fn=postgres.end_with_parent,
+                **postgres.as_server_user())
+        try:
+            wait.until(lambda: self.answers() or self.process.poll() is not None, 10, "PgBouncer answers")
+            assert self.process.poll() is None, f"PgBouncer ended with {self.process.returncode}"
+        except AssertionError as error:
+            self.close()
+            raise AssertionError(f"{error}, having said:\n{self.said()}") from None
+
+    def said(self):
+        return self.output.read_text(encoding="utf-8", errors="replace")
 
     def settings(self, side):
         return (f"[databases]\napp = host={side.server.socket_dir} port={side.server.port} dbname={side.name}\n"
                 f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
                 f"auth_type = trust\nauth_file = {self.dir}/users.txt\nadmin_users = admin\npool_mode = transaction\n"
-                f"default_pool_size = 6\nlogfile = {self.dir}/log\nignore_startup_parameters = extra_float_digits\n")
+                f"default_pool_size = 6\nignore_startup_parameters = extra_float_digits\n")
 
     def hook(self, name, text):
         script = self.dir / name
@@ -80,12 +90,18 @@ class PgBouncer:
 
 
 @pytest.fixture
-def pooled(homeport, pair, tmp_path_factory):
+def folder():
+    """Not below tmp_path, which no user but the test's own can enter."""
+    with tempfile.TemporaryDirectory(prefix="homeport-pgbouncer-") as name:
+        path = pathlib.Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def pooled(homeport, pair, folder):
     source, target = pair(15, 15)
-    folder = tmp_path_factory.mktemp("pool", numbered=True)
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    bouncer = PgBouncer(folder / "b", source, target)
+    bouncer = PgBouncer(folder, source, target)
     ledger = Ledger(bouncer, writers=8)
     live = Live(homeport, source, target)
     try:
