@@ -18,6 +18,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "move/finish.h"
 #include "move/live.h"
 #include "move/verify_live.h"
@@ -95,18 +96,17 @@ static bool make_reverse_slot(Switch *move, Error *err)
            replication_create_slot(replication, live->arena, move->next.slot, false, &point, err);
 }
 
-/* Rule 30's marker: a quiet server's WAL position may never be confirmed by anything else. */
-static bool emit_marker(Switch *move, const char *marker, Lsn *ret, Error *err)
+/* Rule 30's marker: a quiet server's WAL position may never be confirmed by anything else. *ret is
+ * on disk: what is not flushed is not sent, and may not be there any more after a crash. */
+static bool emit_marker(PGconn *conn, const char *marker, Lsn *ret, Error *err)
 {
     auto_result PGresult *res = NULL;
-    PGconn *here = side(move, move->here);
     const char *params[] = {marker};
 
-    /* What is not flushed is not sent: where commits are not synchronous that takes a while. */
-    return pg_exec(here, "BEGIN READ WRITE", err) &&
-           pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
-           pg_query(here, sql_live_marker, COUNT_OF(params), params, &res, err) &&
-           lsn_parse(PQgetvalue(res, 0, 0), ret) && pg_exec(here, "COMMIT", err);
+    return pg_exec(conn, "BEGIN READ WRITE", err) &&
+           pg_exec(conn, "SET LOCAL synchronous_commit = on", err) &&
+           pg_query(conn, sql_live_marker, COUNT_OF(params), params, &res, err) &&
+           lsn_parse(PQgetvalue(res, 0, 0), ret) && pg_exec(conn, "COMMIT", err);
 }
 
 static bool fail_behind(const Live *live, Lsn end, Error *err)
@@ -140,7 +140,7 @@ static bool check_caught_up(Switch *move, Error *err)
         (void)error_set(err, ERR_WRONG_STATE, "the applier has stopped: %s", applied.error.message);
         return error_hint(err, "%s", applied.error.hint);
     }
-    if (!live_connect(live, move->here, &here, err) || !emit_marker(move, marker, &end, err))
+    if (!live_connect(live, move->here, &here, err) || !emit_marker(here, marker, &end, err))
         return false;
     if (applier_wait_marker(live->feed.applier, marker, clock_seconds() + MOST_BEHIND_S, &reached,
                             err))
@@ -207,7 +207,7 @@ static bool drain(Switch *move, Error *err)
     double before = clock_seconds();
     Lsn end = 0;
 
-    if (!emit_marker(move, marker, &end, err) ||
+    if (!emit_marker(side(move, move->here), marker, &end, err) ||
         !applier_wait_marker(live->feed.applier, marker, move->deadline, &end, err))
         return error_add_context(err, "drain");
     move->report->drain_ms = (clock_seconds() - before) * 1000;
@@ -238,6 +238,16 @@ static bool move_sequences(Switch *move, Error *err)
            pg_exec(there, "COMMIT", err);
 }
 
+static bool fail_different(const VerifyReport *report, Error *err)
+{
+    const Difference *first = report->list_count > 0 ? &report->list[0] : NULL;
+
+    (void)error_set(err, ERR_FOUND, "%" PRId64 " %s: nothing was switched", report->differences,
+                    text_plural(report->differences, "row differs", "rows differ"));
+    return error_hint(err, "The first: %s %s. `homeport verify` names all of them.",
+                      first ? first->object : "", first && first->key ? first->key : "");
+}
+
 static bool check(Switch *move, Error *err)
 {
     Live *live = move->live;
@@ -260,8 +270,7 @@ static bool check(Switch *move, Error *err)
     move->report->differences = found.report.differences;
     if (found.report.differences > 0) {
         live->differences = found.report.differences;
-        return error_set(err, ERR_FOUND, "%" PRId64 " rows differ: nothing was switched",
-                         found.report.differences);
+        return fail_different(&found.report, err);
     }
     return check_time(move, "comparing", err);
 }
@@ -278,19 +287,19 @@ static bool check_schema(Switch *move, Error *err)
     return error_hint(err, "Nothing was switched. Make both sides alike, then try again.");
 }
 
-/* Rule 31: the new feed begins at the WAL position of the side that takes over, read while it is
- * fenced and nothing is applied to it any more. */
+/* Rule 31: the new feed begins at the WAL position of the side that takes over, taken while it is
+ * fenced and nothing is applied to it any more. It has to be on disk: a server that crashes before
+ * would go on from a lower one, and what it commits below ours would not flow back. */
 static bool place_next_feed(Switch *move, Error *err)
 {
     Live *live = move->live;
     PGconn *here = side(move, move->here);
-    char *text = NULL;
+    const char *marker = arena_printf(live->arena, "begin of feed %d", move->next.number);
 
     applier_stop(live->feed.applier);
     live->feed.applier = NULL;
-    if (!pg_query_text(side(move, move->there), live->arena, sql_live_position, &text, err) ||
-        !lsn_parse(text, &move->next.start))
-        return error_add_context(err, "read where the stream back begins");
+    if (!emit_marker(side(move, move->there), marker, &move->next.start, err))
+        return error_add_context(err, "note where the stream back begins");
     return progress_create(here, err) && pg_exec(here, "BEGIN READ WRITE", err) &&
            pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
            pg_execf(here, err, "SET LOCAL lock_timeout = %d", (int)QUIET_LOCK_MS) &&

@@ -242,7 +242,7 @@ def test_rule_34_rows_are_counted_too_which_finds_what_was_never_received(move):
     live, _ledger = move("CREATE TABLE quiet (id integer PRIMARY KEY)")
     verify(live, 0)
     refused = live.run("cutover", "--on-pause", hook(live, "count", [], ["INSERT INTO quiet VALUES (1)"]))
-    assert refused.rc == 3 and "1 rows differ" in refused.err, str(refused)
+    assert refused.rc == 3 and "1 row differs" in refused.err, str(refused)
 
 
 def test_table_touched_as_a_whole_is_compared_whole_inside_the_pause(move):
@@ -252,7 +252,7 @@ def test_table_touched_as_a_whole_is_compared_whole_inside_the_pause(move):
     sweep = ["TRUNCATE swept", "INSERT INTO swept SELECT g, 'new' FROM generate_series(1, 500) AS g"]
     refused = live.run("cutover", "--on-pause", hook(live, "swept", sweep, ["UPDATE swept SET note = 'x' WHERE id = 250"],
                                                           "SELECT count(*) = 500 FROM swept"))
-    assert refused.rc == 3 and "1 rows differ" in refused.err, str(refused)
+    assert refused.rc == 3 and "1 row differs" in refused.err, str(refused)
     found = verify(live, 3)
     assert named(found) == {("different", "public.swept", "(id)=(250)"): "note: 'new' -> 'x'"}
     behind_its_back(live, "UPDATE swept SET note = 'new' WHERE id = 250")
