@@ -169,15 +169,16 @@ static bool write_until_done(Writer *writer, const Write *write, Error *err)
 
 /* ---- a writer ---- */
 
-/* One that no other writer changes or deletes; NULL: there is none left. */
-static const Known *take_known(Writer *writer)
+/* One that no other writer changes or deletes; false: there is none left. */
+static bool take_known(Writer *writer, Known *ret)
 {
     int at = writer->used * DEMO_WRITERS + writer->number;
 
     if (at >= writer->all->known_count)
-        return NULL;
+        return false;
     writer->used++;
-    return &writer->all->known[at];
+    *ret = writer->all->known[at];
+    return true;
 }
 
 /* Of ten writes: six attempts, two changes, a problem, a deletion. */
@@ -195,21 +196,21 @@ static bool write_next(Writer *writer, Error *err)
 {
     const DemoWriters *all = writer->all;
     /* Any, far from the one before. */
-    const Known *any =
-        &all->known[(writer->writes * 7919 + writer->number * 104729L) % all->known_count];
+    const Known any =
+        all->known[(writer->writes * 7919 + writer->number * 104729L) % all->known_count];
+    Known own = {0};
     WriteKind kind = choose_kind(writer);
-    const Known *own = kind == WRITE_CHANGE || kind == WRITE_DELETE ? take_known(writer) : NULL;
     char name[NAME_LEN];
 
     (void)snprintf(name, sizeof name, "%d-%" PRId64, writer->number + 1, writer->writes + 1);
-    if (!own && (kind == WRITE_CHANGE || kind == WRITE_DELETE))
+    if ((kind == WRITE_CHANGE || kind == WRITE_DELETE) && !take_known(writer, &own))
         kind = WRITE_ATTEMPT;
     const Write write = kind == WRITE_PROBLEM
-                            ? (Write){sql_demo_write_problem, {name, any->user}, 2}
+                            ? (Write){sql_demo_write_problem, {name, any.user}, 2}
                         : kind == WRITE_ATTEMPT
-                            ? (Write){sql_demo_write_attempt, {name, any->problem, any->user}, 3}
-                        : kind == WRITE_CHANGE ? (Write){sql_demo_write_change, {name, own->id}, 2}
-                                               : (Write){sql_demo_write_delete, {own->id}, 1};
+                            ? (Write){sql_demo_write_attempt, {name, any.problem, any.user}, 3}
+                        : kind == WRITE_CHANGE ? (Write){sql_demo_write_change, {name, own.id}, 2}
+                                               : (Write){sql_demo_write_delete, {own.id}, 1};
     if (!write_until_done(writer, &write, err))
         return false;
     writer->writes++;

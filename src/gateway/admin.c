@@ -22,18 +22,18 @@ enum {
 static bool connect_to(const char *path, int *ret, Error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof address.sun_path)
         return error_set(err, ERR_USAGE, "the path of the administration socket is too long");
     memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         (void)error_set_errno(err, "no gateway answers on \"%s\"", path);
         err->code = ERR_CONNECT;
+        file_close(&fd);
         return error_hint(err, "Is it running, and started with --admin %s?", path);
     }
     *ret = fd;
-    fd = -1;
     return true;
 }
 

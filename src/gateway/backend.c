@@ -249,7 +249,9 @@ static bool take_reset(Backend *backend, char type, const char *payload, size_t 
         backend->reset_failed = true;
     if (type != 'Z')
         return true;
-    backend->transaction = len == 1 ? *payload : 'E';
+    backend->transaction = 'E';
+    if (len == 1)
+        backend->transaction = *payload;
     if (--backend->resets > 0)
         return true;
     bool seen = backend->reset_seen;

@@ -7,14 +7,9 @@
 
 #include "gateway/session.h"
 
-typedef struct CancelName {
-    uint32_t pid;
-    uint32_t key;
-} CancelName;
-
 typedef struct CancelEntry {
     UT_hash_handle hh;
-    CancelName name;
+    uint64_t name;
     PGcancel *cancel;
     int users; /* the session, and requests on their way */
     CancelTable *table;
@@ -43,6 +38,11 @@ void cancel_table_free(CancelTable *table)
     free(table);
 }
 
+static uint64_t cancel_name(uint32_t pid, uint32_t key)
+{
+    return (uint64_t)pid << 32 | key;
+}
+
 uint32_t cancel_add(CancelTable *table, uint32_t pid, PGconn *conn)
 {
     CancelEntry *entry = calloc(1, sizeof *entry);
@@ -50,7 +50,7 @@ uint32_t cancel_add(CancelTable *table, uint32_t pid, PGconn *conn)
 
     if (!entry || RAND_bytes((unsigned char *)&key, sizeof key) != 1)
         abort();
-    entry->name = (CancelName){pid, key};
+    entry->name = cancel_name(pid, key);
     entry->cancel = PQgetCancel(conn);
     entry->users = 1;
     entry->table = table;
@@ -63,7 +63,7 @@ uint32_t cancel_add(CancelTable *table, uint32_t pid, PGconn *conn)
 /* With the table locked. */
 static CancelEntry *find(CancelTable *table, uint32_t pid, uint32_t key)
 {
-    CancelName name = {pid, key};
+    uint64_t name = cancel_name(pid, key);
     CancelEntry *entry;
 
     HASH_FIND(hh, table->entries, &name, sizeof name, entry);

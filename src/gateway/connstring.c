@@ -80,7 +80,10 @@ typedef struct Part {
 static bool decode(Arena *arena, Part part, const char *what, const char **ret, Error *err)
 {
     *ret = part.len <= MAX_PART ? percent_decode(arena, part.at, part.len) : NULL;
-    return *ret || error_set(err, ERR_FORMAT, "invalid connection string: invalid %s", what);
+    if (*ret)
+        return true;
+    (void)error_set(err, ERR_FORMAT, "invalid connection string: invalid %s", what);
+    return false;
 }
 
 bool connstring_parse(Arena *arena, const char *text, ConnString *ret, Error *err)

@@ -56,7 +56,6 @@ struct Control {
     const Upstream *upstream;
     ControlPhase phase;
     int pause_id;
-    int acks; /* workers that have paused */
     Caller *waiting;
     struct event *deadline;
     struct event *listening;
@@ -94,7 +93,6 @@ static void do_pause(void *arg)
     Worker *worker = order->worker;
 
     worker->pause_id = order->pause_id;
-    worker->pause_acked = false;
     pool_pause(worker->pool);
     sessions_pause(worker);
     worker_check_pause(worker);
@@ -215,7 +213,6 @@ static void pause_begin(Control *control, Caller *caller)
 {
     control->phase = PHASE_PAUSING;
     control->pause_id++;
-    control->acks = 0;
     control->waiting = caller;
     set_deadline(control,
                  caller->request.deadline_ms > 0 ? caller->request.deadline_ms : DEADLINE_MS);
@@ -331,21 +328,29 @@ static void pause_reached(Control *control)
         reply_error(caller, fine ? &second : &err);
 }
 
-/* `arg` is the number of the pause that a worker has reached. */
+static bool all_paused(const Control *control)
+{
+    for (int i = 0; i < control->gateway->worker_count; i++)
+        if (atomic_load(&control->gateway->workers[i].pause_acked) != control->pause_id)
+            return false;
+    return true;
+}
+
+/* A worker has reached a pause, which may be over by now. */
 static void take_ack(void *arg)
 {
     Control *control = the_control;
-    bool current = control && (intptr_t)arg == control->pause_id &&
-                   (control->phase == PHASE_PAUSING || control->phase == PHASE_FORCING);
 
-    if (current && ++control->acks == control->gateway->worker_count)
+    (void)arg;
+    if (control && (control->phase == PHASE_PAUSING || control->phase == PHASE_FORCING) &&
+        all_paused(control))
         pause_reached(control);
 }
 
 /* On a worker's thread. */
 static void worker_paused(Worker *worker)
 {
-    loop_post(worker->gateway->main, take_ack, (void *)(intptr_t)worker->pause_id);
+    loop_post(worker->gateway->main, take_ack, NULL);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)

@@ -40,10 +40,10 @@ typedef struct Main {
 
 void worker_check_pause(Worker *worker)
 {
-    if (!worker->pause_id || worker->pause_acked || worker->sql_busy > 0 ||
-        worker->sessions_served > 0)
+    if (!worker->pause_id || atomic_load(&worker->pause_acked) == worker->pause_id ||
+        worker->sql_busy > 0 || worker->sessions_served > 0)
         return;
-    worker->pause_acked = true;
+    atomic_store(&worker->pause_acked, worker->pause_id);
     worker->gateway->paused(worker);
 }
 
@@ -288,7 +288,7 @@ static void on_draining(evutil_socket_t fd, short what, void *arg)
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
-    static const struct timeval look = {.tv_usec = LOOK_MS * 1000};
+    static const struct timeval look = {.tv_usec = LOOK_MS * 1000L};
     Main *run = arg;
 
     (void)fd;

@@ -52,8 +52,8 @@ struct Worker {
     int session_count;   /* WebSocket and TCP clients, with a server or without */
     int sessions_served; /* with one */
     int connecting;
-    int pause_id;     /* 0: serving */
-    bool pause_acked; /* nothing is at work any more */
+    int pause_id;           /* 0: serving */
+    atomic_int pause_acked; /* the last one in which nothing was at work any more */
     bool draining;
 };
 

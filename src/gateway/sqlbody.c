@@ -85,17 +85,16 @@ static void add_quoted(Bytes *out, const char *text, size_t len)
     bytes_add_char(out, '"');
 }
 
-static bool add_json(Bytes *out, const json_t *value, int depth);
+static bool add_json(Bytes *out, json_t *value, int depth);
 
-static bool add_members(Bytes *out, const json_t *value, int depth)
+static bool add_members(Bytes *out, json_t *value, int depth)
 {
     const char *key;
-    const json_t *member;
+    json_t *member;
     bool first = true;
 
     bytes_add_char(out, '{');
-    for (void *at = json_object_iter((json_t *)(uintptr_t)value); at;
-         at = json_object_iter_next((json_t *)(uintptr_t)value, at)) {
+    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
         key = json_object_iter_key(at);
         member = json_object_iter_value(at);
         if (!first)
@@ -110,7 +109,7 @@ static bool add_members(Bytes *out, const json_t *value, int depth)
     return true;
 }
 
-static bool add_json(Bytes *out, const json_t *value, int depth)
+static bool add_json(Bytes *out, json_t *value, int depth)
 {
     if (depth > MAX_DEPTH)
         return false;
@@ -150,13 +149,13 @@ static bool add_json(Bytes *out, const json_t *value, int depth)
 }
 
 /* A JSON array is an array of PostgreSQL: strings quoted, objects as quoted JSON texts. */
-static bool add_array(Bytes *out, const json_t *array, int depth)
+static bool add_array(Bytes *out, json_t *array, int depth)
 {
     if (depth > MAX_DEPTH)
         return false;
     bytes_add_char(out, '{');
     for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *value = json_array_get(array, i);
+        json_t *value = json_array_get(array, i);
         if (i > 0)
             bytes_add_char(out, ',');
         if (json_is_array(value)) {
@@ -179,7 +178,7 @@ static bool add_array(Bytes *out, const json_t *array, int depth)
     return true;
 }
 
-static bool param_text(Arena *arena, const json_t *value, const char **ret)
+static bool param_text(Arena *arena, json_t *value, const char **ret)
 {
     if (json_is_null(value)) {
         *ret = NULL;

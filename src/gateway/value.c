@@ -175,8 +175,10 @@ void value_add_string(Bytes *out, const char *text, size_t len)
 
 static bool is_finite_number(const char *text, size_t len)
 {
+    static const char parts[] = "0123456789+-.eE";
+
     for (size_t i = 0; i < len; i++)
-        if (!memchr("0123456789+-.eE", text[i], 15))
+        if (!memchr(parts, text[i], sizeof parts - 1))
             return false;
     return len > 0;
 }

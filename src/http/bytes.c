@@ -26,6 +26,7 @@ static void make_room(Bytes *bytes, size_t len)
 {
     size_t used = bytes_len(bytes);
 
+    assert(bytes->ptr || (bytes->from == 0 && bytes->end == 0));
     /* Moved to the front where that makes room, and costs less than it frees. */
     if (bytes->from > 0 && bytes->from >= used && used + len <= bytes->cap) {
         memmove(bytes->ptr, bytes->ptr + bytes->from, used);

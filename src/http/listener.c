@@ -30,7 +30,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-    static const struct timeval pause = {.tv_usec = 100 * 1000};
+    static const struct timeval pause = {.tv_usec = 100 * 1000L};
     Listener *listener = arg;
 
     (void)what;

@@ -82,7 +82,7 @@ static uint64_t now_ms(const Conn *conn)
 
 static void set_deadline(Conn *conn, int ms)
 {
-    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000L};
 
     (void)event_add(conn->deadline, &wait);
 }
@@ -249,7 +249,7 @@ static void write_reply(Conn *conn, const HttpReply *reply, Bytes *body, bool ke
                    conn->server->settings.idle_ms / 1000);
     else
         bytes_add_text(&out, "connection: close\r\n\r\n");
-    if (len <= 16 * 1024 - bytes_len(&out)) {
+    if (len <= 16UL * 1024 - bytes_len(&out)) {
         bytes_add(&out, bytes_data(body), len);
         bytes_free(body);
         stream_write_bytes(conn->stream, &out);
@@ -370,7 +370,9 @@ static size_t find_head_end(const char *data, size_t len)
 {
     for (const char *at = data; (at = memchr(at, '\n', len - (size_t)(at - data))) != NULL; at++) {
         size_t behind = (size_t)(at - data) + 1;
-        if (behind < len && data[behind] == '\n')
+        if (behind >= len)
+            break;
+        if (data[behind] == '\n')
             return behind + 1;
         if (behind + 1 < len && data[behind] == '\r' && data[behind + 1] == '\n')
             return behind + 2;
@@ -640,8 +642,11 @@ void http_server_free(HttpServer *server)
 {
     if (!server)
         return;
-    while (!LIST_EMPTY(&server->conns))
-        conn_free(LIST_FIRST(&server->conns));
+    Conn *next;
+    for (Conn *conn = LIST_FIRST(&server->conns); conn; conn = next) {
+        next = LIST_NEXT(conn, link);
+        conn_free(conn);
+    }
     free(server);
 }
 

@@ -216,6 +216,7 @@ static void queue_chunk(Stream *stream, char *ptr, size_t from, size_t len, size
 
     if (!chunk)
         abort();
+    assert(stream->out_last);
     *chunk = (Chunk){.ptr = ptr, .from = from, .len = len, .cap = cap};
     *stream->out_last = chunk;
     stream->out_last = &chunk->next;

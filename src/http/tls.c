@@ -74,7 +74,7 @@ static bool load(const char *cert_path, const char *key_path, SSL_CTX **ret, Err
 
 bool tls_new(const char *cert_path, const char *key_path, Tls **ret, Error *err)
 {
-    SSL_CTX *ctx;
+    SSL_CTX *ctx = NULL;
 
     if (!load(cert_path, key_path, &ctx, err))
         return false;
@@ -98,7 +98,7 @@ void tls_free(Tls *tls)
 
 bool tls_reload(Tls *tls, const char *cert_path, const char *key_path, Error *err)
 {
-    SSL_CTX *fresh;
+    SSL_CTX *fresh = NULL;
 
     if (!load(cert_path, key_path, &fresh, err))
         return false;
