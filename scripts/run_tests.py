@@ -25,6 +25,7 @@ FUZZ_SECONDS = int(os.environ.get("HOMEPORT_FUZZ_SECONDS", "30"))
 FUZZ_AT_ONCE = 2
 WORKERS = os.environ.get("HOMEPORT_TEST_WORKERS", "2")
 SHOWN_LINES = 150
+REPEATED_LINES = 40  # of what failed, behind the summary: often only the end of the output is kept
 
 # Folder, compiler, options of meson. Warnings are fatal with both compilers; the plain build is also
 # what a user gets from ./try, where they are not.
@@ -47,14 +48,18 @@ class Tally:
     def __init__(self):
         self.passed = 0
         self.failures = []
+        self.reasons = {}
         self.skipped = []
         self.stages = []
 
     def ok(self, count=1):
         self.passed += count
 
-    def fail(self, name):
+    def fail(self, name, output=""):
+        """output: what is shown of it again at the end."""
         self.failures.append(name)
+        if output:
+            self.reasons[name] = output
         print(f"FAILED  {name}", flush=True)
 
     def skip(self, name):
@@ -94,10 +99,10 @@ def run_logged(name, argv, env=None, timeout=None):
     return status, path.read_text(encoding="utf-8", errors="replace")
 
 
-def show(output):
+def show(output, most=SHOWN_LINES):
     lines = output.splitlines()
-    if len(lines) > SHOWN_LINES:
-        lines = [f"[{len(lines) - SHOWN_LINES} lines before]", *lines[-SHOWN_LINES:]]
+    if len(lines) > most:
+        lines = [f"[{len(lines) - most} lines before]", *lines[-most:]]
     print("\n".join("    " + line for line in lines), flush=True)
 
 
@@ -106,7 +111,7 @@ def judge(name, status, output):
         tally.ok()
         return True
     show(output)
-    tally.fail(f"{name} (exit status {status})")
+    tally.fail(f"{name} (exit status {status})", output)
     return False
 
 
@@ -322,6 +327,11 @@ def fuzz(ready):
 # -- all of it
 
 
+def findings(output):
+    """The lines of a compiler's or a checker's output that say what and where, without the way there."""
+    return "\n".join(line for line in output.splitlines() if re.search(r": (fatal )?error: ", line))
+
+
 def summary():
     print("\n== time")
     for name, seconds in tally.stages:
@@ -330,6 +340,9 @@ def summary():
         print(f"\n== skipped: {len(tally.skipped)}")
         print("\n".join(f"   {name}" for name in tally.skipped))
     if tally.failures:
+        for name, output in tally.reasons.items():
+            print(f"\n== {name}")
+            show(findings(output) or output, REPEATED_LINES)
         print(f"\n== failed: {len(tally.failures)}")
         print("\n".join(f"   {name}" for name in tally.failures))
     print(f"\n{tally.passed} passed, {len(tally.failures)} failed", flush=True)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -127,3 +128,17 @@ def test_a_measured_program_is_itself_signalled(homeport, tmp_path):
     wait.until(lambda: os.readlink(f"/proc/{run.pid}/exe") == str(homeport.binary.resolve()), 10, "it runs")
     assert 0 < run.max_rss < 32 << 20
     assert run.kill().rc == -signal.SIGKILL
+
+
+def test_the_summary_says_again_what_a_failed_check_found(tmp_path):
+    log = "src/a.c:1:2: error: found [x]\n" + "src/a.c:1:2: note: the way there\n" * 200
+    done = subprocess.run(
+        [sys.executable, "-B", "-c",
+         "import sys, run_tests; run_tests.judge('check x', 123, sys.argv[1]); run_tests.judge('build y', 1, 'no such file');"
+         " sys.exit(run_tests.summary())", log],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    end = done.stdout[done.stdout.index("== time"):]
+    assert "src/a.c:1:2: error: found [x]" in end and "the way there" not in end
+    assert "no such file" in end
+    assert end.splitlines()[-1] == "0 passed, 2 failed"
