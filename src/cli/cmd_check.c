@@ -90,7 +90,17 @@ static bool check_run(const Invocation *inv, Error *err)
 }
 
 static const char *const check_settings[] = {
-    "source", "target", "pg-bin", "schema", "jobs", "map-role", NULL,
+    "source",
+    "target",
+    "pg-bin",
+    "schema",
+    "jobs",
+    "map-role",
+    "identity-map",
+    "identity-columns",
+    "identity-unmapped",
+    "identity-unmapped-back",
+    NULL,
 };
 
 static const char *const check_needs[] = {"source", "target", NULL};

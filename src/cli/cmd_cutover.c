@@ -156,19 +156,20 @@ const Command cmd_cutover = {
         "The hooks run in a shell with HOMEPORT_HOOK, HOMEPORT_DIRECTION (forward or back), "
         "HOMEPORT_SOURCE_URL and HOMEPORT_TARGET_URL in their environment; each may be run twice. "
         "What is undone runs on-switch and on-resume the other way.",
-    .settings =
-        (const char *const[]){"source",    "target", "dir", "jobs", "map-role", "pg-bin", NULL},
-    .needs = (const char *const[]){"source", "target", NULL },
+    .settings = (const char *const[]){"source",             "target", "dir", "jobs", "map-role", "pg-bin",
+                                      "identity-map", "identity-columns", "identity-unmapped",
+                                      "identity-unmapped-back", NULL},
+    .needs = (const char *const[]){"source",          "target",          NULL                       },
     .options = switch_options,
     .options_size = sizeof(SwitchCommand),
     .examples =
         (const Example[]){
-                              {"homeport cutover --rehearse", "How long writers would wait; nothing is switched."},
-                              {"homeport cutover --max-pause 2s", "Switch, or undo it after two seconds."},
-                              {"homeport cutover --on-pause ./pause --on-resume ./go-on",
+                                      {"homeport cutover --rehearse", "How long writers would wait; nothing is switched."},
+                                      {"homeport cutover --max-pause 2s", "Switch, or undo it after two seconds."},
+                                      {"homeport cutover --on-pause ./pause --on-resume ./go-on",
              "Clients of a pooler wait instead of failing."},
-                              {0},
-                              },
+                                      {0},
+                                      },
     .run = cutover_run,
 };
 
@@ -180,16 +181,17 @@ const Command cmd_rollback = {
         "The cutover the other way: home is fenced, what was written there since is at the source "
         "already but for the last moment, and writers go on at the source. The move stays: home "
         "follows again, and `homeport cutover` may be tried again, any number of times.",
-    .settings =
-        (const char *const[]){"source", "target",  "dir", "jobs", "map-role", "pg-bin", NULL},
-    .needs = (const char *const[]){"source",  "target", NULL},
+    .settings = (const char *const[]){"source",       "target",           "dir", "jobs", "map-role", "pg-bin",
+                                      "identity-map", "identity-columns", "identity-unmapped",
+                                      "identity-unmapped-back", NULL},
+    .needs = (const char *const[]){"source",        "target",                NULL},
     .options = switch_options,
     .options_size = sizeof(SwitchCommand),
     .examples =
         (const Example[]){
-                              {"homeport rollback", "Back to the source."},
-                              {"homeport rollback --json", "The same, with a report for programs."},
-                              {0},
-                              },
+                                      {"homeport rollback", "Back to the source."},
+                                      {"homeport rollback --json", "The same, with a report for programs."},
+                                      {0},
+                                      },
     .run = rollback_run,
 };

@@ -283,11 +283,18 @@ const Command cmd_move = {
         "row by row: what is copied is one moment.\n\n"
         "It can be killed at any time; run again it goes on. Tables that are copied stay so (with "
         "--once the rows start again), and the stream goes on where the target has it.",
-    .settings = (const char *const[]){"source",       "target",         "dir",               "schema", "accept-drift",
-                                      "migrations", "migrations-table", "migrations-schema",
-                                      "map-role", "jobs", "split-bytes", "pg-bin",
-                                      "relax-durability", "verify", "spool-limit", NULL},
-    .needs = (const char *const[]){"source",   "target", NULL},
+    .settings = (const char *const[]){"source",
+                                      "target",                         "dir",
+                                      "schema",                        "accept-drift",
+                                      "migrations", "migrations-table",
+                                      "migrations-schema", "map-role",
+                                      "jobs", "split-bytes",
+                                      "pg-bin", "relax-durability",
+                                      "verify", "spool-limit",
+                                      "identity-map", "identity-columns",
+                                      "identity-unmapped", "identity-unmapped-back",
+                                      NULL},
+    .needs = (const char *const[]){"source",   "target", NULL                    },
     .options = move_options,
     .options_size = sizeof(MoveOptions),
     .examples =

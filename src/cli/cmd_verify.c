@@ -246,17 +246,18 @@ const Command cmd_verify = {
         "Nothing is changed on either side.\n\n"
         "The exit status is 3 where anything differs, or where the schema could not be compared, "
         "for which a pg_dump that can read both servers is needed.",
-    .settings =
-        (const char *const[]){"source", "target",  "dir",  "map-role", "jobs", "pg-bin", NULL},
-    .needs = (const char *const[]){"source",  "target",   NULL    },
+    .settings = (const char *const[]){"source",             "target", "dir", "map-role", "jobs", "pg-bin",
+                                      "identity-map", "identity-columns", "identity-unmapped",
+                                      "identity-unmapped-back", NULL},
+    .needs = (const char *const[]){"source",              "target",              NULL                       },
     .options = verify_options,
     .options_size = sizeof(VerifyCommand),
     .examples =
         (const Example[]){
-                              {"homeport verify", "Compare what homeport.yaml or the environment names."},
-                              {"homeport verify --json --all", "Every difference, for programs."},
-                              {"homeport verify --rows-only", "Rows and sequences alone."},
-                              {0},
-                              },
+                                      {"homeport verify", "Compare what homeport.yaml or the environment names."},
+                                      {"homeport verify --json --all", "Every difference, for programs."},
+                                      {"homeport verify --rows-only", "Rows and sequences alone."},
+                                      {0},
+                                      },
     .run = verify_command,
 };

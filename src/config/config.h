@@ -22,6 +22,12 @@ typedef enum SchemaMode {
     SCHEMA_EXISTING, /* the target has it already: only rows are moved */
 } SchemaMode;
 
+/* What becomes of an identifier that the map of identities does not have. */
+typedef enum UnmappedRule {
+    UNMAPPED_STOP, /* the move stops and names it */
+    UNMAPPED_KEEP, /* it goes through as it is, and is noted */
+} UnmappedRule;
+
 typedef OptionPair RoleMap;
 
 /* The section `gateway:` of the file; what each is for is said in its row. NULL: not given. */
@@ -68,7 +74,11 @@ typedef struct Config {
     const RoleMap *role_map;
     int role_map_count;
     bool relax_durability;
-    bool verify;          /* compare after the copy */
+    bool verify;                         /* compare after the copy */
+    const char *identity_map;            /* CSV of old,new; NULL: nothing is mapped */
+    const char *identity_columns;        /* schema.table.column, ... */
+    UnmappedRule identity_unmapped;      /* towards home */
+    UnmappedRule identity_unmapped_back; /* towards the source */
     uint64_t spool_limit; /* live: bytes of the stream kept on our disk at most; 0: no limit */
     GatewaySettings gateway;
 

@@ -7,6 +7,7 @@ static_assert(sizeof(SchemaMode) == sizeof(int), "a choice is stored as an int")
 
 enum {
     MAX_JOBS = 64,
+    MAX_COLUMNS = 64 * 1024,
     MAX_IDENTIFIER = 63, /* PostgreSQL cuts longer names, silently */
 };
 
@@ -22,6 +23,21 @@ static const char *const schema_modes[] = {
                    .offset = offsetof(Config, gateway.field_),                                     \
                    __VA_ARGS__},                                                                   \
         .key = "gateway." key_, .env = "HOMEPORT_GATEWAY_" env_                                    \
+    }
+
+static_assert(sizeof(UnmappedRule) == sizeof(int), "a choice is stored as an int");
+
+static const char *const unmapped_rules[] = {
+    [UNMAPPED_STOP] = "stop", [UNMAPPED_KEEP] = "keep", NULL};
+
+/* The same of the section `identities:`. */
+#define IDENTITY(key_, env_, type_, field_, ...)                                                   \
+    {                                                                                              \
+        .option = {.name = "identity-" key_,                                                       \
+                   .type = (type_),                                                                \
+                   .offset = offsetof(Config, field_),                                             \
+                   __VA_ARGS__},                                                                   \
+        .key = "identities." key_, .env = "HOMEPORT_IDENTITY_" env_                                \
     }
 
 /* A new setting is a row here and its field in Config. The order is that of help and reference. */
@@ -138,6 +154,17 @@ const Setting settings[] = {
                 .help = "most of the stream that is kept on our disk; then the source keeps it; 0: "
                         "no limit"},
      .env = "HOMEPORT_SPOOL_LIMIT"                                      },
+    IDENTITY("map", "MAP", OPTION_PATH, identity_map, .argument = "FILE",
+             .help = "CSV of old,new: identifiers that are other ones at home"),
+    IDENTITY("columns", "COLUMNS", OPTION_TEXT, identity_columns, .max = MAX_COLUMNS,
+             .argument = "COLUMNS",
+             .help = "columns that hold them: schema.table.column, with commas between them"),
+    IDENTITY("unmapped", "UNMAPPED", OPTION_CHOICE, identity_unmapped, .choices = unmapped_rules,
+             .unset = "stop", .argument = "RULE",
+             .help = "what becomes on the way home of an identifier that the map does not have"),
+    IDENTITY("unmapped-back", "UNMAPPED_BACK", OPTION_CHOICE, identity_unmapped_back,
+             .choices = unmapped_rules, .unset = "stop", .argument = "RULE",
+             .help = "the same on the way back, after a cutover"),
     GATEWAY("upstream", "upstream", "UPSTREAM", OPTION_URL, upstream, .argument = "URL",
             .help = "server behind the gateway; clients bring their own role and database"),
     GATEWAY("listen", "listen", "LISTEN", OPTION_TEXT, listen, .argument = "ADDR:PORT",

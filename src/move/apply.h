@@ -26,6 +26,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "move/identity.h"
 #include "move/spool.h"
 #include "move/touched.h"
 #include "pg/lsn.h"
@@ -35,8 +36,6 @@ typedef enum ApplyMode {
     APPLY_NET,
     APPLY_ORDERED,
 } ApplyMode;
-
-typedef struct Identities Identities; /* move/identities.h: maps values of columns on their way */
 
 typedef struct ApplyRequest {
     const PgUrl *to;

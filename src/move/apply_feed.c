@@ -207,6 +207,7 @@ bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *
         if (!binding) {
             BindRequest request = {.conn = feed->conn,
                                    .arena = feed->arena,
+                                   .identities = feed->applier->request.identities,
                                    .triggers_fire = !feed->replica,
                                    .schema_change = &feed->schema_change};
             if (!binding_make(&request, relation, &binding, err))
@@ -233,8 +234,10 @@ bool feed_change(Feed *feed, const SpoolItem *item, Binding **ret_binding, RowCh
         return false;
     *ret_binding = binding;
     *ret_skip = feed->commit < binding->position;
-    return *ret_skip || row_change_read(binding, item->message, feed->applier->request.identities,
-                                        &feed->scratch, ret, err);
+    IdentityWay identities = {feed->applier->request.identities,
+                              feed->applier->request.identities_back};
+    return *ret_skip ||
+           row_change_read(binding, item->message, &identities, &feed->scratch, ret, err);
 }
 
 bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret, Error *err)
@@ -265,6 +268,21 @@ bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char *
     return true;
 }
 
+/* Rows are compared by the source's identifiers, whichever way they go (verify.h). */
+static PgValue touched_value(const Feed *feed, const BoundColumn *column, PgValue value)
+{
+    const ApplyRequest *request = &feed->applier->request;
+    IdentityText source;
+
+    if (column->identifier && !request->identities_back && value.kind == PG_VALUE_TEXT &&
+        identity_find(request->identities, true, (IdentityText){value.data, value.len}, &source) ==
+            IDENTITY_MAPPED) {
+        value.data = source.data;
+        value.len = source.len;
+    }
+    return value;
+}
+
 void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row)
 {
     Touched *touched = feed->applier->request.touched;
@@ -276,13 +294,14 @@ void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row)
     if (!touched)
         return;
     for (int i = 0; i < binding->key_count && !whole; i++) {
-        const PgValue *value = &row[binding->key[i]];
-        whole = value->kind != PG_VALUE_TEXT || at + (size_t)value->len + 1 > sizeof buf;
+        int number = binding->key[i];
+        PgValue value = touched_value(feed, &binding->columns[number], row[number]);
+        whole = value.kind != PG_VALUE_TEXT || at + (size_t)value.len + 1 > sizeof buf;
         if (whole)
             break;
         values[i] = buf + at;
-        memcpy(buf + at, value->data, (size_t)value->len);
-        at += (size_t)value->len;
+        memcpy(buf + at, value.data, (size_t)value.len);
+        at += (size_t)value.len;
         buf[at++] = '\0';
     }
     if (whole) {

@@ -149,6 +149,24 @@ static bool bind_columns(Arena *arena, const SideTable *side, Binding *binding, 
     return true;
 }
 
+/* Which of them are mapped on their way: by name, as the other side has the same ones. */
+static bool mark_identifiers(const BindRequest *request, Binding *binding, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!request->identities)
+        return true;
+    if (!identities_query(request->identities, request->conn, sql_identity_columns, &res, err))
+        return false;
+    for (int row = 0; row < PQntuples(res); row++)
+        for (int i = 0; i < binding->column_count; i++) {
+            BoundColumn *column = &binding->columns[i];
+            if (identities_row_is(res, row, binding->schema, binding->name, column->name))
+                column->identifier = binding->identifiers = true;
+        }
+    return true;
+}
+
 static bool has_column(const Binding *binding, const char *name)
 {
     for (int i = 0; i < binding->column_count; i++)
@@ -294,7 +312,7 @@ bool binding_make(const BindRequest *request, const PgRelation *relation, Bindin
         *request->schema_change = true;
         return false;
     }
-    if (!find_key(conn, arena, &side, binding, err) ||
+    if (!mark_identifiers(request, binding, err) || !find_key(conn, arena, &side, binding, err) ||
         (request->triggers_fire && !read_family(conn, arena, &side, binding, err)))
         return error_add_context(err, "%s.%s", relation->schema, relation->name);
     note_always(binding);
@@ -373,18 +391,44 @@ static bool take_row(const Binding *binding, const PgTuple *tuple, PgValue *ret,
     return true;
 }
 
-bool row_change_read(const Binding *binding, const PgOutput *message,
-                     const struct Identities *identities, RowScratch *scratch, RowChange *ret,
-                     Error *err)
+static bool map_row(const Binding *binding, const IdentityWay *identities, PgValue *row, Error *err)
+{
+    for (int i = 0; i < binding->column_count; i++) {
+        const IdentityText id = {row[i].data, row[i].len};
+        IdentityText mapped = id;
+
+        if (!binding->columns[i].identifier || row[i].kind != PG_VALUE_TEXT)
+            continue;
+        if (!identity_pass(identities->map, identities->back, id, &mapped, err))
+            return error_add_context(err, "%s.%s.%s", binding->schema, binding->name,
+                                     binding->columns[i].name);
+        row[i].data = mapped.data;
+        row[i].len = mapped.len;
+    }
+    return true;
+}
+
+/* Before what is missing is filled in from one of them. */
+static bool map_rows(const Binding *binding, const IdentityWay *identities,
+                     const RowScratch *scratch, const PgOutput *message, Error *err)
+{
+    return !binding->identifiers ||
+           ((message->kind == PGOUTPUT_DELETE || map_row(binding, identities, scratch->now, err)) &&
+            (message->old_kind == '\0' || map_row(binding, identities, scratch->old, err)));
+}
+
+bool row_change_read(const Binding *binding, const PgOutput *message, const IdentityWay *identities,
+                     RowScratch *scratch, RowChange *ret, Error *err)
 {
     bool has_now = message->kind != PGOUTPUT_DELETE;
     bool has_old = message->old_kind != '\0';
 
-    (void)identities;
     scratch_fit(scratch, binding->column_count);
     if (has_now && !take_row(binding, &message->new_row, scratch->now, err))
         return false;
     if (has_old && !take_row(binding, &message->old_row, scratch->old, err))
+        return false;
+    if (!map_rows(binding, identities, scratch, message, err))
         return false;
     if (has_now && has_old)
         fill_unchanged(binding, scratch);

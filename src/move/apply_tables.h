@@ -14,6 +14,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "move/identity.h"
 #include "pg/lsn.h"
 #include "pg/pgoutput.h"
 
@@ -30,6 +31,7 @@ typedef struct BoundColumn {
     const char *type;   /* below domains, without modifier */
     bool key;           /* part of the identity */
     bool always;        /* GENERATED ALWAYS AS IDENTITY: cannot be set by UPDATE */
+    bool identifier;    /* mapped on its way (identity.h) */
     const char *equals; /* OPERATOR(...) of the index that finds rows by this column; NULL: none */
 } BoundColumn;
 
@@ -61,14 +63,16 @@ typedef struct Binding {
     Lsn position;       /* what commits before is there */
     int64_t changed_in; /* ordered: number of the last transaction that updated or deleted in it */
     const char **key_names; /* as many as key_count */
+    bool identifiers;       /* some of its columns are mapped */
     void *owner;            /* the dispatcher's: what it keeps of the table */
 } Binding;
 
 typedef struct BindRequest {
     PGconn *conn;
     Arena *arena;
-    bool triggers_fire;  /* foreign keys act on this side, so their parents are read too */
-    bool *schema_change; /* set where the description does not fit */
+    const Identities *identities; /* NULL: none */
+    bool triggers_fire;           /* foreign keys act on this side, so their parents are read too */
+    bool *schema_change;          /* set where the description does not fit */
 } BindRequest;
 
 bool binding_make(const BindRequest *request, const PgRelation *relation, Binding **ret,
@@ -93,10 +97,8 @@ void row_scratch_clear(RowScratch *scratch);
 
 /* Points into the message and the scratch. ERR_FORMAT where it has not the shape it should. The one
  * place where values pass on their way: what maps identifiers maps them here. */
-struct Identities;
-bool row_change_read(const Binding *binding, const PgOutput *message,
-                     const struct Identities *identities, RowScratch *scratch, RowChange *ret,
-                     Error *err) MUST_USE;
+bool row_change_read(const Binding *binding, const PgOutput *message, const IdentityWay *identities,
+                     RowScratch *scratch, RowChange *ret, Error *err) MUST_USE;
 
 bool values_equal(const PgValue *a, const PgValue *b);
 /* "(id)=(5)" for messages, cut where long. */

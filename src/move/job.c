@@ -185,6 +185,8 @@ static bool open_attempt(Job *job, Attempt *attempt, Error *err)
     if (!kept ||
         !keeper_list(&attempt->keeper, job->arena, &attempt->tables, &attempt->table_count, err) ||
         !keeper_lock(&attempt->keeper, attempt->tables, attempt->table_count, err) ||
+        !identities_mark(job->identities, attempt->keeper.conn, attempt->tables,
+                         attempt->table_count, err) ||
         !sequences_read(attempt->keeper.conn, job->arena, &attempt->sequences,
                         &attempt->sequence_count, err) ||
         !pg_query(attempt->keeper.conn, sql_move_has_large_objects, 0, NULL, &res, err))
@@ -259,6 +261,23 @@ bool job_open(Job *job, Error *err)
            (!state_is_begun(&job->state) || (check_same_move(job, err) && check_kind(job, err)));
 }
 
+/* Nothing is at the target that was mapped: with --once all rows start again (rule 6). */
+static bool is_unmapped_yet(const Job *job)
+{
+    return !state_is_begun(&job->state) ||
+           (!job->live && job->state.move.place.phase != PHASE_FINISHING);
+}
+
+bool job_open_identities(Job *job, Error *err)
+{
+    bool fresh = is_unmapped_yet(job);
+
+    return identities_load(job->arena, job->config, &job->identities, err) &&
+           (!job->identities ||
+            identities_note_in(job->identities, job->config->dir, fresh, err)) &&
+           (fresh || identities_pin(job->identities, job->state.store, true, err));
+}
+
 bool job_prepare(Job *job, Error *err)
 {
     MoveBegin begin = {
@@ -270,7 +289,9 @@ bool job_prepare(Job *job, Error *err)
     job_say(job, "check");
     if (!assess(job, err))
         return false;
-    return state_is_begun(&job->state) || state_begin(&job->state, job->arena, &begin, err);
+    bool fresh = is_unmapped_yet(job);
+    return (state_is_begun(&job->state) || state_begin(&job->state, job->arena, &begin, err)) &&
+           (!fresh || identities_pin(job->identities, job->state.store, false, err));
 }
 
 /* After a failure: put the target's settings back if it can still be reached. */
@@ -291,5 +312,7 @@ void job_close(Job *job, bool ok)
         leave_relaxed(job);
     pg_close(job->target);
     job->target = NULL;
+    identities_free(job->identities);
+    job->identities = NULL;
     state_close(&job->state);
 }

@@ -15,6 +15,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "move/drizzle.h"
+#include "move/identity.h"
 #include "move/keeper.h"
 #include "move/marks.h"
 #include "move/move.h"
@@ -46,7 +47,8 @@ struct Job {
     PgUrl source_url;
     PgUrl target_url;
     State state;
-    const JobLive *live; /* NULL: --once */
+    Identities *identities; /* NULL: none */
+    const JobLive *live;    /* NULL: --once */
     /* All is copied: what is left to do, up to the last phase. */
     bool (*complete)(Job *job, Attempt *attempt, Error *err);
     PGconn *target; /* the main thread's */
@@ -94,6 +96,8 @@ bool job_reconnect_target(Job *job, Error *err) MUST_USE;
 bool job_revive_target(Job *job, Error *err) MUST_USE;
 /* Addresses, work folder and its lock; whose move it is. */
 bool job_open(Job *job, Error *err) MUST_USE;
+/* The map of identities, where one is set; it is the one that this move began with. */
+bool job_open_identities(Job *job, Error *err) MUST_USE;
 /* The check, then the record that a move begins. */
 bool job_prepare(Job *job, Error *err) MUST_USE;
 /* Attempts until one comes through or another would not help. */

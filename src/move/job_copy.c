@@ -147,6 +147,7 @@ bool job_copy(Job *job, Attempt *attempt, Error *err)
         .keeper = &attempt->keeper,
         .plan = &attempt->plan,
         .archive = plan.archive,
+        .identities = job->identities,
         .token = job->live ? job->live->token : NULL,
         .position = attempt->position,
         .resumed = attempt->resumed,

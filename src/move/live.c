@@ -332,6 +332,8 @@ static bool run(Live *live, Error *err)
         return error_hint(err, "Run `homeport %s` again.",
                           phase == PHASE_ABORTING ? "abort" : "finish");
     }
+    if (!job_open_identities(&live->job, err))
+        return false;
     if (phase <= PHASE_COPYING) {
         if (!job_prepare(&live->job, err) || !load(live, err) || !live_copy(live, err))
             return false;

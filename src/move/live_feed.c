@@ -44,6 +44,8 @@ bool live_apply(Live *live, Error *err)
         .token = live->token,
         .spool = feed->spool,
         .touched = live->touched,
+        .identities = live->job.identities,
+        .identities_back = feed->direction == DIRECTION_BACK,
         .jobs = live->job.jobs > 0 ? live->job.jobs : 2,
     };
     live->applier_retry = 0;

@@ -75,7 +75,9 @@ static bool replace_rows(Resync *resync, Error *err)
                      arena_printf(scratch, "COPY %s%s TO STDOUT", table->qualified, list)};
     atomic_int_fast64_t bytes = 0;
     atomic_bool stop = false;
-    StreamWatch watch = {.bytes = &bytes, .stop = &stop};
+    auto_identity_rows IdentityRows *identities =
+        identity_rows_new(live->job.identities, live->feed.direction == DIRECTION_BACK, table);
+    StreamWatch watch = {.bytes = &bytes, .stop = &stop, .identities = identities};
 
     if (!pg_connect(live_url(live, live_to(live)), "resync", &resync->to, err) ||
         !fence_pass(resync->to, live->token, err) || !work_silence_triggers(resync->to, err))
@@ -139,6 +141,7 @@ bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
 
     bool ok = live_connect(live, live_from(live), &conn, err) &&
               tables_list(conn, scratch, &tables, &count, err) &&
+              identities_mark(live->job.identities, conn, tables, count, err) &&
               find_table(live, name, tables, count, &resync.table, err) &&
               live_publish(live, conn, tables, count, err) && resync_table(&resync, err);
     pg_close(resync.from);

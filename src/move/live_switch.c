@@ -258,6 +258,8 @@ static bool check(Switch *move, Error *err)
         .touched = live->touched,
         .wait_applied = live_wait_applied,
         .context = live,
+        .identities = live->job.identities,
+        .identities_back = live->feed.direction == DIRECTION_BACK,
     };
 
     bool ok = verify_live_fenced(live->arena, &request, move->deadline, &found, err);

@@ -209,6 +209,8 @@ bool live_check_start(Live *live, bool whole, Error *err)
         .touched = live->touched,
         .wait_applied = live_wait_applied,
         .context = live,
+        .identities = live->job.identities,
+        .identities_back = live->feed.direction == DIRECTION_BACK,
     };
     live->check = check;
     if (pthread_create(&check->thread, NULL, check_main, check) == 0)

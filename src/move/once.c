@@ -112,7 +112,8 @@ static bool run(Job *job, Error *err)
         report->already_done = true;
         return true;
     }
-    return job_prepare(job, err) && state_count_run(&job->state, err) && job_run_attempts(job, err);
+    return job_open_identities(job, err) && job_prepare(job, err) &&
+           state_count_run(&job->state, err) && job_run_attempts(job, err);
 }
 
 bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,

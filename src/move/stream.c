@@ -125,6 +125,8 @@ static bool look_around(Stream *stream, Error *err)
 
 static bool pass_row(Stream *stream, const char *row, size_t len, Error *err)
 {
+    if (stream->watch->identities && !identity_rows_map(stream->watch->identities, &row, &len, err))
+        return false;
     if (stream->used + len > BUFFER_SIZE && !flush_buffer(stream, err))
         return false;
     if (len >= BUFFER_SIZE) {

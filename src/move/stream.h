@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "move/identity.h"
 #include "pg/pg.h"
 
 typedef struct StreamEnd {
@@ -23,6 +24,7 @@ typedef struct StreamEnd {
 typedef struct StreamWatch {
     atomic_int_fast64_t *bytes; /* counted up as they are sent */
     const atomic_bool *stop;    /* somebody else failed: give up soon */
+    IdentityRows *identities;   /* maps each row, which is in text then; NULL: as they are */
 } StreamWatch;
 
 /* Both sides must count the same rows. On failure both connections may be in

@@ -29,6 +29,8 @@ typedef struct TableColumn {
     bool deterministic;    /* collation: equal means the same bytes */
     const char *enum_arms; /* "WHEN 'a'::public.mood THEN 1 ...": labels as numbers, in order; NULL:
                               no enum, or one with many */
+    bool identifier;       /* its values are mapped on their way (identity.h) */
+    bool from_identifier;  /* generated from such a one: each side computes its own */
 } TableColumn;
 
 typedef struct Table {

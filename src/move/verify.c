@@ -124,22 +124,32 @@ static bool begin(PGconn *conn, const char *snapshot, Error *err)
                    err);
 }
 
-bool verify_join(const VerifyServer *side, const char *role, PGconn **ret, Error *err)
+bool verify_send_identities(const VerifyRun *run, VerifySide side, PGconn *conn, Error *err)
 {
+    return side != run->home || identities_send(run->identities, conn, err);
+}
+
+bool verify_join(const VerifyRun *run, VerifySide number, const char *role, PGconn **ret,
+                 Error *err)
+{
+    const VerifyServer *side = &run->sides[number];
     auto_conn PGconn *conn = NULL;
 
-    if (!pg_connect(&side->url, role, &conn, err) || !begin(conn, side->snapshot, err))
+    if (!pg_connect(&side->url, role, &conn, err) ||
+        !verify_send_identities(run, number, conn, err) || !begin(conn, side->snapshot, err))
         return error_add_context(err, "connect to the %s", side->name);
     *ret = conn;
     conn = NULL;
     return true;
 }
 
-static bool open_side(VerifyRun *run, VerifyServer *side, const char *given, Error *err)
+static bool open_side(VerifyRun *run, VerifySide number, const char *given, Error *err)
 {
+    VerifyServer *side = &run->sides[number];
     char *snapshot = NULL;
 
-    if (!pg_connect(&side->url, "verify", &side->conn, err) || !begin(side->conn, given, err))
+    if (!pg_connect(&side->url, "verify", &side->conn, err) ||
+        !verify_send_identities(run, number, side->conn, err) || !begin(side->conn, given, err))
         return error_add_context(err, "connect to the %s", side->name);
     side->snapshot = given;
     side->encoding = PQparameterStatus(side->conn, "server_encoding");
@@ -149,7 +159,8 @@ static bool open_side(VerifyRun *run, VerifyServer *side, const char *given, Err
             return error_add_context(err, "export a snapshot of the %s", side->name);
         side->snapshot = snapshot;
     }
-    if (!tables_list(side->conn, run->arena, &side->tables, &side->table_count, err))
+    if (!tables_list(side->conn, run->arena, &side->tables, &side->table_count, err) ||
+        !identities_mark(run->identities, side->conn, side->tables, side->table_count, err))
         return error_add_context(err, "%s", side->name);
     /* A table that is truncated or rewritten after the snapshot reads as empty under it, without an
      * error (rule 3). Whoever exported the snapshot holds the locks as well. What is looked at
@@ -185,8 +196,9 @@ bool verify_open(VerifyRun *run, Error *err)
     *target = (VerifyServer){.name = "target"};
     return url_parse(run->arena, run->config->source, "source", &source->url, err) &&
            url_parse(run->arena, run->config->target, "target", &target->url, err) &&
-           verify_draw_seeds(run, err) && open_side(run, source, run->options->snapshot, err) &&
-           open_side(run, target, NULL, err);
+           verify_draw_seeds(run, err) &&
+           open_side(run, VERIFY_SOURCE, run->options->snapshot, err) &&
+           open_side(run, VERIFY_TARGET, NULL, err);
 }
 
 void verify_close(VerifyRun *run)
@@ -338,8 +350,8 @@ bool verify_name_rows(VerifyRun *run, Error *err)
 
         if (!table_differs(table))
             continue;
-        if (!source && (!verify_join(&run->sides[VERIFY_SOURCE], "verify", &source, err) ||
-                        !verify_join(&run->sides[VERIFY_TARGET], "verify", &target, err)))
+        if (!source && (!verify_join(run, VERIFY_SOURCE, "verify", &source, err) ||
+                        !verify_join(run, VERIFY_TARGET, "verify", &target, err)))
             return false;
         PGconn *const streams[VERIFY_SIDES] = {source, target};
         if (!name_rows_of(run, table, streams, err))
@@ -370,14 +382,19 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
         .options = options,
         .report = &report,
         .jobs = verify_jobs(config),
+        .home = VERIFY_TARGET,
     };
+    Identities *identities = NULL;
     DumpThread dump = {0};
     double started = clock_seconds();
 
-    bool ok = compare(&run, &dump, err);
+    bool ok = identities_load(arena, config, &identities, err);
+    run.identities = identities;
+    ok = ok && compare(&run, &dump, err);
     dump_wait(&dump);
     arena_free(dump.dump.arena);
     verify_close(&run);
+    identities_free(identities);
     if (!ok && strcmp(err->sqlstate, "55P03") == 0) {
         err->code = ERR_SNAPSHOT;
         return error_hint(err, "A statement waits there for a lock on this table and stood in the "

@@ -34,6 +34,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "move/archive.h"
+#include "move/identity.h"
 #include "move/move.h"
 #include "move/tables.h"
 #include "pg/pg.h"
@@ -77,6 +78,8 @@ typedef struct VerifyTable {
     const char *name;               /* public.orders */
     const Table *of[VERIFY_SIDES];  /* NULL: there is none */
     const char *rows[VERIFY_SIDES]; /* FROM item, with the alias t */
+    const Identities
+        *mapped[VERIFY_SIDES]; /* they read identifiers through this; NULL: as they are */
     VerifyColumn *columns;
     int column_count;
     const int *key; /* indexes into columns */
@@ -127,6 +130,8 @@ typedef struct VerifyRun {
     int note_count;
     int note_cap;
     int jobs;
+    const Identities *identities; /* NULL: none */
+    VerifySide home;              /* its rows are read as the source would have them */
     struct Again *again; /* live: what differs is handed over there, and nothing is listed */
 } VerifyRun;
 
@@ -153,7 +158,11 @@ void verify_add_table(VerifyRun *run, const VerifyTable *table);
 bool verify_statement_begin(const VerifyRun *run, PGconn *conn, Error *err) MUST_USE;
 bool verify_statement_end(const VerifyRun *run, PGconn *conn, Error *err) MUST_USE;
 /* Another connection of this side under its snapshot. */
-bool verify_join(const VerifyServer *side, const char *role, PGconn **ret, Error *err) MUST_USE;
+bool verify_join(const VerifyRun *run, VerifySide number, const char *role, PGconn **ret,
+                 Error *err) MUST_USE;
+/* A new session of this side's gets the map that its rows are read through, before it begins. */
+bool verify_send_identities(const VerifyRun *run, VerifySide side, PGconn *conn,
+                            Error *err) MUST_USE;
 /* Counts a difference and lists it. The texts live in run->arena. */
 void verify_add(VerifyRun *run, DifferenceKind kind, const char *object, const char *key,
                 const char *detail);

@@ -48,6 +48,12 @@ static bool read_operators(PGconn *conn, const VerifyTable *table, VerifySide si
     return !needs_operators(table, side) || pg_query(conn, sql_apply_keys, 1, params, ret, err);
 }
 
+/* Home's, where source and target are compared by the source's identifiers. */
+static bool is_mapped(const VerifyTable *table, VerifySide side, const VerifyColumn *column)
+{
+    return table->mapped[side] && column->of[side]->identifier;
+}
+
 static const char *match_sql(Arena *arena, const VerifyTable *table, VerifySide side,
                              const PGresult *operators)
 {
@@ -57,9 +63,14 @@ static const char *match_sql(Arena *arena, const VerifyTable *table, VerifySide 
         const VerifyColumn *column = &table->columns[table->key[i]];
         const char *equals = equals_of(operators, column->of[side]);
 
+        /* A mapped column as home has it, for its index. */
+        const char *sql_of =
+            is_mapped(table, side, column)
+                ? arena_printf(arena, "t.%s", identity_home_column(arena, column->of[side]))
+                : column->sql;
         text_add(&sql, i ? " AND " : "");
         if (equals)
-            text_addf(&sql, "%s %s k.k%d::%s", column->sql, equals, i + 1, column->of[side]->type);
+            text_addf(&sql, "%s %s k.k%d::%s", sql_of, equals, i + 1, column->of[side]->type);
         else
             text_addf(&sql, "%s COLLATE \"C\" = k.k%d", verify_text_sql(arena, column), i + 1);
     }
@@ -95,13 +106,17 @@ static const char *key_rows_sql(Arena *arena, const VerifyTable *table, VerifySi
     return verify_fill(arena, sql_verify_key_rows, parts);
 }
 
-static const char *key_array(Arena *arena, const Suspect *rows, int count, int column)
+static const char *key_array(Arena *arena, const RowsAsked *asked, int number)
 {
-    const char **values = arena_array(arena, (size_t)count, sizeof *values);
+    const VerifyColumn *column = &asked->table->columns[asked->table->key[number]];
+    const char **values = arena_array(arena, (size_t)asked->count, sizeof *values);
+    bool mapped = is_mapped(asked->table, asked->side, column);
 
-    for (int i = 0; i < count; i++)
-        values[i] = rows[i].keys[column];
-    return pg_text_array(arena, values, count);
+    for (int i = 0; i < asked->count; i++) {
+        const char *value = asked->rows[i].keys[number];
+        values[i] = mapped ? identity_home_of(asked->table->mapped[asked->side], value) : value;
+    }
+    return pg_text_array(arena, values, asked->count);
 }
 
 static uint64_t cell_u64(const PGresult *res, int row, int col)
@@ -120,7 +135,7 @@ static bool read_keyed(const RowsAsked *asked, RowState *ret, Error *err)
         return false;
     const char **params = arena_array(scratch, (size_t)table->key_count, sizeof *params);
     for (int i = 0; i < table->key_count; i++)
-        params[i] = key_array(scratch, asked->rows, asked->count, i);
+        params[i] = key_array(scratch, asked, i);
     if (!pg_query(asked->conn, key_rows_sql(scratch, table, asked->side, operators),
                   table->key_count, params, &res, err))
         return false;
@@ -197,11 +212,13 @@ bool rows_read(const RowsAsked *asked, RowState *ret, Error *err)
 
 /* ---- waiting ---- */
 
-static bool connect_side(VerifyServer *server, PGconn **ret, Error *err)
+static bool connect_side(const VerifyRun *run, VerifySide side, PGconn **ret, Error *err)
 {
+    const VerifyServer *server = &run->sides[side];
     auto_conn PGconn *conn = NULL;
 
     if (!pg_connect(&server->url, "verify", &conn, err) ||
+        !verify_send_identities(run, side, conn, err) ||
         !pg_exec(conn,
                  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '5s'",
                  err))
@@ -215,7 +232,7 @@ bool again_connect(Again *again, Error *err)
 {
     for (int side = 0; side < VERIFY_SIDES; side++)
         if (!again->conns[side] &&
-            !connect_side(&again->run->sides[side], &again->conns[side], err))
+            !connect_side(again->run, (VerifySide)side, &again->conns[side], err))
             return false;
     return true;
 }

@@ -52,11 +52,10 @@ static bool start_run(VerifyRun *run, Arena *arena, const VerifyLive *live,
         .options = options,
         .report = &report->report,
         .jobs = verify_jobs(live->config),
+        .identities = live->identities,
+        .home = live->identities_back ? VERIFY_SOURCE : VERIFY_TARGET,
         .sides = {{.name = "source"}, {.name = "target"}},
     };
-    if (live->identities)
-        return error_set(err, ERR_WRONG_STATE,
-                         "rows whose identities are mapped cannot be compared yet");
     return url_parse(arena, live->config->source, "source", &run->sides[VERIFY_SOURCE].url, err) &&
            url_parse(arena, live->config->target, "target", &run->sides[VERIFY_TARGET].url, err) &&
            verify_draw_seeds(run, err);
@@ -157,10 +156,13 @@ static bool open_half(Half *half, Error *err)
     VerifyServer *server = &half->run->sides[half->side];
 
     if (!pg_connect(&server->url, "verify", &server->conn, err) ||
+        !verify_send_identities(half->run, half->side, server->conn, err) ||
         !pg_exec(server->conn, "SET jit = off; SET max_parallel_workers_per_gather = 0", err))
         return error_add_context(err, "connect");
     server->encoding = PQparameterStatus(server->conn, "server_encoding");
-    return tables_list(server->conn, half->arena, &server->tables, &server->table_count, err);
+    return tables_list(server->conn, half->arena, &server->tables, &server->table_count, err) &&
+           identities_mark(half->run->identities, server->conn, server->tables, server->table_count,
+                           err);
 }
 
 /* A touched table with its keys as rows to be read. */

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "move/identity.h"
 #include "move/move.h"
 #include "move/touched.h"
 #include "pg/lsn.h"
@@ -23,8 +24,9 @@ typedef struct VerifyLive {
     /* Until everything that commits before `lsn` on the source is applied. */
     bool (*wait_applied)(void *context, Lsn lsn, double deadline_s, Error *err);
     void *context;
-    const MoveWatch *watch;              /* may be NULL */
-    const struct Identities *identities; /* NULL: none */
+    const MoveWatch *watch;       /* may be NULL */
+    const Identities *identities; /* NULL: none */
+    bool identities_back;         /* source and target are home and the old side */
 } VerifyLive;
 
 typedef struct VerifyLiveReport {

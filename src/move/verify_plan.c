@@ -40,6 +40,21 @@ static const char *from_item(Arena *arena, const Table *table)
     return arena_printf(arena, "ONLY %s AS t", table->qualified);
 }
 
+/* How the rows of both sides are read. */
+static void set_rows(const VerifyRun *run, VerifyTable *table)
+{
+    for (int side = 0; side < VERIFY_SIDES; side++) {
+        const Table *of = table->of[side];
+        bool home = run->identities && (VerifySide)side == run->home;
+        const char *mapped = home ? identities_rows_sql(run->arena, of) : NULL;
+
+        table->mapped[side] = mapped ? run->identities : NULL;
+        table->rows[side] = mapped     ? mapped
+                            : of->root ? arena_printf(run->arena, "%s AS t", of->root)
+                                       : from_item(run->arena, of);
+    }
+}
+
 static void note_missing_column(VerifyRun *run, const VerifyTable *table, const TableColumn *column,
                                 VerifySide there)
 {
@@ -61,6 +76,9 @@ static void pair_columns(VerifyRun *run, VerifyTable *table)
             note_missing_column(run, table, column, VERIFY_SOURCE);
             continue;
         }
+        /* Computed from an identifier: each side has its own. */
+        if (column->from_identifier)
+            continue;
         VerifyColumn *pair = &table->columns[table->column_count++];
         *pair = (VerifyColumn){
             .of = {column, other},
@@ -114,7 +132,7 @@ static bool sample_bounds(VerifyRun *run, const VerifyTable *table, int column, 
     double share = 100.0 * SAMPLE_A_RANGE * ranges / (double)(rows_estimate(source) + 1);
     const char *rows = table->rows[VERIFY_SOURCE];
 
-    if (share < 100 && source->heap && !source->condition)
+    if (share < 100 && source->heap && !source->condition && !table->mapped[VERIFY_SOURCE])
         rows = arena_printf(scratch, "%s TABLESAMPLE SYSTEM (%.6f) REPEATABLE (0)", rows, share);
     const SqlPart parts[] = {
         {"value",                   verify_range_sql(scratch, table, &table->columns[column])},
@@ -206,12 +224,11 @@ static void add_to_root(VerifyRun *run, const Table *here, const Table *there)
         *shapes[side] = side == VERIFY_SOURCE ? *here : *there;
         shapes[side]->heap = false; /* not to be read in ctid ranges, which are a partition's own */
     }
-    const char *rows = arena_printf(run->arena, "%s AS t", here->root);
-    run->tables[run->table_count++] = (VerifyTable){
-        .name = here->root,
-        .of = {shapes[VERIFY_SOURCE], shapes[VERIFY_TARGET]},
-        .rows = {rows,                  rows                 },
+    VerifyTable *table = &run->tables[run->table_count++];
+    *table = (VerifyTable){
+        .name = here->root, .of = {shapes[VERIFY_SOURCE], shapes[VERIFY_TARGET]}
     };
+    set_rows(run, table);
 }
 
 static void pair_table(VerifyRun *run, const Table *here)
@@ -228,11 +245,11 @@ static void pair_table(VerifyRun *run, const Table *here)
         add_to_root(run, here, there);
         return;
     }
-    run->tables[run->table_count++] = (VerifyTable){
-        .name = name,
-        .of = {here,                  there },
-        .rows = { from_item(run->arena, here), from_item(run->arena, there)},
+    VerifyTable *table = &run->tables[run->table_count++];
+    *table = (VerifyTable){
+        .name = name, .of = {here, there}
     };
+    set_rows(run, table);
 }
 
 static void pair_tables(VerifyRun *run)

@@ -143,7 +143,7 @@ static bool work(Scan *scan, VerifySide side, Error *err)
 
         if (at >= scan->counts[side])
             return true;
-        if (!conn && !verify_join(&scan->run->sides[side], "verify", &conn, err))
+        if (!conn && !verify_join(scan->run, side, "verify", &conn, err))
             return false;
         if (!run_task(scan, conn, &scan->tasks[side][at], side, err))
             return false;

@@ -96,7 +96,9 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
                       Error *err)
 {
     WorkProgress *progress = worker->request->progress;
-    StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop};
+    auto_identity_rows IdentityRows *identities =
+        identity_rows_new(worker->request->identities, false, task->table);
+    StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop, .identities = identities};
     PGconn *target = worker->target;
 
     if (!pg_exec(target, "BEGIN", err))

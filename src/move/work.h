@@ -15,6 +15,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "move/identity.h"
 #include "move/keeper.h"
 #include "move/plan.h"
 #include "pg/lsn.h"
@@ -38,10 +39,11 @@ typedef struct WorkRequest {
     const PgUrl *target;
     Keeper *keeper;
     const Plan *plan;
-    const Archive *archive; /* NULL: the schema exists */
-    const char *token;      /* of the target's fence; NULL: there is none */
-    Lsn position;           /* of the snapshot; 0: without a stream */
-    bool resumed;           /* of what is to be built some may be there already */
+    const Archive *archive;       /* NULL: the schema exists */
+    const Identities *identities; /* NULL: none */
+    const char *token;            /* of the target's fence; NULL: there is none */
+    Lsn position;                 /* of the snapshot; 0: without a stream */
+    bool resumed;                 /* of what is to be built some may be there already */
     int jobs;
     int64_t memory_bytes; /* the most that one index build may sort in */
     WorkProgress *progress;
