@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the programs that the gateway's end-to-end tests run, from npm, into the cache folder, and
-# prints their folder: Neon's driver in three versions, drizzle-orm, drizzle-kit, @vercel/postgres, pg.
+# prints their folder: Neon's driver in three versions, drizzle-orm, drizzle-kit, @vercel/postgres, pg, Prisma.
 #
 #   scripts/neon-clients.sh            install what is missing
 #   scripts/neon-clients.sh --where    only print the folder
@@ -48,4 +48,6 @@ install_line driver-0.9 @neondatabase/serverless@0.9.5 ws@8.23.0 drizzle-orm@0.3
 install_line vercel @vercel/postgres@0.10.0
 install_line kit drizzle-kit@0.31.11 drizzle-orm@0.45.4 @neondatabase/serverless@1.2.0
 install_line node22 node@22
+# Its scripts would fetch engines that are not on npm, and that a client with a driver's adapter does not use.
+install_line prisma --ignore-scripts prisma@7.9.1 @prisma/client@7.9.1 @prisma/adapter-pg@7.9.1 pg@8.16.3
 echo "$folder"

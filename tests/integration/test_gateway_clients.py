@@ -1,69 +1,24 @@
-"""Unmodified programs of npm against the gateway: only their environment is ours.
+"""Unmodified programs of npm against the gateway (see apps.py).
 
-Their hosts file is too, which takes a mount namespace and so root: the driver derives names and
-always uses port 443. What the real service answers was recorded beforehand; where only its
-documentation or its source says so, the test's comment does.
+What the real service answers was recorded beforehand; where only its documentation or its source
+says so, the test's comment does.
 """
 
 import json
-import os
-import pathlib
 import shutil
-import subprocess
 
 import pytest
 
-import gateway as gw
+from apps import CLIENTS, ROOT, App, needs_names, provided
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLIENTS = ROOT / "tests" / "e2e"
 DRIVERS = ["driver-1.2", "driver-0.10", "driver-0.9"]
-NAMES = ["pg.db.internal", "api.db.internal", "app-pooler.db.internal", "neondb"]
 
-
-def can_have_names():
-    return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
-
-
-pytestmark = pytest.mark.skipif(not can_have_names(), reason="a hosts file of one's own takes root and unshare")
+pytestmark = needs_names
 
 
 @pytest.fixture(scope="session")
 def clients():
-    out = subprocess.run([ROOT / "scripts/neon-clients.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return pathlib.Path(out.strip())
-
-
-class App:
-    """A program with names that lead to the gateway, and its CA."""
-
-    def __init__(self, homeport, server, clients, tmp_path):
-        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-        self.address = f"127.77.{worker + 1}.{os.getpid() % 250 + 1}"
-        users = tmp_path / "users.txt"
-        users.write_text('"app" "pw-of-role"\n', encoding="utf-8")
-        self.gate = gw.Gateway(homeport, server, f"--listen={self.address}:443", f"--listen-pg={self.address}:5432",
-                               f"--names={','.join(NAMES)}", roles_file=users)
-        self.clients, self.tmp_path = clients, tmp_path
-        self.hosts = tmp_path / "hosts"
-        self.hosts.write_text(f"{self.address} {' '.join(NAMES)}\n127.0.0.1 localhost\n", encoding="utf-8")
-
-    def url(self, host="pg.db.internal", query=""):
-        return f"postgresql://app:pw-of-role@{host}/{self.gate.db.name}{query}"
-
-    def run(self, *argv, env=None, cwd=None, timeout=120):
-        script = f"mount --bind {self.hosts} /etc/hosts && exec \"$@\""
-        done = subprocess.run(
-            ["unshare", "-m", "sh", "-c", script, "sh", *map(str, argv)], cwd=cwd or self.tmp_path, timeout=timeout,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.tmp_path), "NODE_EXTRA_CA_CERTS": str(self.gate.ca),
-                 "DATABASE_URL": self.url(), "TZ": "UTC", **(env or {})},
-            capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{argv}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done.stdout
-
-    def script(self, name, folder, **kwargs):
-        node = kwargs.pop("node", "node")
-        return json.loads(self.run(node, CLIENTS / name, self.clients / folder, **kwargs).splitlines()[-1])
+    return provided("neon-clients.sh")
 
 
 @pytest.fixture
@@ -134,6 +89,28 @@ def test_drizzle_kit_migrates_with_neons_driver_alone(app, tmp_path):
         app.run("node", "node_modules/drizzle-kit/bin.cjs", "migrate", cwd=project)
     assert app.gate.db.value("select count(*) from drizzle.__drizzle_migrations") == 1
     assert app.gate.db.value("select count(*) from information_schema.tables where table_schema = 'public'") == 3
+
+
+def test_prisma_through_5432(app, tmp_path):
+    """Prisma's client with the adapter for pg. Prisma Migrate is a program that npm does not have."""
+    project = tmp_path / "prisma"
+    project.mkdir()
+    shutil.copy(CLIENTS / "schema.prisma", project)
+    (project / "prisma.config.ts").write_text('export default { schema: "schema.prisma" };\n', encoding="utf-8")
+    (project / "node_modules").symlink_to(app.clients / "prisma/node_modules")
+    node = app.clients / "node22/node_modules/.bin/node"
+    # Given an engine, the generator fetches none; it uses none.
+    app.run(node, "node_modules/prisma/build/index.js", "generate", cwd=project,
+            env={"PRISMA_SCHEMA_ENGINE_BINARY": "/bin/true", "CHECKPOINT_DISABLE": "1"})
+    url = app.url(query="?sslmode=verify-full")
+    out = json.loads(app.run(node, CLIENTS / "prisma.mjs", project, env={"DATABASE_URL": url}))
+    assert out["nested"] == {"id": 1, "name": "red", "players": [
+        {"name": "ann", "score": "9007199254740993n"}, {"name": "bob", "score": "0n"}]}
+    assert out["many"] == {"count": 2}
+    assert out["filtered"] == [["ann", None, True], ["dee", {"deep": [1, None, "ü"]}, True]]
+    assert out["grouped"] == [[1, 3], [None, 1]] and out["bytes"] == "00ff" and out["unique"] == "P2002"
+    assert (out["batch"], out["rolledBack"], out["interactive"]) == (2, "no", 3)
+    assert out["teams"] == ["red", "blue"] and out["raw"] == [{"n": 42}] and out["parallel"] == list(range(20))
 
 
 def test_pgbench_through_5432(app):
