@@ -425,6 +425,8 @@ static const char *next_step(const Live *live, const ReceiveStatus *received,
         return *applied->error.hint
                    ? applied->error.hint
                    : "Mend what the error names: the applier tries again by itself.";
+    if (received->error.code == ERR_IO)
+        return "Make room on the disk of the work folder: the mover goes on by itself.";
     if (received->held_back)
         return "The spool is full: the source keeps its WAL until the applier has made room.";
     if (!received->connected)

@@ -15,6 +15,8 @@ enum {
     SYNC_BYTES = 4 << 20,
     HELD_LOOK_MS = 50, /* how often a full spool is looked at */
     IDLE_LOOK_MS = 10000,
+    SAY_EVERY_S = 60,
+    BROKEN_MS = 1000, /* how often a disk that failed is tried again */
 };
 static const double sync_seconds = 0.1;
 static const double idle_seconds = 0.025;
@@ -26,6 +28,7 @@ typedef struct Disk {
     double synced_at;
     bool dirty;
     bool warned;
+    double said_at; /* clock_seconds() when a failure was said last */
     Error err;
 } Disk;
 
@@ -117,14 +120,57 @@ static bool wait_for_room(Disk *disk)
     return true;
 }
 
+/* A full disk, or one that fails, is no end: the spool goes back to what it had synced, and the
+ * source, which heard of no more, sends the rest again. The network thread closes its stream. */
+static bool fall_back(Disk *disk)
+{
+    Receiver *receiver = disk->receiver;
+
+    if (disk->err.code != ERR_IO)
+        return false;
+    if (disk->said_at == 0 || clock_seconds() - disk->said_at > SAY_EVERY_S) {
+        log_error("the spool cannot be written: trying again", kv_str("reason", disk->err.message));
+        disk->said_at = clock_seconds();
+    }
+    disk->unsynced = 0;
+    disk->dirty = false;
+    (void)pthread_mutex_lock(&receiver->lock);
+    receiver->disk_error = disk->err;
+    receiver->status.error = disk->err;
+    atomic_store(&receiver->broken, true);
+    receive_wake(receiver);
+    (void)pthread_mutex_unlock(&receiver->lock);
+    disk->err = ERROR_INIT;
+    return true;
+}
+
+static bool restart_spool(Disk *disk, Lsn *ret)
+{
+    Receiver *receiver = disk->receiver;
+
+    while (!spool_restart(disk->spool, ret, &disk->err)) {
+        struct timespec at = after_ms(BROKEN_MS);
+
+        if (atomic_load(&receiver->ends) || !fall_back(disk))
+            return false;
+        (void)pthread_mutex_lock(&receiver->lock);
+        while (!atomic_load(&receiver->ends) &&
+               pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at) == 0)
+            ;
+        (void)pthread_mutex_unlock(&receiver->lock);
+    }
+    return true;
+}
+
 static bool restart(Disk *disk)
 {
     Receiver *receiver = disk->receiver;
     Lsn from = 0;
 
-    if (!spool_restart(disk->spool, &from, &disk->err))
+    if (!restart_spool(disk, &from))
         return false;
     (void)pthread_mutex_lock(&receiver->lock);
+    atomic_store(&receiver->broken, false);
     receiver->restart_lsn = from;
     receiver->restarted = true;
     receiver->status.flushed = from;
@@ -173,6 +219,8 @@ static bool handle_chunk(Disk *disk, const Chunk *chunk)
 {
     if (chunk->kind == CHUNK_RESTART)
         return restart(disk);
+    if (atomic_load(&disk->receiver->broken))
+        return true;
     if (!wait_for_room(disk))
         return false;
     /* What is left of the stream comes again. */
@@ -200,6 +248,8 @@ void *receive_disk_main(void *arg)
         chunk_free(chunk);
         if (ok && disk.dirty && patience_ms(&disk, more) == 0)
             ok = sync_spool(&disk);
+        if (!ok && !atomic_load(&receiver->ends))
+            ok = fall_back(&disk);
     }
     if (ok && disk.dirty)
         ok = sync_spool(&disk);

@@ -31,7 +31,10 @@ struct Receiver {
     bool restarted;  /* a CHUNK_RESTART was done: the stream begins at restart_lsn */
     Lsn restart_lsn;
     Lsn applied;
-    atomic_bool ends; /* stopping, or either thread has failed */
+    Error disk_error;   /* while `broken` */
+    atomic_bool broken; /* the spool could not be written: everything is dropped up to the next
+                           CHUNK_RESTART, which the network thread has to send */
+    atomic_bool ends;   /* stopping, or either thread has failed */
 };
 
 void *receive_network_main(void *arg);

@@ -170,6 +170,18 @@ static bool handle(Network *network, ReplicationMessage *message)
     return !asked || report(network);
 }
 
+static bool fail_disk(Network *network)
+{
+    uint64_t woken = 0;
+
+    /* Else nothing would be waited for any more. Who ends us has said so before waking us. */
+    (void)!read(network->receiver->wake_fd, &woken, sizeof woken);
+    (void)pthread_mutex_lock(&network->receiver->lock);
+    network->err = network->receiver->disk_error;
+    (void)pthread_mutex_unlock(&network->receiver->lock);
+    return false;
+}
+
 /* Until the connection breaks or everything ends: true for the latter. */
 static bool stream(Network *network)
 {
@@ -177,6 +189,8 @@ static bool stream(Network *network)
 
     while (!atomic_load(&receiver->ends)) {
         ReplicationMessage message = {0};
+        if (atomic_load(&receiver->broken))
+            return fail_disk(network);
         if (clock_seconds() >= network->report_at && !report(network))
             return false;
         if (!has_room(receiver, ms_until(network->report_at)))
@@ -267,6 +281,8 @@ static bool is_passing(Network *network)
 {
     const Error *err = &network->err;
 
+    if (atomic_load(&network->receiver->broken))
+        return true;
     switch (replication_refusal(err)) {
     case REFUSED_SENDERS:
         return true;
@@ -308,7 +324,8 @@ static void wait_before_next(Network *network)
 
     log_debug("the stream broke, trying again", kv_str("reason", network->err.message),
               kv_i64("wait_ms", network->wait_ms));
-    (void)poll(wait, 2, network->wait_ms);
+    if (!atomic_load(&network->receiver->ends))
+        (void)poll(wait, 2, network->wait_ms);
     network->wait_ms =
         network->wait_ms * 2 < LONGEST_WAIT_MS ? network->wait_ms * 2 : LONGEST_WAIT_MS;
 }

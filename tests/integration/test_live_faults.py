@@ -4,13 +4,14 @@ stream, apply, and both sides equal at the end."""
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 
 import psycopg2
 import pytest
 
 import wait
-from live import Live
+from live import Live, as_number
 
 
 @pytest.fixture
@@ -330,3 +331,63 @@ def test_rule_31_way_back_misses_nothing_where_home_crashed_before_its_wal_was_w
         armed.unlink(missing_ok=True)
         if live.mover:
             live.mover.end()
+
+
+@pytest.fixture
+def small_disk(homeport):
+    """small_disk(bytes) -> the work folder's disk, of this size; fill(path) takes all of it."""
+    place = homeport.cwd / "work"
+
+    def make(size):
+        place.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "homeport-test", place], check=True)
+        return place
+    yield make
+    subprocess.run(["umount", "-l", place], check=False)
+
+
+def fill(path):
+    """Until not a byte more goes on the disk."""
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
+def test_a_full_disk_holds_the_source_back_and_the_mover_goes_on_when_there_is_room(following, small_disk):
+    place = small_disk(32 << 20)
+    live = following("CREATE TABLE t (id bigserial PRIMARY KEY, v text)")
+    live.source.sql("INSERT INTO t (v) VALUES ('before')")
+    live.applied_past(live.source)
+    fill(place / "taken")
+    live.source.sql("INSERT INTO t (v) SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 20000) AS g"
+                    " GROUP BY g % 100")
+    stopped(live, "No space left")
+    assert "room" in live.status()["next"]
+    assert live.run("cutover").rc == 1
+    live.source.sql("INSERT INTO t (v) VALUES ('after')")
+    assert live.mover.running
+    (place / "taken").unlink()
+    arrives(live, "t")
+    assert live.status()["last_error"] is None
+    live.ok("cutover")
+    assert rows(live.target, "t") == rows(live.source, "t")
+
+
+@pytest.mark.plain
+def test_a_sync_that_fails_is_not_believed_and_the_mover_goes_on_when_the_disk_does(following, homeport):
+    order = homeport.cwd / "faults"
+    library = homeport.binary.parent / "tests/tools/libdisk_faults.so"
+    live = following("CREATE TABLE t (id bigserial PRIMARY KEY, v text)",
+                     env={"LD_PRELOAD": library, "FOLLOW_FAULTS": order})
+    live.source.sql("INSERT INTO t (v) VALUES ('before')")
+    live.applied_past(live.source)
+    order.write_text("fail")
+    live.source.sql("INSERT INTO t (v) VALUES ('meanwhile')")
+    stopped(live, "Input/output error")
+    (confirmed, written), = live.source.sql(
+        "SELECT confirmed_flush_lsn, pg_current_wal_lsn() FROM pg_replication_slots WHERE database = current_database()")
+    assert as_number(confirmed) < as_number(written)
+    order.unlink()
+    arrives(live, "t")
+    live.ok("cutover")
+    assert rows(live.target, "t") == rows(live.source, "t")
