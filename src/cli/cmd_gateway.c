@@ -47,9 +47,11 @@ static GatewayOptions options_of(const Invocation *inv)
         .key = s->key,
         .tls_dir = tls_dir(inv),
         .names = s->names,
+        .cert_life_s = s->cert_life_s,
         .state = beside_work(inv, s->state, "gateway.json"),
         .roles = s->roles,
         .databases = s->databases,
+        .role_names = s->role_names,
         .timezone = s->timezone,
         .max_request_bytes = s->max_request_bytes,
         .max_response_bytes = s->max_response_bytes,
@@ -81,7 +83,7 @@ static bool cert_run(const Invocation *inv, Error *err)
     const char *ca = arena_printf(inv->arena, "%s/ca.crt", dir);
     bool had_ca = file_exists(ca);
 
-    if (!gateway_cert_make(dir, inv->config->gateway.names, err))
+    if (!gateway_cert_make(dir, inv->config->gateway.names, inv->config->gateway.cert_life_s, err))
         return false;
     if (inv->json) {
         Json json = json_init(&out);
@@ -276,34 +278,16 @@ static bool switch_run(const Invocation *inv, Error *err)
 
 /* ---- rows ---- */
 
-static const char *const run_settings[] = {"upstream",
-                                           "listen",
-                                           "cert",
-                                           "key",
-                                           "listen-pg",
-                                           "listen-http",
-                                           "metrics",
-                                           "admin",
-                                           "names",
-                                           "tls-dir",
-                                           "gateway-state",
-                                           "roles-file",
-                                           "databases",
-                                           "gateway-timezone",
-                                           "max-request",
-                                           "max-response",
-                                           "threads",
-                                           "pool-size",
-                                           "max-connections",
-                                           "queue-ms",
-                                           "recheck-ms",
-                                           "slow-ms",
-                                           "drain-ms",
-                                           "cors",
-                                           "dir",
-                                           NULL};
+static const char *const run_settings[] = {
+    "upstream",        "listen",       "cert",       "key",
+    "listen-pg",       "listen-http",  "metrics",    "admin",
+    "names",           "cert-life-s",  "tls-dir",    "gateway-state",
+    "roles-file",      "databases",    "roles",      "gateway-timezone",
+    "max-request",     "max-response", "threads",    "pool-size",
+    "max-connections", "queue-ms",     "recheck-ms", "slow-ms",
+    "drain-ms",        "cors",         "dir",        NULL};
 static const char *const run_needs[] = {"upstream", NULL};
-static const char *const cert_settings[] = {"names", "tls-dir", "dir", NULL};
+static const char *const cert_settings[] = {"names", "cert-life-s", "tls-dir", "dir", NULL};
 static const char *const cert_needs[] = {"names", NULL};
 static const char *const env_settings[] = {"names", "tls-dir", "cert", "dir", NULL};
 static const char *const doctor_settings[] = {"tls-dir", "dir", NULL};

@@ -42,9 +42,11 @@ typedef struct GatewaySettings {
     const char *key;
     const char *tls_dir;
     const char *names;
+    int cert_life_s;
     const char *state;
     const char *roles;
     const char *databases;
+    const char *role_names;
     const char *timezone;
     uint64_t max_request_bytes;
     uint64_t max_response_bytes;

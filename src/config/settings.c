@@ -8,7 +8,8 @@ static_assert(sizeof(SchemaMode) == sizeof(int), "a choice is stored as an int")
 enum {
     MAX_JOBS = 64,
     MAX_COLUMNS = 64 * 1024,
-    MAX_IDENTIFIER = 63, /* PostgreSQL cuts longer names, silently */
+    MAX_CERT_LIFE_S = 397 * 24 * 3600, /* what browsers accept at most */
+    MAX_IDENTIFIER = 63,               /* PostgreSQL cuts longer names, silently */
 };
 
 static const char *const schema_modes[] = {
@@ -186,6 +187,10 @@ const Setting settings[] = {
     GATEWAY("names", "names", "NAMES", OPTION_TEXT, names, .argument = "NAMES",
             .help = "host names that the app uses, with commas between them; the api. names that "
                     "the driver derives are added"),
+    GATEWAY("cert-life-s", "cert-life-s", "CERT_LIFE_S", OPTION_INT, cert_life_s, .min = 3,
+            .max = MAX_CERT_LIFE_S, .unset = "34300800", .argument = "S",
+            .help = "how long that certificate is good; it is made again when a third of the time "
+                    "is left, and no sooner than 30 days before its end"),
     GATEWAY("gateway-state", "state", "STATE", OPTION_PATH, state, .argument = "FILE",
             .help = "which server is the current one; unset: gateway.json in the work folder"),
     GATEWAY("roles-file", "roles-file", "ROLES_FILE", OPTION_PATH, roles, .argument = "FILE",
@@ -193,6 +198,9 @@ const Setting settings[] = {
                     "unset: they are asked for, under TLS"),
     GATEWAY("databases", "databases", "DATABASES", OPTION_TEXT, databases, .argument = "NAMES",
             .help = "databases that are served, with commas between them; unset: all"),
+    GATEWAY("roles", "roles", "ROLES", OPTION_TEXT, role_names, .argument = "NAMES",
+            .help = "roles that are served, with commas between them; unset: all that the server "
+                    "lets in"),
     GATEWAY("gateway-timezone", "timezone", "TIMEZONE", OPTION_TEXT, timezone, .unset = "UTC",
             .argument = "ZONE",
             .help = "time zone of the driver's sessions, as on Neon; server: the server's"),

@@ -11,8 +11,8 @@
 #include "http/tls.h"
 
 enum {
-    CA_DAYS = 3650,
-    LEAF_DAYS = 397, /* what browsers accept at most */
+    DAY_S = 24 * 60 * 60,
+    CA_S = 3650 * DAY_S,
     MAX_NAMES = 64,
     MAX_PEM = 64 * 1024
 };
@@ -109,7 +109,7 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 }
 
 /* Everything but extensions and signature. */
-static X509 *cert_begin(EVP_PKEY *key, const char *name, int days)
+static X509 *cert_begin(EVP_PKEY *key, const char *name, int life_s)
 {
     X509 *cert = X509_new();
     unsigned char serial[16];
@@ -122,7 +122,7 @@ static X509 *cert_begin(EVP_PKEY *key, const char *name, int days)
     bool fine = X509_set_version(cert, 2) == 1 && number &&
                 BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) &&
                 X509_gmtime_adj(X509_getm_notBefore(cert), -3600L) &&
-                X509_time_adj_ex(X509_getm_notAfter(cert), days, 0, NULL) &&
+                X509_gmtime_adj(X509_getm_notAfter(cert), life_s) &&
                 X509_set_pubkey(cert, key) == 1 &&
                 X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
                                            (const unsigned char *)name, -1, -1, 0) == 1;
@@ -136,7 +136,7 @@ static X509 *cert_begin(EVP_PKEY *key, const char *name, int days)
 static bool ca_make(const char *cert_path, const char *key_path, Error *err)
 {
     auto_key EVP_PKEY *key = EVP_EC_gen("P-256");
-    auto_cert X509 *cert = key ? cert_begin(key, "homeport gateway CA", CA_DAYS) : NULL;
+    auto_cert X509 *cert = key ? cert_begin(key, "homeport gateway CA", CA_S) : NULL;
 
     if (!cert || X509_set_issuer_name(cert, X509_get_subject_name(cert)) != 1 ||
         !add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
@@ -187,7 +187,7 @@ static bool names_are_sound(const char **names, Error *err)
     return names[0] || error_set(err, ERR_USAGE, "no name given");
 }
 
-bool gateway_cert_make(const char *dir, const char *list, Error *err)
+bool gateway_cert_make(const char *dir, const char *list, int life_s, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     const char **names = gateway_names(arena, list);
@@ -203,7 +203,7 @@ bool gateway_cert_make(const char *dir, const char *list, Error *err)
     if (!ca_load(arena, ca_path, ca_key_path, &ca, &ca_key, err))
         return false;
     auto_key EVP_PKEY *key = EVP_EC_gen("P-256");
-    auto_cert X509 *cert = key ? cert_begin(key, names[0], LEAF_DAYS) : NULL;
+    auto_cert X509 *cert = key ? cert_begin(key, names[0], life_s) : NULL;
     if (!cert || X509_set_issuer_name(cert, X509_get_subject_name(ca)) != 1 ||
         !add_extension(cert, ca, NID_basic_constraints, "critical,CA:FALSE") ||
         !add_extension(cert, ca, NID_key_usage, "critical,digitalSignature") ||
@@ -217,7 +217,7 @@ bool gateway_cert_make(const char *dir, const char *list, Error *err)
            save_certs(arena_printf(arena, "%s/gateway.crt", dir), cert, ca, err);
 }
 
-bool gateway_cert_days(const char *path, int *ret, Error *err)
+bool gateway_cert_left(const char *path, int64_t *ret, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     char *text;
@@ -231,6 +231,6 @@ bool gateway_cert_days(const char *path, int *ret, Error *err)
     auto_cert X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
     if (!cert || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
         return fail(err, "read the certificate");
-    *ret = days;
+    *ret = (int64_t)days * DAY_S + seconds;
     return true;
 }

@@ -25,11 +25,13 @@ typedef struct GatewayOptions {
     const char *cert;        /* PEM files; NULL: those in tls_dir, made and renewed there */
     const char *key;
     const char *tls_dir;
-    const char *names;     /* for that certificate: "neondb,api.db.internal" */
-    const char *state;     /* file that says which upstream is the current one */
-    const char *roles;     /* file of passwords for SCRAM on 5432 (PgBouncer's userlist.txt) */
-    const char *databases; /* that are served: "app,stats"; NULL: whatever the upstream has */
-    const char *timezone;  /* of sessions of the driver; "server": the server's */
+    const char *names;      /* for that certificate: "neondb,api.db.internal" */
+    int cert_life_s;        /* of that certificate */
+    const char *state;      /* file that says which upstream is the current one */
+    const char *roles;      /* file of passwords for SCRAM on 5432 (PgBouncer's userlist.txt) */
+    const char *databases;  /* that are served: "app,stats"; NULL: whatever the upstream has */
+    const char *role_names; /* the same of roles */
+    const char *timezone;   /* of sessions of the driver; "server": the server's */
     uint64_t max_request_bytes;
     uint64_t max_response_bytes;
     int threads; /* 0: by the processors */
@@ -74,11 +76,11 @@ typedef struct GatewayReply {
 bool gateway_admin(Arena *arena, const char *socket_path, const GatewayRequest *request,
                    GatewayReply *ret, Error *err) MUST_USE;
 
-/* A private CA (kept where it is there) and a certificate for the names, into `dir`: ca.crt,
- * ca.key, gateway.crt, gateway.key. */
-bool gateway_cert_make(const char *dir, const char *names, Error *err) MUST_USE;
-/* Days until the certificate ends; false where there is none that can be read. */
-bool gateway_cert_days(const char *path, int *ret, Error *err) MUST_USE;
+/* A private CA (kept where it is there) and a certificate for the names, good for that many
+ * seconds, into `dir`: ca.crt, ca.key, gateway.crt, gateway.key. */
+bool gateway_cert_make(const char *dir, const char *names, int life_s, Error *err) MUST_USE;
+/* Seconds until the certificate ends; false where there is none that can be read. */
+bool gateway_cert_left(const char *path, int64_t *ret, Error *err) MUST_USE;
 /* That of the names, and those that a driver makes of them: "app.db.internal" needs
  * "api.db.internal" as well. NULL at the end. */
 const char **gateway_names(Arena *arena, const char *names);

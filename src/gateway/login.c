@@ -59,12 +59,14 @@ static void ask_scram(Session *session)
 static void ask_password(Session *session)
 {
     Gateway *gateway = session->worker->gateway;
+    Error err = ERROR_INIT;
 
     if (throttle_wait(gateway->throttle, session->peer, session->startup.user) > 0) {
         metric_add(&session->worker->metrics.throttled, 1);
         session_refuse(session, "28000", "too many failed logins, try again later");
-    } else if (!database_is_served(gateway->options, session->startup.database)) {
-        session_refuse(session, "3D000", "this database is not served here");
+    } else if (!login_is_served(gateway->options, session->startup.user, session->startup.database,
+                                &err)) {
+        session_refuse(session, "28000", err.message);
     } else if (!session->ws && roles_known(gateway->roles)) {
         ask_scram(session);
     } else if (session->ws || stream_tls(session->client)) {

@@ -173,3 +173,27 @@ void roles_find(Roles *roles, Arena *arena, const char *role, ScramKeys *ret,
         }
     (void)pthread_mutex_unlock(&roles->lock);
 }
+
+static bool list_has(const char *list, const char *name)
+{
+    size_t wanted = strlen(name);
+
+    while (*list) {
+        size_t len = strcspn(list, ",");
+        if (len == wanted && strncmp(list, name, len) == 0)
+            return true;
+        list += len;
+        list += strspn(list, ", ");
+    }
+    return false;
+}
+
+bool login_is_served(const GatewayOptions *options, const char *role, const char *database,
+                     Error *err)
+{
+    if (options->databases && !list_has(options->databases, database))
+        return error_set(err, ERR_FORMAT, "database \"%s\" is not served here", database);
+    if (options->role_names && !list_has(options->role_names, role))
+        return error_set(err, ERR_FORMAT, "role \"%s\" is not served here", role);
+    return true;
+}

@@ -2,6 +2,7 @@
  * Passwords of roles, for clients on 5432: SCRAM is ended here, and the
  * gateway logs in at the server with the password itself. The file has the
  * form of PgBouncer's userlist.txt: "role" "password" on a line.
+ * And which roles and databases the configuration lets in at all.
  * Private to src/gateway.
  */
 #pragma once
@@ -10,6 +11,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "gateway/gateway.h"
 #include "gateway/scram.h"
 
 typedef struct Roles Roles;
@@ -25,3 +27,7 @@ bool roles_known(Roles *roles);
  * the keys are made up, so that nobody can tell). */
 void roles_find(Roles *roles, Arena *arena, const char *role, ScramKeys *ret,
                 const char **ret_password);
+
+/* Says the same of a role or a database that is there as of one that is not. */
+bool login_is_served(const GatewayOptions *options, const char *role, const char *database,
+                     Error *err) MUST_USE;

@@ -19,8 +19,8 @@ enum {
     DEFAULT_THREADS = 4,
     CREW_THREADS = 12, /* logins at a time */
     LOOK_MS = 50,
-    RENEW_S = 3600, /* how often the certificate's age is looked at */
-    RENEW_DAYS = 30
+    RENEW_LOOK_S = 3600, /* how often the certificate's age is looked at */
+    RENEW_LEFT_S = 30 * 24 * 3600
 };
 
 /* What runs on the main thread. */
@@ -225,17 +225,18 @@ static bool cert_ready(Main *run, Error *err)
 {
     const GatewayOptions *options = run->gateway.options;
     Error ignored = ERROR_INIT;
-    int days = 0;
+    int renew_s = options->cert_life_s / 3 < RENEW_LEFT_S ? options->cert_life_s / 3 : RENEW_LEFT_S;
+    int64_t left = 0;
 
     if (options->cert)
         return true;
-    if (gateway_cert_days(run->cert, &days, &ignored) && days >= RENEW_DAYS)
+    if (gateway_cert_left(run->cert, &left, &ignored) && left >= renew_s)
         return true;
     if (!options->names) {
         (void)error_set(err, ERR_USAGE, "there is no certificate");
         return error_hint(err, "Give --cert and --key, or --names for one that is made.");
     }
-    return gateway_cert_make(options->tls_dir, options->names, err);
+    return gateway_cert_make(options->tls_dir, options->names, options->cert_life_s, err);
 }
 
 static void on_renew(evutil_socket_t fd, short what, void *arg)
@@ -307,7 +308,10 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 
 static void events_start(Main *run)
 {
-    static const struct timeval renew = {.tv_sec = RENEW_S};
+    const int look = run->gateway.options->cert_life_s / 10;
+    const struct timeval renew = {.tv_sec = look < 1              ? 1
+                                            : look > RENEW_LOOK_S ? RENEW_LOOK_S
+                                                                  : look};
     struct event_base *base = loop_base(run->gateway.main);
 
     run->signals[0] = evsignal_new(base, SIGHUP, on_hangup, run);

@@ -609,22 +609,6 @@ bool statement_controls_transaction(const char *sql)
     return false;
 }
 
-bool database_is_served(const GatewayOptions *options, const char *database)
-{
-    const char *list = options->databases;
-    size_t wanted = strlen(database);
-
-    if (!list)
-        return true;
-    while (*list) {
-        size_t len = strcspn(list, ",");
-        if (len == wanted && strncmp(list, database, len) == 0)
-            return true;
-        list += len + (list[len] == ',');
-    }
-    return false;
-}
-
 static bool header_is_true(const HttpRequest *request, const char *name)
 {
     const char *value = http_header(request, name);
@@ -680,8 +664,8 @@ static bool read_request(Work *work, const HttpRequest *request, Error *err)
         !sqlbody_parse(work->arena, request->body, request->body_len, &work->body, err) ||
         !read_options(work, request, err))
         return false;
-    if (!database_is_served(options, work->who.database))
-        return error_set(err, ERR_FORMAT, "database \"%s\" is not served here", work->who.database);
+    if (!login_is_served(options, work->who.user, work->who.database, err))
+        return false;
     work->statements = work->body.count + (work->body.batch ? 2 : 0);
     for (int i = 0; work->body.batch && i < work->body.count; i++)
         work->stepwise =

@@ -14,9 +14,6 @@ void sql_end_all(Worker *worker);
 /* The JSON of an error, with all its 17 keys. */
 void sql_add_error(Bytes *out, const WireError *error);
 
-/* Does the configuration serve this database? */
-bool database_is_served(const GatewayOptions *options, const char *database);
-
 /* Where the first keyword of a statement begins and or ends a transaction, it must not be sent
  * together with what follows it. */
 bool statement_controls_transaction(const char *sql);

@@ -376,10 +376,25 @@ def test_encoded_names_and_passwords(homeport, servers):
 def test_only_databases_of_the_list_are_served(homeport, servers):
     server = servers.get(15, "target")
     database = server.create_db()
-    gate = gw.Gateway(homeport, server, f"--databases=other,{database.name}", database=database)
+    gate = gw.Gateway(homeport, server, f"--databases=other, {database.name}", database=database)
     assert gate.query("select 1")[0] == 200
     status, body = gate.query("select 1", url=gate.url(database="postgres"))
-    assert status == 400 and "not served" in body["message"]
+    assert (status, body["message"]) == (400, 'database "postgres" is not served here')
+
+
+def test_only_roles_of_the_list_are_served(homeport, servers):
+    server = servers.get(15, "target")
+    for role in ("app", "owner"):
+        server.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'pw-of-role'")
+    gate = gw.Gateway(homeport, server, "--roles=reader,app")
+    assert gate.rows("select current_user") == [["app"]]
+    for role in ("owner", "nobody", "ap", "app,reader"):
+        status, body = gate.query("select 1", url=gate.url(role=role))
+        assert (status, body["message"]) == (400, f'role "{role}" is not served here')
+    session = gw.WebSocket(gate)
+    session.send(gw.startup(user="owner", database=gate.db.name))
+    refusal = gw.fields(session.until(b"E")[-1][1])
+    assert (refusal["C"], refusal["M"]) == ("28000", 'role "owner" is not served here')
 
 
 def test_a_missing_database_is_the_servers_error(gate):

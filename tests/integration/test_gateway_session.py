@@ -6,6 +6,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -340,6 +341,22 @@ def test_a_new_certificate_is_taken_without_dropping_anybody(gate, homeport):
         homeport.ok("gateway", "cert", "--names=localhost", f"--dir={gate.dir}")
         gate.run.signal(1)
         gw.eventually(gate, lambda: serial() != before, "the new one is shown")
+        old.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert old.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_a_certificate_is_made_again_before_it_ends_and_nobody_is_dropped(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--cert-life-s=9")
+    ctx = ssl.create_default_context(cafile=gate.ca)
+
+    def shown():
+        with ctx.wrap_socket(gw.Tcp(gate.tls_port).sock, server_hostname="localhost") as sock:
+            return sock.getpeercert()
+    first = shown()
+    with ctx.wrap_socket(gw.Tcp(gate.tls_port).sock, server_hostname="localhost") as old:
+        # Each look is a handshake that trusts the CA: none of them met a certificate that had ended.
+        gw.eventually(gate, lambda: shown()["serialNumber"] != first["serialNumber"], "the next one is shown")
+        assert time.time() < ssl.cert_time_to_seconds(first["notAfter"]) < ssl.cert_time_to_seconds(shown()["notAfter"])
         old.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert old.recv(100).startswith(b"HTTP/1.1 400")
 
