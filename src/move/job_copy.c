@@ -131,6 +131,7 @@ bool job_copy(Job *job, Attempt *attempt, Error *err)
         .source = attempt->keeper.conn,
         .target = job->target,
         .streams = job->streams,
+        .workers = job->jobs,
         .finished = attempt->finished,
     };
     Tick tick = {job, attempt};

@@ -1,4 +1,5 @@
 #include "move/plan.h"
+#include "move/lane.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -265,22 +266,14 @@ typedef struct CopySql {
     bool freeze;
 } CopySql;
 
-static const char *copy_out_sql(const CopySql *copy)
+/* Which of the table's rows the part has: "WHERE ...", or "" for all of them. */
+static const char *range_sql(const CopySql *copy)
 {
     Arena *arena = copy->planner->arena;
     const Table *table = copy->table;
-    const char *columns = table_column_list(arena, table);
-    const char *format = copy->binary ? "binary" : "text";
 
-    if (copy->parts == 1 && !table->condition)
-        return arena_printf(arena,
-                            *columns ? "COPY %s (%s) TO STDOUT (FORMAT %s)"
-                                     : "COPY %s%s TO STDOUT (FORMAT %s)",
-                            table->qualified, columns, format);
     if (copy->parts == 1)
-        return arena_printf(arena, "COPY (SELECT %s FROM ONLY %s %s) TO STDOUT (FORMAT %s)",
-                            columns, table->qualified, table->condition, format);
-
+        return table->condition ? table->condition : "";
     /* Blocks were counted after the snapshot; the last range is open-ended (rule 4). */
     int64_t first = table->blocks * copy->part / copy->parts;
     int64_t end = table->blocks * (copy->part + 1) / copy->parts;
@@ -288,10 +281,24 @@ static const char *copy_out_sql(const CopySql *copy)
         copy->part + 1 == copy->parts
             ? ""
             : arena_printf(arena, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", end);
-    return arena_printf(arena,
-                        "COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%" PRId64
-                        ",0)'::pg_catalog.tid%s) TO STDOUT (FORMAT %s)",
-                        columns, table->qualified, first, upper, format);
+    return arena_printf(arena, "WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid%s", first, upper);
+}
+
+static const char *copy_out_sql(const CopySql *copy)
+{
+    Arena *arena = copy->planner->arena;
+    const Table *table = copy->table;
+    const char *columns = table_column_list(arena, table);
+    const char *format = copy->binary ? "binary" : "text";
+    const char *range = range_sql(copy);
+
+    if (!*range)
+        return arena_printf(arena,
+                            *columns ? "COPY %s (%s) TO STDOUT (FORMAT %s)"
+                                     : "COPY %s%s TO STDOUT (FORMAT %s)",
+                            table->qualified, columns, format);
+    return arena_printf(arena, "COPY (SELECT %s FROM ONLY %s %s) TO STDOUT (FORMAT %s)", columns,
+                        table->qualified, range, format);
 }
 
 static const char *copy_in_sql(const CopySql *copy)
@@ -319,6 +326,8 @@ static PoolTask *add_copy(const CopySql *copy)
         .parts = copy->parts,
         .copy_out = copy_out_sql(copy),
         .copy_in = copy_in_sql(copy),
+        .large_rows =
+            lane_question(planner->arena, table, range_sql(copy), planner->request->workers),
         .freeze = copy->freeze,
         .delete_sql = condition ? arena_printf(planner->arena, "DELETE FROM ONLY %s %s",
                                                table->qualified, condition)

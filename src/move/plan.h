@@ -38,6 +38,7 @@ typedef struct Task {
     const char *index_name;    /* TASK_INDEX with sql: what it makes */
     const char *copy_out;      /* TASK_COPY */
     const char *copy_in;
+    const char *large_rows; /* asks for such ones before it is copied; NULL: it has none (lane.h) */
     int part;
     int parts;
     bool freeze;            /* TASK_COPY: TRUNCATE, then COPY FREEZE, in one transaction (rule 8) */
@@ -54,6 +55,7 @@ typedef struct PlanRequest {
     PGconn *source;         /* for extension versions; both may be the same */
     PGconn *target;
     int streams;          /* of COPY at once: how many parts of a table could help */
+    int workers;          /* that copy at once, be it of use or not */
     const bool *finished; /* one a table: its rows are there already; NULL: none's are */
 } PlanRequest;
 

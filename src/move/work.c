@@ -1,5 +1,6 @@
 #include "move/work.h"
 #include "move/fence.h"
+#include "move/lane.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,6 +26,8 @@ enum {
 typedef struct Worker {
     const WorkRequest *request;
     const atomic_bool *stop;
+    Lane *lane;
+    bool in_lane;
     int number;
     PGconn *source;
     PGconn *target;
@@ -74,6 +77,16 @@ static void worker_disconnect(Worker *worker)
     pg_close(worker->target);
     worker->source = NULL;
     worker->target = NULL;
+    lane_leave(worker->lane, &worker->in_lane);
+}
+
+static void worker_leave_lane(Worker *worker)
+{
+    if (!worker->in_lane)
+        return;
+    pg_close(worker->source);
+    worker->source = NULL;
+    lane_leave(worker->lane, &worker->in_lane);
 }
 
 /* ---- tasks ---- */
@@ -101,7 +114,8 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
     StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop, .identities = identities};
     PGconn *target = worker->target;
 
-    if (!pg_exec(target, "BEGIN", err))
+    if (!lane_enter(worker->lane, source, task->large_rows, worker->stop, &worker->in_lane, err) ||
+        !pg_exec(target, "BEGIN", err))
         return false;
     /* The lock that FREEZE wants anyway; without rows to lose nobody waits for it. */
     if (task->freeze && !pg_execf(target, err, "TRUNCATE ONLY %s", task->table->qualified))
@@ -146,6 +160,7 @@ static bool run_copy(Worker *worker, const Task *task, Error *err)
         schema_hint_unqualified(err);
         return error_add_context(err, "copy %s", task->table->qualified);
     }
+    worker_leave_lane(worker);
     log_debug("part copied", kv_str("table", task->table->qualified), kv_i64("part", task->part),
               kv_i64("rows", rows), kv_i64("bytes", atomic_load(&progress->bytes) - before));
     (void)atomic_fetch_add(&progress->rows, rows);
@@ -334,10 +349,11 @@ bool work_run(Arena *arena, const WorkRequest *request, Error *err)
     Worker *workers = arena_array(arena, (size_t)request->jobs, sizeof *workers);
     void **pointers = arena_array(arena, (size_t)request->jobs, sizeof *pointers);
     atomic_bool stop = false;
+    Lane lane = {.taken = false};
     Ticker ticker = {.request = request, .stop = &stop, .last_ping = clock_seconds()};
 
     for (int i = 0; i < request->jobs; i++) {
-        workers[i] = (Worker){.request = request, .stop = &stop, .number = i + 1};
+        workers[i] = (Worker){.request = request, .stop = &stop, .lane = &lane, .number = i + 1};
         pointers[i] = &workers[i];
     }
     PoolGraph graph = request->plan->graph;

@@ -384,6 +384,53 @@ static void parts_follow_each_other_without_a_gap_and_the_last_is_open(void **st
     }
 }
 
+static void a_part_that_may_have_large_rows_asks_for_them(void **state)
+{
+    (void)state;
+    static TableColumn columns[] = {
+        {.quoted = "id", .base = "int4",  .generated = false},
+        {.quoted = "a",  .base = "text",  .generated = false},
+        {.quoted = "j",  .base = "jsonb", .generated = false},
+        {.quoted = "g",  .base = "text",  .generated = true },
+    };
+    static const char *const names[] = {"a", "b", "c"};
+    Table tables[3];
+    Config config = {.split_bytes = GB};
+    auto_arena Arena *arena = arena_new();
+
+    for (int i = 0; i < 3; i++) {
+        tables[i] = heap_table(names[i]);
+        tables[i].columns = columns;
+        tables[i].column_count = COUNT_OF(columns);
+        tables[i].blocks = 10;
+        tables[i].bytes = (int64_t)10 * 8192 + (i < 2 ? GB : 100);
+    }
+    tables[0].condition = "WHERE true";
+    for (int workers = 1; workers <= 4; workers += 3) {
+        Plan plan = make_plan(arena, &(PlanRequest){.config = &config,
+                                                    .tables = tables,
+                                                    .table_count = COUNT_OF(tables),
+                                                    .archive = &no_entries,
+                                                    .workers = workers});
+        const Task *whole = task_of(&plan, TASK_COPY, &tables[0], NULL);
+        const Task *part = find_task(&plan, TASK_COPY, &tables[1], NULL, 1)->payload;
+
+        assert_null(task_of(&plan, TASK_COPY, &tables[2], NULL)->large_rows);
+        if (workers == 1) {
+            assert_null(whole->large_rows);
+            assert_null(part->large_rows);
+            continue;
+        }
+        assert_non_null(strstr(whole->large_rows, "FROM ONLY a WHERE true AND 0::bigint"));
+        assert_non_null(strstr(whole->large_rows, "> 2097152 LIMIT 1"));
+        assert_non_null(strstr(whole->large_rows, "pg_catalog.octet_length(a)"));
+        assert_non_null(strstr(whole->large_rows, "pg_catalog.pg_column_size(j)"));
+        assert_null(strstr(whole->large_rows, "(g)"));
+        assert_non_null(strstr(part->large_rows,
+                               "FROM ONLY b WHERE ctid >= '(5,0)'::pg_catalog.tid AND 0::bigint"));
+    }
+}
+
 /* ---- indexes and keys ---- */
 
 static const Table child = {HEAP, .name = "orders", .qualified = "\"public\".\"orders\"",
@@ -693,6 +740,7 @@ int main(void)
         PLANNED(a_table_is_split_where_others_would_wait_for_it),
         PLANNED(what_cannot_be_split_is_not),
         PLANNED(parts_follow_each_other_without_a_gap_and_the_last_is_open),
+        PLANNED(a_part_that_may_have_large_rows_asks_for_them),
         PLANNED(a_key_is_an_index_first_and_then_a_constraint_on_it),
         PLANNED(a_tables_life_is_copy_indexes_keys_analyze_foreign_keys),
         PLANNED(what_is_not_built_beside_the_copy_is_not_planned),
