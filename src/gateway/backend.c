@@ -44,6 +44,7 @@ static void add_param(const char **keywords, const char **values, size_t *count,
  * Nothing may come from the gateway's own environment or password file. */
 static size_t login_params(const LoginJob *job, const char **keywords, const char **values)
 {
+    const char *options = job->login.options;
     static const char *const clients[] = {"user",     "password",         "dbname",
                                           "options",  "application_name", "client_encoding",
                                           "passfile", "replication",      "connect_timeout"};
@@ -56,12 +57,15 @@ static size_t login_params(const LoginJob *job, const char **keywords, const cha
         bool is_clients = text_is_one_of(url->keywords[i], clients, COUNT_OF(clients));
         if (!is_clients)
             add_param(keywords, values, &count, url->keywords[i], url->values[i]);
+        /* The owner's stand before the client's: Neon's endpoint may have to be named there. */
+        else if (strcmp(url->keywords[i], "options") == 0 && url->values[i])
+            options = arena_printf(job->arena, "%s %s", url->values[i], options ? options : "");
     }
     add_param(keywords, values, &count, "user", login->user);
     add_param(keywords, values, &count, "dbname", login->database);
     add_param(keywords, values, &count, "password", login->password);
     add_param(keywords, values, &count, "passfile", "/dev/null");
-    add_param(keywords, values, &count, "options", login->options ? login->options : " ");
+    add_param(keywords, values, &count, "options", options ? options : " ");
     add_param(keywords, values, &count, "application_name", login->application);
     add_param(keywords, values, &count, "client_encoding",
               login->encoding ? login->encoding : "UTF8");
