@@ -1,7 +1,7 @@
 -- name: identity_candidates
 -- Columns whose values may hold such identifiers: text, uuid, arrays of them, and JSON.
 -- $1 text[]  schemas to leave out
--- columns: schema, table, column, type, bytes
+-- columns: schema, table, column, type, bytes, object
 WITH RECURSIVE domains (type, base) AS (
     SELECT t.oid, t.oid
       FROM pg_catalog.pg_type AS t
@@ -11,7 +11,8 @@ WITH RECURSIVE domains (type, base) AS (
       JOIN pg_catalog.pg_type AS t ON t.oid = d.base
      WHERE t.typtype = 'd'
 )
-SELECT n.nspname, c.relname, a.attname, b.typname, pg_catalog.pg_relation_size(c.oid)
+SELECT n.nspname, c.relname, a.attname, b.typname, pg_catalog.pg_relation_size(c.oid),
+       format('%I.%I.%I', n.nspname, c.relname, a.attname)
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

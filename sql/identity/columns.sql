@@ -4,7 +4,7 @@
 -- $1 text[]  schemas of the listed columns
 -- $2 text[]  their tables
 -- $3 text[]  their names
--- columns: place, schema, table, column, type, derived, in_partition_key
+-- columns: place, schema, table, column, type, derived, in_partition_key, object
 WITH RECURSIVE family (place, rel, name) AS (
     SELECT l.place, c.oid, l.name
       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]))
@@ -52,7 +52,8 @@ SELECT s.place, n.nspname, c.relname, s.attname,
                  FROM pg_catalog.pg_partitioned_table AS p
                 WHERE p.partrelid = s.rel
                   AND (s.attnum = ANY (p.partattrs::int2[])
-                       OR pg_catalog.pg_get_expr(p.partexprs, p.partrelid) IS NOT NULL))
+                       OR pg_catalog.pg_get_expr(p.partexprs, p.partrelid) IS NOT NULL)),
+       format('%I.%I.%I', n.nspname, c.relname, s.attname)
   FROM (SELECT f.place, f.rel, f.attnum, f.attname, f.atttypid, f.attgenerated <> '' AS derived
           FROM found AS f
          UNION ALL

@@ -70,6 +70,7 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
     json_kv_int(&json, "constraints", report->constraints);
     json_kv_int(&json, "sequences", report->sequences);
     json_kv_int(&json, "large_objects", report->large_objects);
+    json_kv_int(&json, "identities_kept", report->identities_kept);
     json_close(&json);
     json_key(&json, "took");
     json_open_object(&json);
@@ -107,6 +108,10 @@ static void report_text(Arena *arena, Text *out, const MoveReport *report)
         text_addf(out, ", %d large %s", report->large_objects,
                   text_plural(report->large_objects, "object", "objects"));
     text_add(out, ".\n");
+    if (report->identities_kept > 0)
+        text_addf(out, "%s %s not in the map and went home as they are.\n",
+                  text_count(arena, report->identities_kept),
+                  text_plural(report->identities_kept, "id is", "ids are"));
     if (report->verify_done)
         text_addf(out, "Verified: %s rows are equal on both sides%s.\n",
                   text_count(arena, report->verify.rows),

@@ -114,9 +114,10 @@ static bool is_so(const json_t *live, const char *name)
 /* Everything of both; what the mover says is newer. */
 static void live_json(Text *out, const MoveStatus *status, const json_t *live)
 {
-    static const char *const numbers[] = {"lag_bytes",    "lag_seconds",  "rows_per_second",
-                                          "rows_applied", "spool_bytes",  "touched_rows",
-                                          "differences",  "seconds_left", "tables_to_verify"};
+    static const char *const numbers[] = {
+        "lag_bytes",        "lag_seconds",       "rows_per_second", "rows_applied",
+        "spool_bytes",      "touched_rows",      "differences",     "seconds_left",
+        "tables_to_verify", "identities_in_map", "identities_kept", "identities_kept_back"};
     static const char *const texts[] = {"applied_lsn", "received_lsn", "flushed_lsn", "slot",
                                         "schema_changed"};
     static const char *const flags[] = {"receiving", "applying", "held_back", "verified",
@@ -163,6 +164,19 @@ static const char *verified_text(Arena *arena, const json_t *live)
     return is_so(live, "verifying") ? "being compared" : "not yet";
 }
 
+/* Ids that are not in the map and went through as they were. */
+static const char *kept_text(Arena *arena, const json_t *live)
+{
+    int64_t kept = (int64_t)number_of(live, "identities_kept");
+    int64_t back = (int64_t)number_of(live, "identities_kept_back");
+
+    return kept + back == 0 ? NULL
+                            : arena_printf(arena,
+                                           "%s ids that the map does not have on the way home, %s "
+                                           "on the way back",
+                                           text_count(arena, kept), text_count(arena, back));
+}
+
 static void live_text(Arena *arena, Text *out, const MoveStatus *status, const json_t *live)
 {
     bool well = is_so(live, "receiving") && is_so(live, "applying") && !text_of(live, "last_error");
@@ -184,6 +198,7 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
                           is_so(live, "held_back") ? ", full" : ""));
     add_line(out, "slot", text_of(live, "slot"));
     add_line(out, "verified", verified_text(arena, live));
+    add_line(out, "ids kept", kept_text(arena, live));
     add_line(out, "schema", text_of(live, "schema_changed"));
     add_line(out, "error", text_of(live, "last_error"));
     add_line(out, "next", text_of(live, "next"));

@@ -261,7 +261,7 @@ static bool run_rules(AssessRun *run, Error *err)
     for (size_t i = 0; i < assess_rule_count; i++)
         if (rule_applies(run, &assess_rules[i]) && !rule_judge(run, &assess_rules[i], err))
             return error_add_context(err, "assess %s", assess_rules[i].id);
-    return assess_space_rules(run, err);
+    return assess_space_rules(run, err) && assess_identity_rules(run, err);
 }
 
 Assessment assess_result(AssessRun *run)

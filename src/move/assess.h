@@ -6,7 +6,8 @@
  * the sides, and the words around it. A rule that compares the sides is run on
  * the target with a fact of the source as its parameter; facts are JSON that
  * another file gathers, once each. What SQL cannot answer is in assess_server.c
- * (versions, poolers, programs) and assess_space.c.
+ * (versions, poolers, programs), assess_space.c and
+ * assess_identity.c.
  *
  * To add a rule: the SQL file, a row, its paragraph in docs/checks.md, its test
  * in tests/integration/test_check.py.
@@ -144,6 +145,7 @@ bool assess_server_open(AssessRun *run, AssessSide side, Error *err) MUST_USE;
 void assess_version_rules(AssessRun *run);
 bool assess_server_rules(AssessRun *run, Error *err) MUST_USE;
 bool assess_space_rules(AssessRun *run, Error *err) MUST_USE;
+bool assess_identity_rules(AssessRun *run, Error *err) MUST_USE;
 
 /* What the target has to have free, and what for. */
 typedef struct SpaceNeed {

@@ -1,7 +1,7 @@
 #include "move/identity.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +173,17 @@ int64_t identities_kept(const Identities *identities, bool back)
     int64_t count = identities->notes->counts[back];
     (void)pthread_mutex_unlock(&identities->notes->lock);
     return count;
+}
+
+void identities_status(const Identities *identities, json_t *status)
+{
+    int64_t map = identities ? identities->count : 0;
+    int64_t kept = identities ? identities_kept(identities, false) : 0;
+    int64_t kept_back = identities ? identities_kept(identities, true) : 0;
+
+    (void)json_object_set_new(status, "identities_in_map", json_integer(map));
+    (void)json_object_set_new(status, "identities_kept", json_integer(kept));
+    (void)json_object_set_new(status, "identities_kept_back", json_integer(kept_back));
 }
 
 /* ---- what a move began with ---- */
@@ -384,7 +395,7 @@ static bool put(PGconn *conn, Text *out, size_t least, Error *err)
 static bool put_pairs(const Identities *identities, PGconn *conn, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    Text out = text_init(scratch, COPY_AT_ONCE * 2);
+    Text out = text_init(scratch, (size_t)COPY_AT_ONCE * 2);
 
     for (const IdentityPair *pair = identities->by_source; pair; pair = pair->by_source.next) {
         add_row(&out, pair->home, pair->source.data);

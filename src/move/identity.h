@@ -84,6 +84,10 @@ bool identity_type_is_known(const char *type);
 /* From here on they are noted in `dir`; those of an earlier run count. `fresh`: there is none. */
 bool identities_note_in(Identities *identities, const char *dir, bool fresh, Error *err) MUST_USE;
 int64_t identities_kept(const Identities *identities, bool back);
+/* Adds to an object how many there are: identities_in_map, identities_kept, identities_kept_back.
+ */
+struct json_t;
+void identities_status(const Identities *identities, struct json_t *status);
 
 /* ---- a move's ---- */
 

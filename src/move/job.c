@@ -290,8 +290,8 @@ bool job_prepare(Job *job, Error *err)
     if (!assess(job, err))
         return false;
     bool fresh = is_unmapped_yet(job);
-    return (state_is_begun(&job->state) || state_begin(&job->state, job->arena, &begin, err)) &&
-           (!fresh || identities_pin(job->identities, job->state.store, false, err));
+    return (!fresh || identities_pin(job->identities, job->state.store, false, err)) &&
+           (state_is_begun(&job->state) || state_begin(&job->state, job->arena, &begin, err));
 }
 
 /* After a failure: put the target's settings back if it can still be reached. */

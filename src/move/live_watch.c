@@ -492,5 +492,6 @@ json_t *live_status_json(Live *live)
     (void)json_object_set_new(
         json, "seconds_left",
         json_real(live->rate > 1 && behind > NEAR_BYTES ? (double)behind / (live->rate * 100) : 0));
+    identities_status(live->job.identities, json);
     return json;
 }

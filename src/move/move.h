@@ -164,6 +164,7 @@ typedef struct MoveReport {
     int constraints;
     int sequences;
     int large_objects;
+    int64_t identities_kept; /* ids that the map does not have and that went home as they are */
     double seconds_schema;
     double seconds_copy; /* rows, indexes and keys, which overlap */
     double seconds_finish;

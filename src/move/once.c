@@ -129,6 +129,7 @@ bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveR
 
     *ret = (MoveReport){0};
     bool ok = run(&job, err);
+    ret->identities_kept = job.identities ? identities_kept(job.identities, false) : 0;
     ret->seconds = clock_seconds() - started;
     if (!ok)
         state_note_error(&job.state, err);

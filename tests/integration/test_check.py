@@ -1013,7 +1013,7 @@ def test_text_names_what_matters(pair, homeport):
 def declared_ids():
     """Every id that the program can say."""
     text = "".join((ROOT / f"src/move/{name}.c").read_text(encoding="utf-8")
-                   for name in ("assess", "assess_rules", "assess_server", "assess_space"))
+                   for name in ("assess", "assess_identity", "assess_rules", "assess_server", "assess_space"))
     return set(re.findall(r'\.id = "([a-z-]+)"', text))
 
 
@@ -1023,7 +1023,8 @@ def test_every_finding_is_documented_and_tested():
     documented = set(re.findall(r"^### ([a-z-]+)$", (ROOT / "docs/checks.md").read_text(encoding="utf-8"), re.M))
     assert ids == documented
     tests = pathlib.Path(__file__).read_text(encoding="utf-8") + (
-        ROOT / "tests/unit/move/test_assess.c").read_text(encoding="utf-8")
+        ROOT / "tests/unit/move/test_assess.c").read_text(encoding="utf-8") + (
+        ROOT / "tests/integration/test_identities.py").read_text(encoding="utf-8")
     assert {name for name in ids if f'"{name}"' not in tests} == set()
 
 

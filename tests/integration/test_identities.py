@@ -62,11 +62,6 @@ def read(database, mapping=None):
             for name, query in QUERIES.items()}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path
-
-
 def once(homeport, source, target, *args, work="once"):
     return homeport("move", "--once", "--json", "--dir", homeport.cwd / work, *args, source=source, target=target,
                     timeout=120)
@@ -94,10 +89,10 @@ def following(homeport, pair, tmp_path):
         homeport("finish", "--dir", live.dir, source=live.source, target=live.target)
 
 
-def test_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pair, folder):
+def test_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(SCHEMA)
-    path = write_map(folder / "map.csv", pairs())
+    path = write_map(tmp_path / "map.csv", pairs())
     result = once(homeport, source, target, *options(path))
     assert result.rc == 0, str(result)
     assert result.json["verified"] and result.json["differences"] == 0 and result.json["tables"] == 5
@@ -177,3 +172,314 @@ def test_36_stream_cutover_and_back_map_every_change_both_ways(following):
     assert live.mover.wait().rc == 0
     assert lives.traces(source) == [] and lives.traces(target) == []
     assert_mapped(source, target, mapping)
+
+
+def error_of(live):
+    """What the applier has stopped at."""
+    def there():
+        status = live.homeport("status", "--json", "--dir", live.dir).json
+        return not status["applying"] and status["last_error"]
+    return wait.until(there, 30, "the applier has stopped")
+
+
+def test_36_stop_names_table_column_and_id_and_a_line_at_the_end_is_the_way_on(following):
+    live = following()
+    source, target = live.source, live.target
+    source.script("INSERT INTO users VALUES ('user_late', 'l@example.org'); INSERT INTO plain VALUES (9, 'after')")
+    error = error_of(live)
+    assert "public.users.id" in error and "user_late" in error
+    assert target.value("SELECT count(*) FROM users WHERE email = 'l@example.org'") == 0
+    assert live.run("cutover").rc == 1
+    live.stop()
+    with open(live.map, "a", encoding="utf-8") as file:
+        file.write("user_late,usr_late\n")
+    live.start()
+    live.caught_up()
+    live.applied_past(source)
+    assert_mapped(source, target, dict(pairs()) | {"user_late": "usr_late"})
+    assert live.ok("verify")["verified"]
+
+
+def test_36_stop_backwards_holds_the_way_back_until_the_id_is_in_the_map(following):
+    live = following()
+    source, target = live.source, live.target
+    assert live.ok("cutover")["done"]
+    target.script("INSERT INTO users VALUES ('usr_own', 'o@example.org')")
+    error = error_of(live)
+    assert "public.users.id" in error and "usr_own" in error
+    assert source.value("SELECT count(*) FROM users WHERE email = 'o@example.org'") == 0
+    assert live.run("rollback", "--max-pause", "2s").rc == 1
+    live.stop()
+    with open(live.map, "a", encoding="utf-8") as file:
+        file.write("user_own,usr_own\n")
+    live.start()
+    live.wait_for("home")
+    live.applied_past(target)
+    assert live.ok("rollback")["done"]
+    assert_mapped(source, target, dict(pairs()) | {"user_own": "usr_own"})
+
+
+def test_36_keep_lets_ids_pass_both_ways_counts_them_and_refuses_a_line_for_them_later(following):
+    live = following(forward="keep", back="keep")
+    source, target = live.source, live.target
+    source.script("""
+        INSERT INTO users VALUES ('guest_1', 'a'), ('guest_2', 'b');
+        INSERT INTO likes VALUES ('guest_1', 1), ('guest_1', 2);
+        INSERT INTO visits VALUES ('a\tb\\c', '/')""")
+    live.applied_past(source)
+    assert_mapped(source, target, dict(pairs()))
+    assert live.ok("verify")["verified"]
+    status = live.status()
+    assert [status[name] for name in ("identities_in_map", "identities_kept", "identities_kept_back")] == [40, 3, 0]
+
+    assert live.ok("cutover")["verified"]
+    target.script("INSERT INTO users VALUES ('home_1', 'c');"
+                  " UPDATE likes SET user_id = 'home_1' WHERE problem = 2 AND user_id = 'guest_1'")
+    live.applied_past(target)
+    assert_mapped(source, target, dict(pairs()))
+    assert live.status()["identities_kept_back"] == 2
+    assert live.ok("rollback")["verified"]
+    assert live.ok("cutover")["verified"]
+    assert_mapped(source, target, dict(pairs()))
+
+    live.stop()
+    before = live.map.read_text()
+    for line in ("guest_1,usr_guest", "user_home,home_1"):
+        live.map.write_text(before + line + "\n")
+        result = live.start().wait()
+        assert result.rc == 1 and ":42: this id went through unmapped before it was in the map" in result.err
+    live.map.write_text(before)
+    live.start()
+    live.wait_for("home")
+    status = live.status()
+    assert [status[name] for name in ("identities_in_map", "identities_kept")] == [40, 3]
+
+
+def test_36_keep_refuses_an_id_that_the_map_gives_to_another(following):
+    live = following(forward="keep", back="keep")
+    source, target = live.source, live.target
+    taken = pairs()[4][1]
+    source.sql("INSERT INTO users VALUES (%s, 'x')", (taken,))
+    error = error_of(live)
+    assert "public.users.id" in error and taken in error and "new one of another" in error
+    assert target.value("SELECT count(*) FROM users WHERE email = 'x'") == 0
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda text: text.replace("user_2,", "user_2b,"), "the map is not the one this move began with"),
+    (lambda text: text.replace("user_40,", "user_41,"), "the map is not the one this move began with"),
+    (lambda text: "\n".join(text.split("\n")[:-2]) + "\n", "the map is not the one this move began with"),
+    (lambda text: None, "No such file"),
+])
+def test_36_a_map_that_changed_between_runs_is_refused(following, change, message):
+    live = following()
+    live.stop()
+    before = live.map.read_text()
+    after = change(before)
+    if after is None:
+        live.map.unlink()
+    else:
+        live.map.write_text(after)
+    result = live.start().wait()
+    assert result.rc in (1, 2) and message in result.err, str(result)
+    assert after is None or "homeport abort" in result.err
+    live.map.write_text(before)
+    live.start()
+    live.caught_up()
+
+
+def test_36_a_move_goes_on_with_its_columns_and_its_map_only(following):
+    live = following()
+    live.stop()
+    args = live.args
+    live.args = options(live.map, columns=COLUMNS + ", public.plain.who")
+    assert "this move began with other identity columns" in live.start().wait().err
+    live.args = ()
+    assert "this move began with a map of identities" in live.start().wait().err
+    live.args = args
+    live.start()
+    live.caught_up()
+
+
+@pytest.mark.parametrize("text, message", [
+    ("", ":1: the first line is not"),
+    ("alt,neu\na,b\n", ":1: the first line is not"),
+    ("old,new\na,b\na,c\n", ':3: the old id "a" is on line 2 already'),
+    ("old,new\na,b\nc,b\n", ':3: the new id "b" is on line 2 already'),
+    ("old,new\na,b\nc\n", ":3: not as many fields"),
+    ("old,new\na,b,c\n", ":2: not as many fields"),
+    ("old,new\n\na,\n", ":3: an id is empty"),
+    ('old,new\n"a,b\n', ":2: a quote is not closed"),
+    ("old,new\na, b\n", ":2: a blank at an id's end"),
+])
+def test_36_a_map_that_is_no_bijection_is_refused_with_its_line(homeport, pair, tmp_path, text, message):
+    source, target = pair(15, 15)
+    source.script(SCHEMA)
+    path = tmp_path / "map.csv"
+    path.write_text(text)
+    result = once(homeport, source, target, *options(path))
+    assert result.rc == 2 and f"{path}{message}" in result.err, str(result)
+    assert target.tables() == []
+
+
+def test_36_a_map_of_a_spreadsheet_is_read(homeport, pair, tmp_path):
+    """A byte order mark, CRLF, quotes, further columns, an empty line, and ids that COPY escapes."""
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE users (id text PRIMARY KEY, n integer)")
+    old = ['with,comma', 'with "quotes"', 'back\\slash', 'ümlaut', 'a', 'b']
+    new = ['with;comma', '"', 'tab-less\\n', 'omlaut', 'b', 'c']
+    for number, name in enumerate(old):
+        source.sql("INSERT INTO users VALUES (%s, %s)", (name, number))
+    quoted = ['"' + name.replace('"', '""') + '"' for name in old + new]
+    lines = [f"{quoted[i]},{quoted[i + len(old)]},someone@example.org" for i in range(len(old))]
+    path = tmp_path / "map.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(["old,new,email", *lines, ""]).encode() + b"\r\n")
+    result = once(homeport, source, target, *options(path, columns="public.users.id"))
+    assert result.rc == 0 and result.json["verified"], str(result)
+    assert dict(target.sql("SELECT n, id FROM users")) == dict(enumerate(new))
+
+
+UUIDS = """
+CREATE TABLE users (id uuid PRIMARY KEY, number bigint UNIQUE, small integer);
+CREATE TABLE events (at date, who uuid REFERENCES users, n bigint REFERENCES users (number), PRIMARY KEY (at, who))
+    PARTITION BY RANGE (at);
+CREATE TABLE events_old PARTITION OF events FOR VALUES FROM (MINVALUE) TO ('2026-01-01');
+CREATE TABLE events_new PARTITION OF events FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);
+CREATE TABLE base (who uuid);
+CREATE TABLE heir (more integer) INHERITS (base);
+INSERT INTO users SELECT md5(g::text)::uuid, g FROM generate_series(1, 50) AS g;
+INSERT INTO events SELECT date '2025-12-20' + g, md5(g::text)::uuid, g FROM generate_series(1, 50) AS g;
+INSERT INTO base SELECT md5('3')::uuid;
+INSERT INTO heir SELECT md5('4')::uuid, 1;
+"""
+
+
+def test_36_uuids_in_partitions_and_heirs_are_mapped_by_their_parents_names(homeport, pair, tmp_path):
+    source, target = pair(14, 15)
+    source.script(UUIDS)
+    old = [row[0] for row in source.sql("SELECT id::text FROM users ORDER BY number")]
+    new = [row[0] for row in source.sql("SELECT md5('new' || g)::uuid::text FROM generate_series(1, 50) AS g")]
+    new[:10] = old[1:11]
+    new[10] = old[0]  # a ring: these are old and new ids
+    path = write_map(tmp_path / "map.csv", list(zip(old, new)))
+    result = once(homeport, source, target,
+                  *options(path, columns="public.users.id, public.events.who, public.base.who"))
+    assert result.rc == 0 and result.json["verified"], str(result)
+    mapping = dict(zip(old, new))
+    for query in ("SELECT id::text, number FROM users", "SELECT who::text, n FROM events",
+                  "SELECT who::text, tableoid::regclass::text FROM base"):
+        assert sorted((mapping[who], rest) for who, rest in source.sql(query)) == sorted(target.sql(query))
+
+
+def test_36_numbers_are_mapped(homeport, pair, tmp_path):
+    source, target = pair(15, 15)
+    source.script(UUIDS)
+    path = write_map(tmp_path / "map.csv", [(str(n), str(1000000000000 - n)) for n in range(1, 51)])
+    result = once(homeport, source, target, *options(path, columns="public.users.number, public.events.n"))
+    assert result.rc == 0 and result.json["verified"], str(result)
+    query = "SELECT {}, who::text FROM events ORDER BY 2"
+    assert source.sql(query.format("1000000000000 - n")) == target.sql(query.format("n"))
+
+
+@pytest.mark.parametrize("wrong, kind", [
+    ("UPDATE attempts SET user_id = 'user_9' WHERE id = 7", "different"),          # not mapped at all
+    ("UPDATE attempts SET user_id = '{6}' WHERE id = 7", "different"),             # somebody else's
+    ("UPDATE attempts SET user_id = NULL WHERE id = 7", "different"),
+    ("UPDATE attempts SET user_id = 'unheard of' WHERE id = 7", "different"),
+    ("UPDATE likes SET user_id = '{6}' WHERE problem = 7", "missing"),
+    ("UPDATE likes SET user_id = 'user_8' WHERE problem = 7", "missing"),
+    ("UPDATE visits SET who = 'user_2' WHERE ctid = (SELECT min(ctid) FROM visits WHERE who = '{2}')", "count"),
+    ("UPDATE users SET id = 'user_39' WHERE id = '{39}'", "missing"),
+])
+def test_36_comparison_finds_a_wrongly_mapped_row(homeport, pair, tmp_path, wrong, kind):
+    source, target = pair(15, 15)
+    source.script(SCHEMA)
+    path = write_map(tmp_path / "map.csv", pairs())
+    assert once(homeport, source, target, *options(path), "--no-verify").rc == 0
+    target.script("SET session_replication_role = replica;"
+                  + wrong.replace("{39}", pairs()[38][1]).replace("{6}", pairs()[5][1]).replace("{2}", pairs()[1][1]))
+    found = homeport("verify", "--json", "--dir", homeport.cwd / "once", *options(path), source=source, target=target)
+    assert found.rc == 3, str(found)
+    assert len(found.json["differing_tables"]) == 1 and kind in {item["kind"] for item in found.json["list"]}
+
+
+def test_36_comparison_of_touched_rows_finds_a_wrongly_mapped_one_inside_the_pause(following):
+    """The row is written after the whole comparison, and spoilt at home behind the stream's back."""
+    live = following()
+    source, target = live.source, live.target
+    assert live.ok("verify")["verified"]
+    for spoilt in ("UPDATE likes SET since = '2020-01-01' WHERE problem = 77",
+                   "UPDATE attempts SET user_id = 'user_6' WHERE id = 7"):
+        source.sql("UPDATE likes SET since = '2026-06-06' WHERE problem = 77")
+        source.sql("UPDATE attempts SET note = 'touched' WHERE id = 7")
+        live.applied_past(source)
+        with target.connect(autocommit=False) as conn, conn.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ WRITE")
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for table in ("likes", "attempts"):
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER homeport_fence")
+            cursor.execute(spoilt)
+            for table in ("likes", "attempts"):
+                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER homeport_fence")
+        report = live.run("cutover")
+        assert report.rc != 0 and "differ" in report.err, str(report)
+    assert live.status()["phase"] == "caught-up"
+
+
+def findings(homeport, source, target, *args):
+    result = homeport("check", "--json", *args, source=source, target=target)
+    return {f["id"]: f for f in result.json["findings"] if f["id"].startswith("identity-")}
+
+
+def test_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homeport, pair, tmp_path):
+    source, target = pair(15, 15)
+    source.script(SCHEMA + """
+        CREATE TABLE audit (id integer, actor text, actors text[], body jsonb, other text);
+        INSERT INTO audit SELECT g, 'user_' || g, ARRAY['x', 'user_3'], '{"by": {"id": "user_4"}}', 'user'
+          FROM generate_series(1, 20) AS g;
+        CREATE TABLE by_user (who text, n numeric) PARTITION BY LIST (who);
+        INSERT INTO visits VALUES ('guest', '/');
+    """)
+    path = write_map(tmp_path / "map.csv", pairs())
+    assert findings(homeport, source, target) == {}
+
+    found = findings(homeport, source, target, *options(path))
+    assert set(found) == {"identity-unmapped", "identity-candidate", "identity-embedded"}
+    assert found["identity-unmapped"]["severity"] == "blocker"
+    assert found["identity-unmapped"]["objects"] == ['public.visits.who: 1 id: "guest"']
+    assert found["identity-candidate"]["objects"] == ["public.audit.actor: in 20 of 20 rows looked at"]
+    assert found["identity-embedded"]["objects"] == ["public.audit.actors: in 20 of 20 rows looked at",
+                                                     "public.audit.body: in 20 of 20 rows looked at"]
+    kept = findings(homeport, source, target, *options(path, forward="keep"))
+    assert kept["identity-unmapped"]["severity"] == "note"
+
+    columns = "public.attempts.user_id, public.likes.user_id, public.by_user.who, public.by_user.n, public.no.such"
+    found = findings(homeport, source, target, *options(path, columns=columns))
+    assert found["identity-foreign-key"]["severity"] == found["identity-column"]["severity"] == "blocker"
+    assert len(found["identity-foreign-key"]["objects"]) == 2
+    assert all("not listed: public.users.id" in name for name in found["identity-foreign-key"]["objects"])
+    assert [name.split(":")[0] for name in found["identity-column"]["objects"]] == [
+        "public.no.such", "public.by_user.who", "public.by_user.n", "public.by_user.n"][:3]
+
+    write_map(path, [*pairs(39), ("nobody", "user_40"), ("user_41", "user_1")])
+    found = findings(homeport, source, target, *options(path))
+    assert "user_40" in found["identity-taken"]["objects"][0] and found["identity-taken"]["severity"] == "blocker"
+    assert found["identity-chain"]["objects"] == ['"user_1"']
+    assert "uuid" not in str(found)
+    source.sql("ALTER TABLE audit ADD COLUMN token uuid")
+    found = findings(homeport, source, target, *options(path, columns="public.audit.token"))
+    assert 'map.csv:2: "user_1" is no uuid' in found["identity-column"]["objects"][0]
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--identity-map", "map.csv"], "identities have a map, but no columns"),
+    (["--identity-columns", "a.b.c"], "identities have columns, but no map"),
+    (["--identity-map", "map.csv", "--identity-columns", "users.id"], 'not a column: "users.id"'),
+    (["--identity-map", "map.csv", "--identity-columns", "a.b.c, a.b.c"], "a.b.c is there twice"),
+    (["--identity-map", "map.csv", "--identity-columns", "a.b.c", "--identity-unmapped", "drop"], "stop or keep"),
+])
+def test_36_settings_that_make_no_sense_are_refused(homeport, pair, tmp_path, args, message):
+    source, target = pair(15, 15)
+    write_map(homeport.cwd / "map.csv", pairs())
+    result = homeport("check", *args, source=source, target=target)
+    assert result.rc == 2 and message in result.err, str(result)

@@ -116,6 +116,8 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "relax-durability: true\n"
                      "verify: off\n"
                      "spool-limit: 3GB\n"
+                     "identities:\n  map: m.csv\n  columns: a.b.c, d.e.f\n"
+                     "  unmapped: keep\n  unmapped-back: keep\n"
                      "gateway:\n"
                      "  upstream: postgresql://127.0.0.1/\n"
                      "  listen: \":443\"\n"
@@ -124,8 +126,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  metrics: \":9\"\n"
                      "  admin: a.sock\n"
                      "  cert: c.pem\n"
-                     "  key: k.pem\n"
-                     "  tls-dir: tls\n"
+                     "  key: k.pem\n  tls-dir: tls\n"
                      "  names: neondb\n  cert-life-s: 4\n"
                      "  state: s.json\n"
                      "  roles-file: users.txt\n"
@@ -133,11 +134,9 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  timezone: server\n"
                      "  max-request: 1MB\n"
                      "  max-response: 2MB\n"
-                     "  threads: 3\n  pool-size: 7\n"
-                     "  max-connections: 99\n"
+                     "  threads: 3\n  pool-size: 7\n  max-connections: 99\n"
                      "  queue-ms: 5\n  recheck-ms: 6\n"
-                     "  slow-ms: 8\n"
-                     "  drain-ms: 9\n"
+                     "  slow-ms: 8\n  drain-ms: 9\n"
                      "  cors: yes\n",
                      &config, &err));
     assert_string_equal(config.source, "postgresql://app:s3cret#: {@db/x");
@@ -164,8 +163,9 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
     assert_true(config.gateway.cors);
     for (int i = 0; i < setting_count; i++) {
         /* A mapping of pairs and a section's head take lines of their own. */
-        bool section = strncmp(setting_key(&settings[i]), "gateway.", 8) == 0;
-        int line = i + 2 + (i >= 12 ? 2 : 0) + (section ? 1 : 0);
+        const char *key = setting_key(&settings[i]);
+        int heads = strncmp(key, "gateway.", 8) == 0 ? 2 : strncmp(key, "identities.", 11) == 0;
+        int line = i + 2 + (i >= 12 ? 2 : 0) + heads;
         assert_string_equal(config_origin(&config, &settings[i]),
                             arena_printf(arena, "homeport.yaml:%d", line));
     }
