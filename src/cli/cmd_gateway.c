@@ -295,21 +295,22 @@ static const char *const admin_settings[] = {"admin", "dir", NULL};
 
 #define FIELD(name) offsetof(GatewayCommandOptions, name)
 
+/* What becomes of what is still in a transaction. */
+#define DEADLINE_OPTION(text)                                                                      \
+    {                                                                                              \
+        .name = "deadline", .type = OPTION_INT, .offset = FIELD(deadline), .min = 1, .max = 3600,  \
+        .unset = "10", .argument = "SECONDS", .help = (text)                                       \
+    }
+#define FORCE_OPTION                                                                               \
+    {                                                                                              \
+        .name = "force", .type = OPTION_FLAG, .offset = FIELD(force), .unset = "no",               \
+        .help = "... or is ended by then"                                                          \
+    }
+
 static const Option pause_options[] = {
-    {.name = "deadline",
-     .type = OPTION_INT,
-     .offset = FIELD(deadline),
-     .min = 1,
-     .max = 3600,
-     .unset = "10",
-     .argument = "SECONDS",
-     .help = "what is still in a transaction by then undoes the pause"},
-    {.name = "force",
-     .type = OPTION_FLAG,
-     .offset = FIELD(force),
-     .unset = "no",
-     .help = "... or is ended by then"},
-    {0              },
+    DEADLINE_OPTION("what is still in a transaction by then undoes the pause"),
+    FORCE_OPTION,
+    {0},
 };
 
 static const Option switch_options[] = {
@@ -318,20 +319,9 @@ static const Option switch_options[] = {
      .offset = FIELD(to),
      .argument = "URL",
      .help = "the new server"},
-    {.name = "deadline",
-     .type = OPTION_INT,
-     .offset = FIELD(deadline),
-     .min = 1,
-     .max = 3600,
-     .unset = "10",
-     .argument = "SECONDS",
-     .help = "what is still in a transaction by then keeps the gateway where it is"},
-    {.name = "force",
-     .type = OPTION_FLAG,
-     .offset = FIELD(force),
-     .unset = "no",
-     .help = "... or is ended by then"},
-    {0      },
+    DEADLINE_OPTION("what is still in a transaction by then keeps the gateway where it is"),
+    FORCE_OPTION,
+    {0},
 };
 
 static const Option doctor_options[] = {
