@@ -71,8 +71,10 @@ IdentityText identity_decode(Text *out, const char *field, size_t len)
         char c = field[i];
 
         if (c == '\\' && i + 1 < len) {
-            const char *letter = strchr(letters, field[++i]);
-            c = letter && *letter ? escaped[letter - letters] : field[i];
+            c = field[++i];
+            const char *letter = strchr(letters, c);
+            if (letter && *letter)
+                c = escaped[letter - letters];
         }
         text_add_char(out, c);
     }
@@ -82,11 +84,14 @@ IdentityText identity_decode(Text *out, const char *field, size_t len)
 void identity_encode(Text *out, IdentityText value)
 {
     for (int i = 0; i < value.len; i++) {
-        const char *special = strchr(escaped, value.data[i]); /* no text has a NUL */
+        char c = value.data[i];
+        const char *special = strchr(escaped, c); /* no text has a NUL */
 
-        if (special)
+        if (special) {
             text_add_char(out, '\\');
-        text_add_char(out, special ? letters[special - escaped] : value.data[i]);
+            c = letters[special - escaped];
+        }
+        text_add_char(out, c);
     }
 }
 

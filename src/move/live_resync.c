@@ -43,7 +43,8 @@ static bool find_table(Live *live, const char *name, const Table *tables, int co
     if (*ret && !(*ret)->unlogged)
         return true;
     (void)error_set(err, ERR_USAGE, "\"%s\" is no table whose changes are followed", name);
-    return error_hint(err, "Name it as the source has it, with its schema: public.orders.");
+    (void)error_hint(err, "Name it as the source has it, with its schema: public.orders.");
+    return false;
 }
 
 static bool open_snapshot(Resync *resync, Error *err)
