@@ -3,6 +3,7 @@
 #include "move/lane.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ enum {
     SMALLEST_MEMORY = 16 << 20,
     MERGE_BUFFER = 264 << 10,
     PARALLEL_SHARE = 32 << 20,
+    LARGEST_KEPT = 1 << 20,
 };
 
 typedef struct Worker {
@@ -352,6 +354,9 @@ bool work_run(Arena *arena, const WorkRequest *request, Error *err)
     Lane lane = {.taken = false};
     Ticker ticker = {.request = request, .stop = &stop, .last_ping = clock_seconds()};
 
+    /* What large rows took goes back to the system: glibc would keep up to twice the largest block
+     * that was ever freed, for each thread. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT);
     for (int i = 0; i < request->jobs; i++) {
         workers[i] = (Worker){.request = request, .stop = &stop, .lane = &lane, .number = i + 1};
         pointers[i] = &workers[i];
