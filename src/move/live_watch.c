@@ -375,6 +375,25 @@ static bool look_at_schema(Live *live, Error *err)
     return true;
 }
 
+/* Where the slot is lost behind a switch, only the way back is lost with it. */
+static bool fail_receiver(const Live *live, const Error *why, Error *err)
+{
+    Phase phase = live->job.state.move.place.phase;
+    ReplicationRefusal refusal = replication_refusal(why);
+
+    if (why->code == ERR_NONE)
+        return error_set(err, ERR_WRONG_STATE, "the receiver has ended");
+    *err = *why;
+    (void)error_add_context(err, "receive");
+    if ((phase == PHASE_HOME || phase == PHASE_AWAY) &&
+        (refusal == REFUSED_SLOT_GONE || refusal == REFUSED_SLOT_LOST))
+        return error_hint(err,
+                          "The app is not touched by this, but the way %s is lost: `homeport "
+                          "finish` ends the move.",
+                          phase == PHASE_HOME ? "back" : "home");
+    return false;
+}
+
 bool live_look(Live *live, Error *err)
 {
     ReceiveStatus received;
@@ -384,11 +403,8 @@ bool live_look(Live *live, Error *err)
         return true;
     live->next_look = clock_seconds() + LOOK_EVERY_S;
     receiver_status(live->feed.receiver, &received);
-    if (!received.running) {
-        *err = received.error;
-        return err->code != ERR_NONE ? error_add_context(err, "receive")
-                                     : error_set(err, ERR_WRONG_STATE, "the receiver has ended");
-    }
+    if (!received.running)
+        return fail_receiver(live, &received.error, err);
     if (!live->feed.applier) {
         if (!live_apply(live, err))
             return false;

@@ -391,3 +391,21 @@ def test_a_sync_that_fails_is_not_believed_and_the_mover_goes_on_when_the_disk_d
     arrives(live, "t")
     live.ok("cutover")
     assert rows(live.target, "t") == rows(live.source, "t")
+
+
+def test_way_back_that_is_lost_is_said_and_the_move_can_be_finished(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    live.ok("cutover")
+    live.kill()
+    (slot,), = live.target.sql("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
+    wait.until(lambda: live.target.sql("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)) == [(False,)],
+               30, "nobody reads the slot")
+    live.target.sql("SELECT pg_drop_replication_slot(%s)", (slot,))
+    live.start()
+    result = live.mover.wait(60)
+    live.mover = None
+    assert result.rc == 1 and slot in result.err and "the way back is lost" in result.err, str(result)
+    assert "homeport abort" not in result.err
+    live.target.sql("INSERT INTO t VALUES (1)")
+    live.ok("finish")
+    assert rows(live.target, "t") == ["(1)"]
