@@ -196,9 +196,11 @@ static bool demo_run(const Invocation *inv, Error *err)
     run.show.inner = progress_watch(&run.show.view);
     demo_print_headline(&run);
     bool ok = make_config(&run, err) &&
-              (options->once || demo_mover_fork(&run.config, run.place, &run.mover, err)) &&
+              (options->once || (demo_mover_fork(&run.config, run.place, &run.mover, err) &&
+                                 demo_gateway_fork(run.place, &run.gateway, err))) &&
               run_steps(&run, err);
     demo_mover_end(&run.mover);
+    demo_gateway_end(&run.gateway);
     ok = end_run(&run, ok, err);
     if (run.moved && !demo_print_result(&run, ok, &printing)) {
         *err = printing;
@@ -216,7 +218,9 @@ const Command cmd_demo = {
         "GitGud, a journal of coding interviews, by its Drizzle migrations, and a year of made-up "
         "practice. Then its users begin to write, and go on all along, while the database is moved "
         "to the second server: copied, followed, compared, cut over, rolled back with everything "
-        "that was written there, and cut over again. At the end every write that was acknowledged "
+        "that was written there, and cut over again. Two of them are clients of a `homeport "
+        "gateway`: "
+        "none of their requests may fail. At the end every write that was acknowledged "
         "is looked for, every row is compared, and it says how long the writers had to wait.\n\n"
         "Nothing else on this machine is touched: the servers listen on sockets in that folder "
         "only. Ctrl-C leaves neither a server nor a file behind. As root, the servers run as the "

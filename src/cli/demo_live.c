@@ -135,11 +135,14 @@ static bool ask(DemoRun *run, json_t *request, json_t **ret, Error *err)
 static bool start_writers(DemoRun *run, Error *err)
 {
     demo_begin_step(&run->show, "writers", "let the app's writers loose on the source");
+    if (!demo_gateway_begin(&run->gateway, run->place, err))
+        return false;
     if (!demo_writers_start(run->place, &run->writers, err))
         return false;
     run->show.writers = run->writers;
-    demo_note_step(&run->show, "%s%d connections%s", term_style(stderr, TERM_DIM),
-                   (int)DEMO_WRITERS, term_style(stderr, TERM_PLAIN));
+    demo_note_step(&run->show, "%s%d connections, and %d clients of the gateway%s",
+                   term_style(stderr, TERM_DIM), (int)DEMO_WRITERS, (int)DEMO_GATEWAY_WRITERS,
+                   term_style(stderr, TERM_PLAIN));
     return true;
 }
 
@@ -251,6 +254,7 @@ static bool stop_writers(DemoRun *run, Error *err)
     if (!demo_writers_stop(run->writers, err))
         return false;
     demo_writers_look(run->writers, &run->made);
+    demo_gateway_end(&run->gateway);
     return drain(run, err) && verify_live(run, err);
 }
 

@@ -43,7 +43,7 @@ static void send_progress(void *context, const MoveProgress *progress)
     (void)!send(*fd, &note, sizeof note, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static bool let_go(const char *log)
+bool demo_child_let_go(const char *log)
 {
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, LOG_MODE);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -63,8 +63,7 @@ static NORETURN void mover_run(const Config *config, const char *log, int fd)
     DemoNote ended = {.kind = DEMO_NOTE_ENDED};
     char word = 0;
 
-    cancel_forked();
-    if (!let_go(log) || recv(fd, &word, 1, 0) != 1)
+    if (!demo_child_let_go(log) || recv(fd, &word, 1, 0) != 1)
         _exit(1);
     bool ok = move_live(arena, config, &options, &watch, &report, &ended.error);
     if (!ok)
@@ -76,10 +75,8 @@ static NORETURN void mover_run(const Config *config, const char *log, int fd)
 
 /* ---- our side of it ---- */
 
-bool demo_mover_fork(const Config *config, DemoPlace *place, DemoMover *ret, Error *err)
+bool demo_child_fork(DemoPlace *place, pid_t *ret_pid, int *ret_fd, Error *err)
 {
-    auto_arena Arena *scratch = arena_new();
-    const char *log = arena_printf(scratch, "%s/mover.log", demo_folder(place));
     pid_t parent = getpid();
     int ends[2];
 
@@ -87,20 +84,47 @@ bool demo_mover_fork(const Config *config, DemoPlace *place, DemoMover *ret, Err
         return error_set_errno(err, "make a socket pair");
     pid_t pid = fork();
     if (pid == 0) {
-        /* However the demo ends: its servers are gone then, and nobody would end the mover. */
+        /* However the demo ends: its servers are gone then, and nobody would end the child. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
             _exit(1);
-        file_close(&ends[0]);
         demo_forked(place);
-        mover_run(config, log, ends[1]);
+        cancel_forked();
     }
-    file_close(&ends[1]);
+    file_close(pid == 0 ? &ends[0] : &ends[1]);
     if (pid < 0) {
-        (void)error_set_errno(err, "start the mover");
+        (void)error_set_errno(err, "start a process");
         file_close(&ends[0]);
         return false;
     }
-    *ret = (DemoMover){.pid = pid, .fd = ends[0]};
+    *ret_pid = pid;
+    *ret_fd = pid == 0 ? ends[1] : ends[0];
+    return true;
+}
+
+void demo_child_end(pid_t pid)
+{
+    double deadline = clock_seconds() + STOP_WITHIN_S;
+
+    (void)kill(pid, SIGTERM);
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        if (clock_seconds() > deadline)
+            (void)kill(pid, SIGKILL);
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+}
+
+bool demo_mover_fork(const Config *config, DemoPlace *place, DemoMover *ret, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *log = arena_printf(scratch, "%s/mover.log", demo_folder(place));
+    pid_t pid = 0;
+    int fd = -1;
+
+    if (!demo_child_fork(place, &pid, &fd, err))
+        return false;
+    if (pid == 0)
+        mover_run(config, log, fd);
+    *ret = (DemoMover){.pid = pid, .fd = fd};
     return true;
 }
 
@@ -167,16 +191,9 @@ bool demo_mover_explain(DemoMover *mover, Error *err)
 
 void demo_mover_end(DemoMover *mover)
 {
-    double deadline = clock_seconds() + STOP_WITHIN_S;
-
     if (mover->pid <= 0)
         return;
-    (void)kill(mover->pid, SIGTERM);
-    while (waitpid(mover->pid, NULL, WNOHANG) == 0) {
-        if (clock_seconds() > deadline)
-            (void)kill(mover->pid, SIGKILL);
-        (void)poll(NULL, 0, LOOK_MS);
-    }
+    demo_child_end(mover->pid);
     file_close(&mover->fd);
     mover->pid = 0;
 }

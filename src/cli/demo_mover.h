@@ -36,6 +36,14 @@ typedef struct DemoNote {
     Error error;
 } DemoNote;
 
+/* A process of the demo's own, before any thread; it dies with the demo. *ret_pid is 0 in it,
+ * *ret_fd an end of a socket pair in both. */
+bool demo_child_fork(DemoPlace *place, pid_t *ret_pid, int *ret_fd, Error *err) MUST_USE;
+/* In it: from now on what it says goes to the file, and the terminal is not its own. */
+bool demo_child_let_go(const char *log);
+/* Ends it, and waits. */
+void demo_child_end(pid_t pid);
+
 /* Before any thread. `config` and `place` are as they will be when it begins. */
 bool demo_mover_fork(const Config *config, DemoPlace *place, DemoMover *ret, Error *err) MUST_USE;
 bool demo_mover_begin(const DemoMover *mover, Error *err) MUST_USE;

@@ -33,8 +33,11 @@ void demo_print_headline(const DemoRun *run)
                   text_count(arena, users * DEMO_PROBLEMS_PER_USER),
                   text_count(arena, users * DEMO_PROBLEMS_PER_USER * DEMO_ATTEMPTS_PER_PROBLEM));
     if (!run->options->once)
-        (void)fprintf(stderr, "  the writers  %d connections, which write all along\n",
-                      (int)DEMO_WRITERS);
+        (void)fprintf(
+            stderr,
+            "  the writers  %d connections, which write all along, and %d clients of the gateway,\n"
+            "               which know nothing of a move\n",
+            (int)DEMO_WRITERS, (int)DEMO_GATEWAY_WRITERS);
     (void)fprintf(stderr,
                   "  the servers  two throwaway PostgreSQL %s, reached by socket only\n"
                   "  the place    %s\n\n",
@@ -145,6 +148,8 @@ static void print_writes(const DemoRun *run)
 
     (void)printf("%sNo write waited longer than %s%s, and none failed.\n", bold,
                  text_ms(arena, longest_wait_ms(run)), plain);
+    (void)printf("Clients of the gateway made %s requests, and none failed.\n",
+                 text_count(arena, demo_writers_by_gateway(run->writers)));
     (void)printf("%s%s:%s %s writes were acknowledged, %s are there.\n",
                  term_style(stdout, all ? TERM_GREEN : TERM_RED),
                  all ? "Nothing lost" : "Not what was written", plain, text_count(arena, made),
@@ -216,6 +221,7 @@ static void writes_json(const DemoRun *run, Json *writer)
     json_kv_int(&json, "writes", demo_writes_total(&run->made));
     json_kv_int(&json, "writes_found", demo_writes_total(&run->found));
     json_kv_int(&json, "lost", demo_lost(run));
+    json_kv_int(&json, "gateway_requests", demo_writers_by_gateway(run->writers));
     json_key(&json, "written");
     json_open_object(&json);
     json_kv_int(&json, "problems", run->made.problems);

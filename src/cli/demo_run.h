@@ -4,6 +4,7 @@
  * cmd_demo.c     the command: its options, the place, both kinds of run
  * demo_live.c    the live move, while writers write
  * demo_mover.c   its mover, a process of its own
+ * demo_gateway.c the gateway, another one, with clients that are not told of the move
  * demo_show.c    steps, shown and timed
  * demo_report.c  the end of it: tables, switches, writes, what next
  */
@@ -52,6 +53,11 @@ typedef struct DemoShow {
     char note[64]; /* of the running step */
 } DemoShow;
 
+typedef struct DemoGateway {
+    pid_t pid; /* 0: there is none */
+    int fd;
+} DemoGateway;
+
 /* One cutover or rollback, as homeport measured it and as the writers felt it. */
 typedef struct DemoSwitch {
     bool back;
@@ -69,6 +75,7 @@ typedef struct DemoRun {
     DemoPlace *place;
     Config config; /* of the move */
     DemoMover mover;
+    DemoGateway gateway;
     DemoShow show;
     double started;
     MoveReport report;
@@ -83,6 +90,15 @@ typedef struct DemoRun {
     bool kept;
     DemoKept keeping;
 } DemoRun;
+
+/* ---- demo_gateway.c ---- */
+
+/* Before any thread. */
+bool demo_gateway_fork(DemoPlace *place, DemoGateway *ret, Error *err) MUST_USE;
+/* Puts it before the source, which is up, and waits until it serves. */
+bool demo_gateway_begin(const DemoGateway *gateway, const DemoPlace *place, Error *err) MUST_USE;
+/* Ends it, if it is there. */
+void demo_gateway_end(DemoGateway *gateway);
 
 /* ---- demo_show.c ---- */
 

@@ -49,6 +49,8 @@ bool demo_start(DemoPlace *place, Error *err) MUST_USE;
 
 const char *demo_folder(const DemoPlace *place) RETURNS_NONNULL;
 const char *demo_work_folder(const DemoPlace *place) RETURNS_NONNULL; /* in it, for the move */
+/* Where the gateway's clients find it: a Unix socket. */
+const char *demo_gateway_socket(const DemoPlace *place) RETURNS_NONNULL;
 /* With the password: not for people. */
 const char *demo_url(const DemoPlace *place, DemoSide side) RETURNS_NONNULL;
 /* Without. */
@@ -102,7 +104,8 @@ bool demo_tables(Arena *arena, const DemoPlace *place, DemoSide side, DemoTable 
 /* ---- the app's writers ---- */
 
 enum {
-    DEMO_WRITERS = 4
+    DEMO_WRITERS = 4,
+    DEMO_GATEWAY_WRITERS = 2, /* more of them, which know of no switch */
 };
 
 typedef struct DemoWriters DemoWriters;
@@ -118,12 +121,15 @@ typedef struct DemoWrites {
 int64_t demo_writes_total(const DemoWrites *writes);
 
 /* Connections that write all along, each write until it is acknowledged; on the source at first.
+ * Those that write through the gateway do so by one request each, and give up when one fails.
  * *ret is set where any was started: demo_writers_stop() it before the place is closed. */
 bool demo_writers_start(const DemoPlace *place, DemoWriters **ret, Error *err) MUST_USE;
 /* The line of a shell for --on-resume: the writers learn of it where the app lives now. */
 const char *demo_writers_hook(const DemoPlace *place) RETURNS_NONNULL;
 /* What was acknowledged by now. */
 void demo_writers_look(const DemoWriters *writers, DemoWrites *ret);
+/* How many of those went through the gateway. */
+int64_t demo_writers_by_gateway(const DemoWriters *writers);
 /* False where one had to give up. */
 bool demo_writers_check(const DemoWriters *writers, Error *err) MUST_USE;
 /* From here on the longest wait is measured anew. */

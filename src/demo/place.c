@@ -373,6 +373,11 @@ const char *demo_work_folder(const DemoPlace *place)
     return place->work;
 }
 
+const char *demo_gateway_socket(const DemoPlace *place)
+{
+    return arena_printf(place->arena, "%s/gateway.http", place->folder);
+}
+
 const char *demo_url(const DemoPlace *place, DemoSide side)
 {
     return place->sides[side].url;

@@ -6,6 +6,9 @@
  * acknowledgement was lost with its connection is there once. Where it is refused (by the fence,
  * by a database that became read-only, by a session that was ended), the writer looks where the
  * app lives now: the hook of a switch writes that down in the place, as a pooler would be told.
+ *
+ * The writers behind the gateway know nothing of switches: each of their writes is one request, and
+ * one that fails is the end of the demo.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,6 +19,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "demo/client.h"
 #include "demo/place.h"
 
 enum {
@@ -28,6 +32,7 @@ enum {
     MAX_SIDE = 64, /* of the file that says where the app lives */
     MAX_PARAMS = 3,
     SETTLE_S = 30,
+    ALL_WRITERS = DEMO_WRITERS + DEMO_GATEWAY_WRITERS,
 };
 
 typedef enum WriteKind {
@@ -62,12 +67,14 @@ typedef struct Writer {
 struct DemoWriters {
     PgUrl urls[DEMO_SIDES];
     const char *live_path;
+    const char *gateway;
     const Known *known;
     int known_count;
-    Writer writers[DEMO_WRITERS];
+    Writer writers[ALL_WRITERS];
     atomic_bool stop;
     atomic_bool failed;
     atomic_int_fast64_t written[WRITE_KINDS];
+    atomic_int_fast64_t by_gateway;
     atomic_int_fast64_t longest_us; /* since demo_writers_mark() */
 };
 
@@ -93,6 +100,12 @@ static void disconnect(Writer *writer)
     writer->conn = NULL;
 }
 
+static bool changed_one(const char *rows, Error *err)
+{
+    return strcmp(rows, "1") == 0 ||
+           error_set(err, ERR_FOUND, "a write changed %s rows rather than 1", rows);
+}
+
 static bool try_write(Writer *writer, const Write *write, bool again, Error *err)
 {
     auto_result PGresult *res = NULL;
@@ -101,9 +114,12 @@ static bool try_write(Writer *writer, const Write *write, bool again, Error *err
         !pg_query(writer->conn, write->sql, write->count, write->params, &res, err))
         return false;
     /* It may have been done the time before. */
-    if (again || strcmp(PQcmdTuples(res), "1") == 0)
-        return true;
-    return error_set(err, ERR_FOUND, "a write changed %s rows rather than 1", PQcmdTuples(res));
+    return again || changed_one(PQcmdTuples(res), err);
+}
+
+static bool is_behind_gateway(const Writer *writer)
+{
+    return writer->number >= DEMO_WRITERS;
 }
 
 /* Not here, or not now. */
@@ -149,12 +165,30 @@ static void note_wait(DemoWriters *all, double seconds)
         continue;
 }
 
+/* Where the app lives when the request is sent, the gateway sends it, or holds it until it can. */
+static bool write_by_request(Writer *writer, const Write *write, Error *err)
+{
+    const DemoWriters *all = writer->all;
+    const ClientQuery query = {write->sql, write->params, write->count};
+    char rows[16];
+    int changed = 0;
+
+    writer->side = live_side(all);
+    if (!client_post(all->gateway, &all->urls[DEMO_SOURCE], &query, &changed, err))
+        return false;
+    (void)snprintf(rows, sizeof rows, "%d", changed);
+    return changed_one(rows, err);
+}
+
 /* A write that was begun is done also when they are stopped: it may be there already. */
 static bool write_until_done(Writer *writer, const Write *write, Error *err)
 {
     double began = clock_seconds();
+    bool by_request = is_behind_gateway(writer);
 
-    for (bool again = false; !try_write(writer, write, again, err); again = true) {
+    if (by_request && !write_by_request(writer, write, err))
+        return false;
+    for (bool again = false; !by_request && !try_write(writer, write, again, err); again = true) {
         if (!is_refusal(err) || atomic_load(&writer->all->failed))
             return false;
         if (clock_seconds() - began > PATIENCE_S)
@@ -172,7 +206,7 @@ static bool write_until_done(Writer *writer, const Write *write, Error *err)
 /* One that no other writer changes or deletes; false: there is none left. */
 static bool take_known(Writer *writer, Known *ret)
 {
-    int at = writer->used * DEMO_WRITERS + writer->number;
+    int at = writer->used * ALL_WRITERS + writer->number;
 
     if (at >= writer->all->known_count)
         return false;
@@ -215,6 +249,8 @@ static bool write_next(Writer *writer, Error *err)
         return false;
     writer->writes++;
     (void)atomic_fetch_add(&writer->all->written[kind], 1);
+    if (is_behind_gateway(writer))
+        (void)atomic_fetch_add(&writer->all->by_gateway, 1);
     return true;
 }
 
@@ -263,13 +299,14 @@ bool demo_writers_start(const DemoPlace *place, DemoWriters **ret, Error *err)
     DemoWriters *all = arena_alloc(arena, sizeof *all);
 
     all->live_path = arena_printf(arena, "%s/live", demo_folder(place));
+    all->gateway = demo_gateway_socket(place);
     for (int side = 0; side < DEMO_SIDES; side++)
         if (!url_parse(arena, demo_url(place, (DemoSide)side), "writers", &all->urls[side], err))
             return false;
     if (!learn(all, place, err))
         return error_add_context(err, "start the writers");
     *ret = all;
-    for (int i = 0; i < DEMO_WRITERS; i++) {
+    for (int i = 0; i < ALL_WRITERS; i++) {
         Writer *writer = &all->writers[i];
 
         writer->all = all;
@@ -300,6 +337,11 @@ void demo_writers_look(const DemoWriters *all, DemoWrites *ret)
     };
 }
 
+int64_t demo_writers_by_gateway(const DemoWriters *all)
+{
+    return atomic_load(&all->by_gateway);
+}
+
 int64_t demo_writes_total(const DemoWrites *writes)
 {
     return writes->problems + writes->attempts + writes->changes + writes->deletes;
@@ -311,7 +353,7 @@ bool demo_writers_check(const DemoWriters *all, Error *err)
         return cancel_check(err);
     if (!atomic_load(&all->failed))
         return true;
-    for (int i = 0; i < DEMO_WRITERS; i++)
+    for (int i = 0; i < ALL_WRITERS; i++)
         if (atomic_load(&all->writers[i].failed)) {
             *err = all->writers[i].err;
             return error_add_context(err, "writer %d", i + 1);
@@ -328,7 +370,7 @@ bool demo_writers_settle(DemoWriters *all, DemoSide side, double *ret_longest_s,
 {
     double deadline = clock_seconds() + SETTLE_S;
 
-    for (int i = 0; i < DEMO_WRITERS; i++)
+    for (int i = 0; i < ALL_WRITERS; i++)
         while (atomic_load(&all->writers[i].wrote_to) != (int)side) {
             if (!demo_writers_check(all, err) || !cancel_sleep_ms(LOOK_MS, err))
                 return false;
@@ -344,7 +386,7 @@ bool demo_writers_stop(DemoWriters *all, Error *err)
     if (!all)
         return true;
     atomic_store(&all->stop, true);
-    for (int i = 0; i < DEMO_WRITERS; i++) {
+    for (int i = 0; i < ALL_WRITERS; i++) {
         if (all->writers[i].started)
             (void)pthread_join(all->writers[i].thread, NULL);
         all->writers[i].started = false;

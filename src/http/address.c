@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 static bool fail(const char *what, Error *err)
 {
@@ -23,6 +24,19 @@ static bool parse_port(const char *text, in_port_t *ret)
     return true;
 }
 
+static bool parse_path(const char *text, const char *what, Address *ret, Error *err)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    size_t len = strlen(text);
+
+    if (len >= sizeof local.sun_path)
+        return error_set(err, ERR_USAGE, "%s is too long for the path of a socket", what);
+    memcpy(local.sun_path, text, len + 1);
+    *ret = (Address){.len = sizeof local};
+    memcpy(&ret->storage, &local, sizeof local);
+    return true;
+}
+
 bool address_parse(const char *text, const char *what, Address *ret, Error *err)
 {
     const char *colon = strrchr(text, ':');
@@ -31,6 +45,8 @@ bool address_parse(const char *text, const char *what, Address *ret, Error *err)
     char host[ADDRESS_TEXT_MAX];
     in_port_t port;
 
+    if (*text == '/')
+        return parse_path(text, what, ret, err);
     if (host_len >= sizeof host || !parse_port(port_text, &port))
         return fail(what, err);
     memcpy(host, text, host_len);

@@ -1,4 +1,4 @@
-/* Where to listen: "0.0.0.0:443", "[::1]:5432", ":443" (everywhere), "443". */
+/* Where to listen: "0.0.0.0:443", "[::1]:5432", ":443" (everywhere), "443", "/run/a.sock". */
 #pragma once
 
 #include <stdbool.h>

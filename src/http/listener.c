@@ -4,6 +4,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -52,6 +54,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* What is left of the last one that listened there. */
+static void remove_socket(const Address *address)
+{
+    struct sockaddr_un local;
+    struct stat there;
+
+    memcpy(&local, &address->storage, sizeof local);
+    if (lstat(local.sun_path, &there) == 0 && S_ISSOCK(there.st_mode))
+        (void)unlink(local.sun_path);
+}
+
 static bool open_socket(const Address *address, int *ret, Error *err)
 {
     int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -59,6 +72,8 @@ static bool open_socket(const Address *address, int *ret, Error *err)
 
     if (fd < 0)
         return error_set_errno(err, "open a socket");
+    if (address->storage.ss_family == AF_UNIX)
+        remove_socket(address);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&address->storage, address->len) == 0 &&

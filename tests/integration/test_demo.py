@@ -107,6 +107,13 @@ def demo(homeport, place):
     return start
 
 
+def is_link(path, end):
+    try:
+        return os.readlink(path).endswith(end)
+    except OSError:
+        return False
+
+
 def rows_of(users):
     return users + users * 10 + users * 100 + 1  # and the journal's row
 
@@ -121,6 +128,7 @@ def test_demo_loses_no_write_over_two_cutovers_and_a_rollback(demo, place):
     assert report["tables"] == 4
     assert report["writes"] == sum(report["written"].values()) > 100
     assert report["writes_found"] == report["writes"] and report["lost"] == 0
+    assert 30 < report["gateway_requests"] < report["writes"]
     assert report["rows"] == rows_of(60) + report["written"]["problems"] + report["written"]["attempts"] - report["written"]["deletes"]
     assert [switch["direction"] for switch in report["switches"]] == ["forward", "back", "forward"]
     for switch in report["switches"]:
@@ -163,6 +171,7 @@ def test_demo_tells_people_what_happens_and_what_next(demo):
     assert table["public.users"] == "30"
     assert table["drizzle.__drizzle_migrations"] == "1"
     assert re.search(r"Nothing lost: ([\d,]+) writes were acknowledged, \1 are there\.", result.out)
+    assert re.search(r"Clients of the gateway made [\d,]+ requests, and none failed\.", result.out)
     assert re.search(r"No write waited longer than [\d.]+ m?s, and none failed\.", result.out)
     assert [line.split()[0] for line in result.out.splitlines() if re.match(r"(cutover|rollback)", line)] == [
         "cutover", "rollback", "cutover"]
@@ -240,7 +249,7 @@ def test_demo_counts_the_writes_that_are_on_both_sides(demo, place):
         last = {}
         for writer, number in (map(int, name.split("-")) for name in names):
             last[writer] = max(last.get(writer, 0), number)
-        assert len(last) == 4
+        assert len(last) == 6
         assert 0 <= sum(last.values()) - len(names) <= report["written"]["deletes"]
     finally:
         subprocess.run(["sh", report["kept"]["stop"]], check=True, timeout=60)
@@ -392,6 +401,17 @@ def test_demo_leaves_nothing_when_its_terminal_goes(demo, place):
     run.wait_for(lambda: DONE["servers"] in run.err, 60, "the servers")
     run.signal(signal.SIGHUP)
     assert run.wait(30).rc == 1
+    place.assert_empty()
+
+
+def test_demo_fails_when_a_request_to_the_gateway_does(demo, place):
+    run = demo("--users", "60")
+    run.wait_for(lambda: LIVE_DONE["writers"] in run.err, 60, "the writers write")
+    (gateway,) = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+                  if is_link(f"/proc/{pid}/fd/1", "/gateway.log") and str(place) in os.readlink(f"/proc/{pid}/fd/1")]
+    os.kill(gateway, signal.SIGKILL)
+    result = run.wait(60)
+    assert result.rc != 0 and re.search(r"writer [56]: .*gateway", result.err), str(result)
     place.assert_empty()
 
 

@@ -62,21 +62,24 @@ static void addresses_are_read_or_refused(void **state)
         const char *text;
         bool fine;
     } cases[] = {
-        {"127.0.0.1:443",   true },
-        {":443",            true },
-        {"443",             true },
-        {"[::1]:5432",      true },
-        {"localhost:1",     true },
-        {"",                false},
-        {"127.0.0.1",       false},
-        {"127.0.0.1:",      false},
-        {"127.0.0.1:0",     false},
-        {"127.0.0.1:65536", false},
-        {"name:1",          false},
-        {"[::1:1",          false},
-        {"1.2.3:1",         false},
-        {":-1",             false},
-        {"[zz]:1",          false},
+        {"127.0.0.1:443",                  true },
+        {":443",                           true },
+        {"443",                            true },
+        {"[::1]:5432",                     true },
+        {"localhost:1",                    true },
+        {"",                               false},
+        {"127.0.0.1",                      false},
+        {"127.0.0.1:",                     false},
+        {"127.0.0.1:0",                    false},
+        {"127.0.0.1:65536",                false},
+        {"name:1",                         false},
+        {"[::1:1",                         false},
+        {"1.2.3:1",                        false},
+        {":-1",                            false},
+        {"[zz]:1",                         false},
+        {"/run/a.sock",                    true },
+        {"/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/"
+         "0123456789/0123456789", false},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
