@@ -402,7 +402,7 @@ bool assess_identity_rules(AssessRun *run, Error *err)
     IdentityRules rules = {.run = run, .conn = run->sides[SIDE_SOURCE].conn};
     auto_result PGresult *listed = NULL;
 
-    if (!identities_load(run->arena, run->config, &rules.identities, err))
+    if (!identities_load(run->config, &rules.identities, err))
         return false;
     if (!rules.identities)
         return true;

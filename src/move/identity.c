@@ -19,6 +19,7 @@ enum {
     MAX_SQL = 8 << 20,
     MAX_LINE = 64 << 10,
     COPY_AT_ONCE = 256 << 10,
+    IDS_AT_ONCE = 20000,
     DIGEST_TEXT = 2 * EVP_MAX_MD_SIZE + 1,
 };
 
@@ -32,8 +33,9 @@ enum {
     COL_DERIVED,
 };
 
-bool identities_load(Arena *arena, const Config *config, Identities **ret, Error *err)
+bool identities_load(const Config *config, Identities **ret, Error *err)
 {
+    auto_arena Arena *scratch = arena_new();
     char *text = NULL;
     size_t len = 0;
 
@@ -47,7 +49,7 @@ bool identities_load(Arena *arena, const Config *config, Identities **ret, Error
         return error_hint(err, "Give both, as identities.map and identities.columns of "
                                "homeport.yaml, or neither.");
     }
-    if (!file_read(arena, config->identity_map, MAX_MAP, &text, &len, err))
+    if (!file_read(scratch, config->identity_map, MAX_MAP, &text, &len, err))
         return error_add_context(err, "identity-map");
     Identities *identities = identities_new();
     identities->name = arena_strdup(identities->arena, config->identity_map);
@@ -390,22 +392,16 @@ static bool put(PGconn *conn, Text *out, size_t least, Error *err)
     return ok || pg_fail_conn(conn, err);
 }
 
-/* What a home id is at the source; of an id that only the source uses, what closes the permutation:
- * the end of the chain that begins with it. */
+/* Ids that only the source uses are in it for what closes the permutation. */
 static bool put_pairs(const Identities *identities, PGconn *conn, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    Text out = text_init(scratch, (size_t)COPY_AT_ONCE * 2);
+    Text out = text_init(scratch, COPY_AT_ONCE * 2);
 
     for (const IdentityPair *pair = identities->by_source; pair; pair = pair->by_source.next) {
         add_row(&out, pair->home, pair->source.data);
-        if (!identity_by_home(identities, pair->source)) {
-            const IdentityPair *last = pair;
-            for (const IdentityPair *next = pair; next;
-                 next = identity_by_source(identities, next->home))
-                last = next;
-            add_row(&out, pair->source, last->home.data);
-        }
+        if (!identity_by_home(identities, pair->source))
+            add_row(&out, pair->source, identity_source_of(identities, pair->source.data));
         if (!put(conn, &out, COPY_AT_ONCE, err))
             return false;
     }
@@ -442,6 +438,78 @@ bool identities_send(const Identities *identities, PGconn *home, Error *err)
     return error_add_context(err, "bring the map of identities there for the comparison");
 }
 
+bool identities_send_none(const Identities *identities, PGconn *home, Error *err)
+{
+    return !identities ||
+           (pg_exec(home, "BEGIN READ WRITE", err) && pg_exec(home, sql_identity_create, err) &&
+            pg_exec(home, "COMMIT", err)) ||
+           error_add_context(err, "make room there for the map of identities");
+}
+
+static bool add_ids(const Identities *identities, PGconn *home, const char **ids, int count,
+                    Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char **sources = arena_array(scratch, (size_t)count, sizeof *sources);
+    auto_result PGresult *res = NULL;
+
+    for (int i = 0; i < count; i++)
+        sources[i] = identity_source_of(identities, ids[i]);
+    const char *params[] = {pg_text_array(scratch, ids, count),
+                            pg_text_array(scratch, sources, count)};
+    return count == 0 || pg_query(home, sql_identity_add, COUNT_OF(params), params, &res, err);
+}
+
+bool identities_send_some(const Identities *identities, PGconn *home, const PGresult *ids,
+                          Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    int rows = PQntuples(ids);
+    const char **texts = arena_array(scratch, (size_t)rows, sizeof *texts);
+
+    int known = 0;
+    for (int i = 0; i < rows; i++) {
+        const char *id = pg_cell(ids, i, 0);
+        if (strcmp(identity_source_of(identities, id), id) != 0)
+            texts[known++] = id;
+    }
+    return add_ids(identities, home, texts, known, err);
+}
+
+/* As put_pairs() has them. */
+static int closed_count(const Identities *identities)
+{
+    int count = identities->count;
+
+    for (const IdentityPair *pair = identities->by_source; pair; pair = pair->by_source.next)
+        count += identity_by_home(identities, pair->source) == NULL;
+    return count;
+}
+
+bool identities_send_rest(const Identities *identities, PGconn *home, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+    int total = closed_count(identities);
+    int count = 0;
+
+    if (!pg_query(home, sql_identity_count, 0, NULL, &res, err))
+        return false;
+    if (pg_cell_i64(res, 0, 0) >= total)
+        return true;
+    const char **ids = arena_array(scratch, (size_t)total, sizeof *ids);
+    for (const IdentityPair *pair = identities->by_source; pair; pair = pair->by_source.next) {
+        ids[count++] = pair->home.data;
+        if (!identity_by_home(identities, pair->source))
+            ids[count++] = pair->source.data;
+    }
+    for (int at = 0; at < count; at += IDS_AT_ONCE)
+        if (!add_ids(identities, home, ids + at,
+                     count - at < IDS_AT_ONCE ? count - at : IDS_AT_ONCE, err))
+            return false;
+    return true;
+}
+
 const char *identity_home_column(Arena *arena, const TableColumn *column)
 {
     return pg_ident(arena, arena_printf(arena, "homeport %d", column->number));
@@ -475,8 +543,11 @@ const char *identities_rows_sql(Arena *arena, const Table *table)
     }
     if (joins.len == 0)
         return NULL;
-    return arena_printf(arena, "(SELECT %s%s FROM %s%s AS b%s) AS t",
-                        table->root ? "NULL" : "b.ctid", text_str(&columns),
-                        table->root ? "" : "ONLY ", table->root ? table->root : table->qualified,
-                        text_str(&joins));
+    const char *from = table->root ? table->root : arena_printf(arena, "ONLY %s", table->qualified);
+    if (table->condition)
+        from = arena_printf(arena, "(SELECT * FROM %s %s)", from, table->condition);
+    /* Parts of a table are read by ctid; what is no single table is read as a whole. */
+    return arena_printf(arena, "(SELECT %s%s FROM %s AS b%s) AS t",
+                        table->root || table->condition ? "NULL" : "b.ctid", text_str(&columns),
+                        from, text_str(&joins));
 }

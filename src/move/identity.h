@@ -37,7 +37,7 @@ typedef struct IdentityColumn {
 } IdentityColumn;
 
 /* The file and the settings, checked; *ret NULL: none are set. Freed by identities_free(). */
-bool identities_load(Arena *arena, const Config *config, Identities **ret, Error *err) MUST_USE;
+bool identities_load(const Config *config, Identities **ret, Error *err) MUST_USE;
 void identities_free(Identities *identities); /* accepts NULL */
 
 int64_t identities_count(const Identities *identities);
@@ -67,6 +67,7 @@ bool identity_pass(const Identities *identities, bool back, IdentityText id, Ide
 /* Comparisons: the map closed to a permutation of all ids that are in it, the others as they are.
  * Terminated texts. */
 const char *identity_home_of(const Identities *identities, const char *source);
+const char *identity_source_of(const Identities *identities, const char *home);
 
 /* Which way rows go. */
 typedef struct IdentityWay {
@@ -123,8 +124,14 @@ bool identity_rows_map(IdentityRows *rows, const char **row, size_t *len, Error 
 
 /* ---- on a server ---- */
 
-/* A temporary table of this session, of home's ids and what they are at the source. */
+/* A temporary table of this session, of home's ids and what they are at the source. Empty, it takes
+ * no time inside a pause: then identities_send_some() has to bring what is read, or
+ * identities_send_rest() all that is missing. NULL: nothing. */
 bool identities_send(const Identities *identities, PGconn *home, Error *err) MUST_USE;
+bool identities_send_none(const Identities *identities, PGconn *home, Error *err) MUST_USE;
+bool identities_send_some(const Identities *identities, PGconn *home, const PGresult *ids,
+                          Error *err) MUST_USE;
+bool identities_send_rest(const Identities *identities, PGconn *home, Error *err) MUST_USE;
 /* A FROM item with the alias t: home's rows of a table as the source would have them. NULL: no
  * column of it is mapped. */
 const char *identities_rows_sql(Arena *arena, const Table *table);

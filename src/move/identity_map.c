@@ -45,6 +45,7 @@ typedef struct Csv {
     const char *at;
     const char *end;
     int line;
+    Text field;
     Error *err;
 } Csv;
 
@@ -95,15 +96,17 @@ static bool read_plain(Csv *csv, Text *out)
 
 static bool read_field(Csv *csv, Record *record)
 {
-    Text out = text_init(csv->identities->arena, MAX_ID + 1);
+    Text *out = &csv->field;
     bool quoted = csv->at < csv->end && *csv->at == '"';
 
-    if (!(quoted ? read_quoted : read_plain)(csv, &out))
+    text_clear(out);
+    if (!(quoted ? read_quoted : read_plain)(csv, out))
         return false;
-    if (out.overflowed || out.len > MAX_ID)
+    if (record->count < 2 && (out->overflowed || out->len > MAX_ID))
         return refuse(csv, "an id of more than 1000 bytes");
     if (record->count < 2)
-        record->fields[record->count] = (IdentityText){text_str(&out), (int)out.len};
+        record->fields[record->count] = (IdentityText){
+            arena_strndup(csv->identities->arena, text_str(out), out->len), (int)out->len};
     record->count++;
     return true;
 }
@@ -194,7 +197,8 @@ bool identity_map_read(Identities *identities, const char *text, size_t len, Err
 {
     static const char mark[] = "\xef\xbb\xbf"; /* what some programs put first */
     size_t skip = len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
-    Csv csv = {identities, text + skip, text + len, 1, err};
+    auto_arena Arena *scratch = arena_new();
+    Csv csv = {identities, text + skip, text + len, 1, text_init(scratch, MAX_ID + 1), err};
     int fields = 0;
 
     if (!read_header(&csv, &fields))
@@ -387,6 +391,20 @@ const char *identity_home_of(const Identities *identities, const char *source)
     for (pair = identity_by_home(identities, id); pair;
          pair = identity_by_home(identities, pair->source))
         id = pair->source;
+    return id.data;
+}
+
+const char *identity_source_of(const Identities *identities, const char *home)
+{
+    IdentityText id = {home, (int)strlen(home)};
+    const IdentityPair *pair = identity_by_home(identities, id);
+
+    if (pair)
+        return pair->source.data;
+    /* Used at the source only: the permutation closes where its chain ends. */
+    for (pair = identity_by_source(identities, id); pair;
+         pair = identity_by_source(identities, pair->home))
+        id = pair->home;
     return id.data;
 }
 

@@ -272,7 +272,7 @@ bool job_open_identities(Job *job, Error *err)
 {
     bool fresh = is_unmapped_yet(job);
 
-    return identities_load(job->arena, job->config, &job->identities, err) &&
+    return identities_load(job->config, &job->identities, err) &&
            (!job->identities ||
             identities_note_in(job->identities, job->config->dir, fresh, err)) &&
            (fresh || identities_pin(job->identities, job->state.store, true, err));

@@ -129,6 +129,11 @@ bool verify_send_identities(const VerifyRun *run, VerifySide side, PGconn *conn,
     return side != run->home || identities_send(run->identities, conn, err);
 }
 
+bool verify_expect_identities(const VerifyRun *run, VerifySide side, PGconn *conn, Error *err)
+{
+    return side != run->home || identities_send_none(run->identities, conn, err);
+}
+
 bool verify_join(const VerifyRun *run, VerifySide number, const char *role, PGconn **ret,
                  Error *err)
 {
@@ -388,7 +393,7 @@ bool verify_run(Arena *arena, const Config *config, const VerifyOptions *options
     DumpThread dump = {0};
     double started = clock_seconds();
 
-    bool ok = identities_load(arena, config, &identities, err);
+    bool ok = identities_load(config, &identities, err);
     run.identities = identities;
     ok = ok && compare(&run, &dump, err);
     dump_wait(&dump);

@@ -163,6 +163,9 @@ bool verify_join(const VerifyRun *run, VerifySide number, const char *role, PGco
 /* A new session of this side's gets the map that its rows are read through, before it begins. */
 bool verify_send_identities(const VerifyRun *run, VerifySide side, PGconn *conn,
                             Error *err) MUST_USE;
+/* The same without the map: rows_read() brings what it needs of it. */
+bool verify_expect_identities(const VerifyRun *run, VerifySide side, PGconn *conn,
+                              Error *err) MUST_USE;
 /* Counts a difference and lists it. The texts live in run->arena. */
 void verify_add(VerifyRun *run, DifferenceKind kind, const char *object, const char *key,
                 const char *detail);

@@ -83,29 +83,6 @@ static const char *version_sql(const VerifyTable *table, VerifySide side)
     return table->rows[side][0] == '(' ? "0" : "t.xmin";
 }
 
-static const char *key_rows_sql(Arena *arena, const VerifyTable *table, VerifySide side,
-                                const PGresult *operators)
-{
-    Text arrays = text_init(arena, MAX_SQL);
-    Text names = text_init(arena, MAX_SQL);
-
-    for (int i = 0; i < table->key_count; i++) {
-        text_addf(&arrays, "%spg_catalog.unnest($%d::pg_catalog.text[])", i ? ", " : "", i + 1);
-        text_addf(&names, "%sk%d", i ? ", " : "", i + 1);
-    }
-    const SqlPart parts[] = {
-        {"arrays",  text_str(&arrays)},
-        {"names",   text_str(&names) },
-        {"hash1",   table->hashes[0] },
-        {"hash2",   table->hashes[1] },
-        {"version", version_sql(table, side)},
-        {"rows",         table->rows[side]                    },
-        {"match",         match_sql(arena,table, side, operators)},
-        {NULL,    NULL                 },
-    };
-    return verify_fill(arena, sql_verify_key_rows, parts);
-}
-
 static const char *key_array(Arena *arena, const RowsAsked *asked, int number)
 {
     const VerifyColumn *column = &asked->table->columns[asked->table->key[number]];
@@ -117,6 +94,75 @@ static const char *key_array(Arena *arena, const RowsAsked *asked, int number)
         values[i] = mapped ? identity_home_of(asked->table->mapped[asked->side], value) : value;
     }
     return pg_text_array(arena, values, asked->count);
+}
+
+/* What the statements on rows by keys have in common. */
+typedef struct KeyedSql {
+    const char *arrays;
+    const char *names;
+    const char *match;
+    const char **params; /* the keys, an array for each column */
+} KeyedSql;
+
+static KeyedSql keyed_sql(Arena *arena, const RowsAsked *asked, const PGresult *operators)
+{
+    const VerifyTable *table = asked->table;
+    Text arrays = text_init(arena, MAX_SQL);
+    Text names = text_init(arena, MAX_SQL);
+    KeyedSql sql = {.match = match_sql(arena, table, asked->side, operators),
+                    .params = arena_array(arena, (size_t)table->key_count, sizeof *sql.params)};
+
+    for (int i = 0; i < table->key_count; i++) {
+        text_addf(&arrays, "%spg_catalog.unnest($%d::pg_catalog.text[])", i ? ", " : "", i + 1);
+        text_addf(&names, "%sk%d", i ? ", " : "", i + 1);
+        sql.params[i] = key_array(arena, asked, i);
+    }
+    sql.arrays = text_str(&arrays);
+    sql.names = text_str(&names);
+    return sql;
+}
+
+static const char *key_rows_sql(Arena *arena, const RowsAsked *asked, const KeyedSql *keyed)
+{
+    const VerifyTable *table = asked->table;
+    const SqlPart parts[] = {
+        {"arrays",  keyed->arrays    },
+        {"names",   keyed->names     },
+        {"hash1",   table->hashes[0] },
+        {"hash2",   table->hashes[1] },
+        {"version", version_sql(table, asked->side)},
+        {"rows",         table->rows[asked->side]                    },
+        {"match",         keyed->match},
+        {NULL,         NULL                       },
+    };
+    return verify_fill(arena, sql_verify_key_rows, parts);
+}
+
+/* The part of the map that these rows of home's are read through. */
+static bool send_identities(Arena *arena, const RowsAsked *asked, const KeyedSql *keyed, Error *err)
+{
+    const VerifyTable *table = asked->table;
+    const Table *of = table->of[asked->side];
+    Text ids = text_init(arena, MAX_SQL);
+    auto_result PGresult *res = NULL;
+
+    if (!table->mapped[asked->side])
+        return true;
+    for (int i = 0; i < of->column_count; i++)
+        if (of->columns[i].identifier)
+            text_addf(&ids, "%s(t.%s::pg_catalog.text)", ids.len ? ", " : "",
+                      identity_home_column(arena, &of->columns[i]));
+    const SqlPart parts[] = {
+        {"arrays", keyed->arrays           },
+        {"names",  keyed->names            },
+        {"rows",   table->rows[asked->side]},
+        {"match",  keyed->match            },
+        {"ids",    text_str(&ids)          },
+        {NULL,     NULL                    },
+    };
+    return pg_query(asked->conn, verify_fill(arena, sql_verify_home_ids, parts), table->key_count,
+                    keyed->params, &res, err) &&
+           identities_send_some(table->mapped[asked->side], asked->conn, res, err);
 }
 
 static uint64_t cell_u64(const PGresult *res, int row, int col)
@@ -133,11 +179,10 @@ static bool read_keyed(const RowsAsked *asked, RowState *ret, Error *err)
 
     if (!read_operators(asked->conn, table, asked->side, &operators, err))
         return false;
-    const char **params = arena_array(scratch, (size_t)table->key_count, sizeof *params);
-    for (int i = 0; i < table->key_count; i++)
-        params[i] = key_array(scratch, asked, i);
-    if (!pg_query(asked->conn, key_rows_sql(scratch, table, asked->side, operators),
-                  table->key_count, params, &res, err))
+    KeyedSql keyed = keyed_sql(scratch, asked, operators);
+    if (!send_identities(scratch, asked, &keyed, err) ||
+        !pg_query(asked->conn, key_rows_sql(scratch, asked, &keyed), table->key_count, keyed.params,
+                  &res, err))
         return false;
     for (int i = 0; i < PQntuples(res); i++) {
         RowState *state = &ret[pg_cell_i64(res, i, 0) - 1];
@@ -169,6 +214,9 @@ static bool read_bag(const RowsAsked *asked, RowState *ret, Error *err)
     auto_result PGresult *res = NULL;
     Text numbers = text_init(scratch, MAX_SQL);
 
+    if (table->mapped[asked->side] &&
+        !identities_send_rest(table->mapped[asked->side], asked->conn, err))
+        return false;
     for (int i = 0; i < asked->count; i++)
         text_addf(&numbers, "%s%lld", i ? "," : "{", (long long)asked->rows[i].hashes[0]);
     text_add(&numbers, "}");
@@ -218,7 +266,7 @@ static bool connect_side(const VerifyRun *run, VerifySide side, PGconn **ret, Er
     auto_conn PGconn *conn = NULL;
 
     if (!pg_connect(&server->url, "verify", &conn, err) ||
-        !verify_send_identities(run, side, conn, err) ||
+        !verify_expect_identities(run, side, conn, err) ||
         !pg_exec(conn,
                  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '5s'",
                  err))

@@ -156,7 +156,7 @@ static bool open_half(Half *half, Error *err)
     VerifyServer *server = &half->run->sides[half->side];
 
     if (!pg_connect(&server->url, "verify", &server->conn, err) ||
-        !verify_send_identities(half->run, half->side, server->conn, err) ||
+        !verify_expect_identities(half->run, half->side, server->conn, err) ||
         !pg_exec(server->conn, "SET jit = off; SET max_parallel_workers_per_gather = 0", err))
         return error_add_context(err, "connect");
     server->encoding = PQparameterStatus(server->conn, "server_encoding");

@@ -182,6 +182,8 @@ bool verify_values(VerifyRun *run, const VerifyTable *table, const DifferentRow 
     for (int side = 0; side < VERIFY_SIDES; side++) {
         auto_result PGresult *res = NULL;
 
+        if (table->mapped[side] && !identities_send_rest(table->mapped[side], conns[side], err))
+            return false;
         if (!fetch_values(conns[side], (VerifySide)side, &all, &res, err))
             return error_add_context(err, "read rows of %s that differ", table->name);
         values[side] = arena_array(scratch, cells, sizeof(Value));

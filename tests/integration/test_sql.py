@@ -110,6 +110,7 @@ def test_sql_files_are_as_their_headers_say(database, version):
         for first in ("target/create_marks.sql", "fence/prepare.sql"):
             assert not problems_of(SQL / first, describer)
         assert not describer.execute(APP.read_text(encoding="utf-8"))
+        assert not describer.execute(text_of(SQL / "identity/create.sql"))
         checked = files(but=("store",))
         assert checked
         found = [problem for path in checked for problem in problems_of(path, describer)]
