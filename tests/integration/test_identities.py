@@ -187,6 +187,23 @@ def test_36_stream_cutover_and_back_map_every_change_both_ways(following):
     assert_mapped(source, target, mapping)
 
 
+def test_36_a_killed_move_and_a_table_copied_again_are_mapped_alike(following):
+    live = following()
+    source, target = live.source, live.target
+    source.sql("UPDATE attempts SET user_id = 'user_1' WHERE id < 100")
+    live.kill()
+    source.script("UPDATE likes SET user_id = 'user_2' WHERE user_id = 'user_3'; DELETE FROM visits WHERE who = 'user_5'")
+    live.start()
+    live.caught_up()
+    resynced = live.homeport("move", "--resync", "public.likes", "--dir", live.dir, *live.args, source=source,
+                             target=target)
+    assert resynced.rc == 0, str(resynced)
+    source.sql("UPDATE likes SET user_id = 'user_4' WHERE user_id = 'user_2' AND problem > 200")
+    live.applied_past(source)
+    assert_mapped(source, target, dict(pairs()))
+    assert live.ok("verify")["verified"]
+
+
 def error_of(live):
     """What the applier has stopped at."""
     def there():
