@@ -87,6 +87,22 @@ def proxy():
 
 
 @pytest.fixture
+def taken_down():
+    """taken_down(live, ledger) -> both, which end with the test."""
+    made = []
+
+    def add(live, ledger):
+        made.append((live, ledger))
+        return live, ledger
+    yield add
+    for live, ledger in made:
+        if ledger:
+            ledger.stop()
+        if live.mover:
+            live.mover.end()
+
+
+@pytest.fixture
 def homeport(request, tmp_path):
     # tmp_path is kept by pytest for looking at; these are not.
     logs = pathlib.Path(tempfile.mkdtemp(prefix="homeport-run-"))

@@ -24,25 +24,23 @@ def writes_go_on(ledger, count=100):
     wait.until(lambda: ledger.written() >= before + count, 60, "writers go on")
 
 
-@pytest.fixture
-def move(homeport, pair, pg_bin):
-    """move(source version, target version) -> Live, Ledger"""
-    made = []
+def go_on(ledger, side=None):
+    """They write on; at this side from now on."""
+    if side:
+        ledger.side = side
+    with writes_go_on(ledger):
+        pass
 
+
+@pytest.fixture
+def move(homeport, pair, pg_bin, taken_down):
+    """move(source version, target version) -> Live, Ledger"""
     def make(source_version=15, target_version=15, *args, writers=4):
         source, target = pair(source_version, target_version)
         ledger = Ledger(source, writers=writers)
         programs = ["--pg-bin", pg_bin(17)] if source_version > 15 else []
-        live = Live(homeport, source, target, *programs, *args)
-        made.append((live, ledger))
-        return live, ledger
-    yield make
-    for live, ledger in made:
-        ledger.stop()
-        if live.mover:
-            live.mover.end()
-        homeport("abort", "--dir", live.dir, source=live.source, target=live.target)
-        homeport("finish", "--dir", live.dir, source=live.source, target=live.target)
+        return taken_down(Live(homeport, source, target, *programs, *args), ledger)
+    return make
 
 
 @pytest.mark.parametrize("source_version, target_version", VERSIONS)
@@ -143,9 +141,7 @@ def test_kill_9_while_following_is_exactly_once(move):
             live.start()
             live.wait_for("caught-up")
         live.ok("cutover")
-        ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.target)
     ledger.check(live.target)
 
 
@@ -163,19 +159,12 @@ def test_rule_32_killed_in_the_switch_is_undone_or_concluded(move, hook, phase):
             assert "CANNOT WRITE" in live.status()["next"]
         live.start()
         live.wait_for(phase)
-        if phase == "home":
-            ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.target if phase == "home" else live.source)
         if phase == "caught-up":
             live.ok("cutover")
-            ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+            go_on(ledger, live.target)
         live.ok("rollback")
-        ledger.side = live.source
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.source)
     ledger.check(live.source)
 
 
@@ -189,14 +178,11 @@ def test_deadline_undoes_everything_and_writers_go_on(move):
         result = live.run("cutover", "--max-pause", "700ms", "--on-pause", say, "--on-switch", f"{say}; sleep 2",
                           "--on-resume", say)
         assert result.rc == 1 and "on-switch" in result.err, str(result)
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger)
         assert log.read_text().splitlines() == ["pause forward", "switch forward", "switch back", "resume back"]
         live.caught_up()
         live.ok("cutover")
-        ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.target)
     ledger.check(live.target)
 
 
@@ -220,14 +206,11 @@ def test_rehearsal_says_how_long_and_leaves_the_source_as_it_was(move):
         live.caught_up()
         report = live.ok("cutover", "--rehearse")
         assert report["rehearsed"] and not report["done"] and not report["reverse"] and report["pause_ms"] > 0
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger)
         live.caught_up()
         assert len(lives.slots(live.source)) == 1 and lives.slots(live.target) == []
         live.ok("cutover")
-        ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.target)
     ledger.check(live.target)
 
 
@@ -283,9 +266,7 @@ def test_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
         live.start()
         live.caught_up()
         live.ok("cutover")
-        ledger.side = live.target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, live.target)
     ledger.check(live.target)
 
 
@@ -394,9 +375,7 @@ def test_table_that_came_during_the_move_is_followed_after_resync(move):
         source.sql("INSERT INTO late SELECT g, 'after' FROM generate_series(101, 200) AS g")
         source.sql("UPDATE late SET note = 'changed' WHERE id = 1")
         live.ok("cutover")
-        ledger.side = target
-        with writes_go_on(ledger):
-            pass
+        go_on(ledger, target)
     assert target.sql("SELECT note, count(*) FROM late GROUP BY 1 ORDER BY 1") == [
         ("after", 100), ("before", 99), ("changed", 1)]
     ledger.check(target)

@@ -15,24 +15,18 @@ from live import Live, as_number
 
 
 @pytest.fixture
-def following(homeport, pair):
+def following(homeport, pair, taken_down):
     """following(schema, ...) -> a live move of these tables that has caught up"""
-    made = []
-
     def make(schema, *args, versions=(15, 15), env=None, url=None):
         source, target = pair(*versions)
         source.script(schema)
-        live = Live(homeport, source, target, *args, env=env)
+        live, _ = taken_down(Live(homeport, source, target, *args, env=env), None)
         if url:
             live.env = {**(env or {}), **url(live)}
-        made.append(live)
         live.start()
         live.caught_up()
         return live
-    yield make
-    for live in made:
-        if live.mover:
-            live.mover.end()
+    return make
 
 
 def rows(database, table):

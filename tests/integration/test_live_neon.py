@@ -62,9 +62,7 @@ class Owned(postgres.Database):
 
 
 @pytest.fixture
-def neon(homeport, servers, pg_bin):
-    made = []
-
+def neon(homeport, servers, pg_bin, taken_down):
     def make(version, writers=2, **settings):
         server = servers.new(version, {"wal_sender_timeout": "10s", "max_slot_wal_keep_size": "256MB", **settings})
         server.sql(f"CREATE ROLE {OWNER} LOGIN REPLICATION CREATEROLE CREATEDB BYPASSRLS PASSWORD '{PASSWORD}'"
@@ -73,15 +71,9 @@ def neon(homeport, servers, pg_bin):
         postgres.Database.script(source, f"ALTER SCHEMA public OWNER TO {OWNER}", postgres.SUPERUSER)
         source.script(TABLES)
         target = servers.get(17, "target").create_db()
-        ledger = Ledger(source, writers=writers)
         live = Live(homeport, source, target, "--map-role", f"{OWNER}=postgres", "--pg-bin", pg_bin(17))
-        made.append((live, ledger))
-        return live, ledger
-    yield make
-    for live, ledger in made:
-        ledger.stop()
-        if live.mover:
-            live.mover.end()
+        return taken_down(live, Ledger(source, writers=writers))
+    return make
 
 
 def contents(database):

@@ -44,26 +44,18 @@ TYPES = """
 
 
 @pytest.fixture
-def move(homeport, pair):
-    made = []
-
+def move(homeport, pair, taken_down):
     def make(script="", writers=0, start=True, **options):
         source, target = pair(15, 15)
         ledger = Ledger(source, writers=writers, **options)
         if script:
             source.script(script)
-        live = Live(homeport, source, target)
-        made.append((live, ledger))
+        live, ledger = taken_down(Live(homeport, source, target), ledger)
         if start:
             live.start()
             live.caught_up()
         return live, ledger
-    yield make
-    for live, ledger in made:
-        ledger.stop()
-        if live.mover:
-            live.mover.end()
-        homeport("abort", "--dir", live.dir, source=live.source, target=live.target)
+    return make
 
 
 def token(live):

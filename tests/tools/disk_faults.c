@@ -1,6 +1,7 @@
 /*
  * fdatasync() as a bad disk would do it. Part of the program or loaded before the C library, so it
- * is found before that one's; the file that FOLLOW_FAULTS names says what happens: "fail", or "slow MILLISECONDS".
+ * is found before that one's; the file that FOLLOW_FAULTS names says what happens: "fail", or "slow
+ * MILLISECONDS".
  */
 #include <errno.h>
 #include <poll.h>
