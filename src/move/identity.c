@@ -396,7 +396,7 @@ static bool put(PGconn *conn, Text *out, size_t least, Error *err)
 static bool put_pairs(const Identities *identities, PGconn *conn, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
-    Text out = text_init(scratch, COPY_AT_ONCE * 2);
+    Text out = text_init(scratch, (size_t)2 * COPY_AT_ONCE);
 
     for (const IdentityPair *pair = identities->by_source; pair; pair = pair->by_source.next) {
         add_row(&out, pair->home, pair->source.data);

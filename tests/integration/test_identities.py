@@ -118,6 +118,18 @@ def test_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pai
     assert without.rc == 3 and not without.json["verified"]
 
 
+def behind_the_fence(database, statement):
+    """Written to a fenced side as nobody should."""
+    with database.connect(autocommit=False) as conn, conn.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ WRITE")
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for table in ("likes", "attempts"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER homeport_fence")
+        cursor.execute(statement)
+        for table in ("likes", "attempts"):
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER homeport_fence")
+
+
 CHANGES = """
 INSERT INTO users VALUES ('{u}7x', 'new@example.org');
 INSERT INTO attempts VALUES (2001, '{u}5', 'a'), (2002, NULL, 'b'), (2003, '{u}6', repeat('wide ', 3000));
@@ -172,6 +184,15 @@ def test_36_stream_cutover_and_back_map_every_change_both_ways(following):
     assert as_text(read(target, back)) == as_text(read(source))
     assert source.value("SELECT count(*) FROM likes WHERE user_id = 'user_8x'") == 20
     assert source.value("SELECT count(*) FROM users WHERE id LIKE 'usr%'") == 0
+    behind_the_fence(source, "UPDATE likes SET user_id = 'user_1' WHERE problem = 50; "
+                             "UPDATE attempts SET user_id = 'user_1' WHERE id = 2002")
+    found = live.run("verify")
+    assert found.rc == 3 and {(item["object"], item["kind"], item["key"]) for item in found.json["list"]} == {
+        ("public.likes", "missing", "(problem, user_id)=(50, user_11)"),
+        ("public.likes", "extra", "(problem, user_id)=(50, user_1)"),
+        ("public.attempts", "different", "(id)=(2002)")}, str(found)
+    behind_the_fence(source, "UPDATE likes SET user_id = 'user_11' WHERE problem = 50; "
+                             "UPDATE attempts SET user_id = NULL WHERE id = 2002")
     found = live.ok("verify")
     assert found["verified"] and found["differences"] == 0
 
@@ -443,14 +464,7 @@ def test_36_comparison_of_touched_rows_finds_a_wrongly_mapped_one_inside_the_pau
         source.sql("UPDATE likes SET since = '2026-06-06' WHERE problem = 77")
         source.sql("UPDATE attempts SET note = 'touched' WHERE id = 7")
         live.applied_past(source)
-        with target.connect(autocommit=False) as conn, conn.cursor() as cursor:
-            cursor.execute("SET TRANSACTION READ WRITE")
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            for table in ("likes", "attempts"):
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER homeport_fence")
-            cursor.execute(spoilt)
-            for table in ("likes", "attempts"):
-                cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER homeport_fence")
+        behind_the_fence(target, spoilt)
         report = live.run("cutover")
         assert report.rc != 0 and "differ" in report.err, str(report)
     assert live.status()["phase"] == "caught-up"
@@ -499,6 +513,18 @@ def test_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homeport, p
     source.sql("ALTER TABLE audit ADD COLUMN token uuid")
     found = findings(homeport, source, target, *options(path, columns="public.audit.token"))
     assert 'map.csv:2: "user_1" is no uuid' in found["identity-column"]["objects"][0]
+
+
+def test_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
+    source, target = pair(15, 15)
+    source.script(SCHEMA + "INSERT INTO users VALUES ('guest_1', 'a'), ('guest_2', 'b');"
+                           "INSERT INTO attempts VALUES (2000, 'guest_1', 'x')")
+    path = write_map(tmp_path / "map.csv", pairs())
+    stopped = once(homeport, source, target, *options(path))
+    assert stopped.rc == 3 and "public.users.id: 2 ids: " in stopped.err and target.tables() == [], str(stopped)
+    result = once(homeport, source, target, *options(path, forward="keep"))
+    assert result.rc == 0 and result.json["verified"] and result.json["copied"]["identities_kept"] == 2, str(result)
+    assert_mapped(source, target, dict(pairs()))
 
 
 @pytest.mark.parametrize("args, message", [
