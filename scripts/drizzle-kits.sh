@@ -7,41 +7,15 @@
 #
 # Safe to run twice, and by two at a time.
 set -eu
+# shellcheck source=scripts/cache.sh
+. "$(dirname "$0")/cache.sh"
 
-# Where scripts/servers.sh keeps what it provides, too.
-if [ -n "${HOMEPORT_CACHE:-}" ]; then
-    cache=$HOMEPORT_CACHE
-elif [ "$(id -u)" = 0 ]; then
-    cache=/var/cache/homeport
-else
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/homeport
-fi
+cache=$(cache_folder)
 if [ "${1:-}" = "--where" ]; then
     echo "$cache"
     exit 0
 fi
-command -v npm >/dev/null || { echo "drizzle-kits.sh: npm is not installed" >&2; exit 1; }
-mkdir -p "$cache"
-
-exec 9>"$cache/drizzle-kits.lock"
-flock 9
-
-# name, version of drizzle-kit, version of drizzle-orm
-install_line() {
-    dir=$cache/$1
-    stamp="drizzle-kit@$2 drizzle-orm@$3 pg@8.16.3"
-    if [ "$(cat "$dir/.installed" 2>/dev/null || true)" = "$stamp" ]; then
-        return
-    fi
-    echo "drizzle-kits.sh: installing $stamp" >&2
-    rm -rf "$dir"
-    mkdir -p "$dir"
-    printf '{"name":"%s","private":true}\n' "$1" >"$dir/package.json"
-    # shellcheck disable=SC2086
-    (cd "$dir" && npm install --no-audit --no-fund --loglevel=error --save-exact $stamp >&2)
-    echo "$stamp" >"$dir/.installed"
-}
-
-install_line drizzle-0.31 0.31.11 0.45.4
-install_line drizzle-1.0 1.0.0-rc.5 1.0.0-rc.5
+cache_lock drizzle-kits
+npm_folder "$cache/drizzle-0.31" drizzle-kit@0.31.11 drizzle-orm@0.45.4 pg@8.16.3
+npm_folder "$cache/drizzle-1.0" drizzle-kit@1.0.0-rc.5 drizzle-orm@1.0.0-rc.5 pg@8.16.3
 echo "$cache"

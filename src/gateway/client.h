@@ -51,6 +51,8 @@ struct Session {
 
 /* Sends what is in `out`, which is empty then. */
 void session_write(Session *session, Bytes *out);
+/* Where TLS is configured: what the client sends next is its handshake. */
+void session_accept_tls(Session *session);
 /* What the client has sent and nobody has taken yet. */
 Bytes *session_input(Session *session);
 /* The last word to the client. */

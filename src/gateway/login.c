@@ -198,10 +198,7 @@ static void answer_tls(Session *session, uint32_t code)
         session_free(session);
         return;
     }
-    SSL_CTX *ctx = tls_context(gateway->tls);
-    session->state = SESSION_HANDSHAKE;
-    stream_accept_tls(session->client, ctx);
-    SSL_CTX_free(ctx);
+    session_accept_tls(session);
 }
 
 bool login_take_startup(Session *session)

@@ -492,6 +492,15 @@ bool session_start_websocket(Worker *worker, HttpExchange *exchange)
     return true;
 }
 
+void session_accept_tls(Session *session)
+{
+    SSL_CTX *ctx = tls_context(session->worker->gateway->tls);
+
+    session->state = SESSION_HANDSHAKE;
+    stream_accept_tls(session->client, ctx);
+    SSL_CTX_free(ctx);
+}
+
 /* TLS may come without being asked for (PostgreSQL 17's sslnegotiation=direct). */
 static void on_peek(evutil_socket_t fd, short what, void *arg)
 {

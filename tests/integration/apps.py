@@ -4,7 +4,6 @@ Their hosts file is too, which takes a mount namespace and so root: the driver d
 always uses port 443.
 """
 
-import http.client
 import json
 import os
 import pathlib
@@ -112,13 +111,7 @@ class Site:
             return False
 
     def get(self, path):
-        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            conn.request("GET", path)
-            reply = conn.getresponse()
-            return reply.status, reply.read().decode()
-        finally:
-            conn.close()
+        return gw.get(self.port, path, timeout=60)
 
     def client(self, mode):
         """tests/e2e/gitgud.mjs, which uses the app as browsers and scripts do."""

@@ -15,6 +15,17 @@ import wait
 ARRAY = {"neon-raw-text-output": "true", "neon-array-mode": "true"}
 
 
+def get(port, path, timeout=10):
+    """By plain HTTP: status, text."""
+    conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        conn.request("GET", path)
+        reply = conn.getresponse()
+        return reply.status, reply.read().decode()
+    finally:
+        conn.close()
+
+
 class Gateway:
     """In front of one server, with a database and a role of its own."""
 
@@ -60,22 +71,12 @@ class Gateway:
 
     def health(self):
         try:
-            return json.loads(self.get(self.metrics_port, "/health")[1])["status"]
+            return json.loads(get(self.metrics_port, "/health")[1])["status"]
         except OSError:
             return None
 
-    @staticmethod
-    def get(port, path):
-        conn = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            conn.request("GET", path)
-            reply = conn.getresponse()
-            return reply.status, reply.read().decode()
-        finally:
-            conn.close()
-
     def metric(self, name):
-        for line in self.get(self.metrics_port, "/metrics")[1].splitlines():
+        for line in get(self.metrics_port, "/metrics")[1].splitlines():
             if line.startswith(f"homeport_gateway_{name} "):
                 return float(line.split()[-1])
         return 0.0

@@ -543,13 +543,13 @@ def test_chunked_bodies_and_expectations_are_taken(gate):
 def test_the_metrics_tell_what_happened(gate):
     gate.query("select 1")
     gate.query("select 1/0")
-    status, text = gate.get(gate.metrics_port, "/metrics")
+    status, text = gw.get(gate.metrics_port, "/metrics")
     assert status == 200
     assert 'homeport_gateway_requests_total{protocol="http"} 2' in text
     assert 'homeport_gateway_errors_total{class="22"} 1' in text
     assert 'homeport_gateway_replies_total{status="2xx"} 1' in text
     assert 'homeport_gateway_request_seconds_count 2' in text
-    assert gate.get(gate.metrics_port, "/x")[0] == 404
+    assert gw.get(gate.metrics_port, "/x")[0] == 404
 
 
 def test_the_log_never_shows_a_header_a_parameter_or_a_password(homeport, servers):
