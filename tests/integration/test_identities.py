@@ -76,25 +76,17 @@ def once(homeport, source, target, *args, work="once"):
 
 
 @pytest.fixture
-def following(homeport, pair, tmp_path):
-    made = []
-
+def following(homeport, pair, tmp_path, taken_down):
     def make(*args, version=15, script=SCHEMA, **rules):
         source, target = pair(version, version)
         source.script(script)
         path = write_map(tmp_path / "map.csv", pairs())
-        live = Live(homeport, source, target, *options(path, **rules), *args)
+        live, _ = taken_down(Live(homeport, source, target, *options(path, **rules), *args), None)
         live.map = path
-        made.append(live)
         live.start()
         live.caught_up()
         return live
-    yield make
-    for live in made:
-        if live.mover:
-            live.mover.end()
-        homeport("abort", "--dir", live.dir, source=live.source, target=live.target)
-        homeport("finish", "--dir", live.dir, source=live.source, target=live.target)
+    return make
 
 
 def test_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pair, tmp_path):
