@@ -15,7 +15,7 @@ build="gcc libc6-dev meson ninja-build pkg-config python3
  postgresql-15 postgresql-client-15"
 test="libcmocka-dev clang-14 llvm-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck pmccabe
  python3-pytest python3-pytest-timeout python3-pytest-xdist python3-psycopg2
- postgresql-plperl-15 pgbouncer debootstrap tmux util-linux openssl time"
+ postgresql-plperl-15 pgbouncer debootstrap tmux util-linux openssl time libfaketime"
 
 case "${1:-}" in
 build) wanted=$build ;;

@@ -153,12 +153,8 @@ static bool run_once(Applier *applier, bool *ret_schema_change, Error *err)
 
 static void wait_ms(Applier *applier, int ms)
 {
-    struct timespec until;
+    struct timespec until = clock_after_ms(ms);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&applier->lock);
     while (!atomic_load(&applier->stop) &&
            pthread_cond_timedwait(&applier->changed, &applier->lock, &until) == 0)
@@ -210,7 +206,6 @@ static void *dispatcher_main(void *arg)
 bool applier_start(const ApplyRequest *request, Applier **ret, Error *err)
 {
     Applier *applier = calloc(1, sizeof *applier);
-    pthread_condattr_t clock;
 
     if (!applier)
         abort();
@@ -224,10 +219,7 @@ bool applier_start(const ApplyRequest *request, Applier **ret, Error *err)
     if (applier->request.jobs > MAX_JOBS)
         applier->request.jobs = MAX_JOBS;
     (void)pthread_mutex_init(&applier->lock, NULL);
-    (void)pthread_condattr_init(&clock);
-    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&applier->changed, &clock);
-    (void)pthread_condattr_destroy(&clock);
+    clock_cond_init(&applier->changed);
     applier->status.running = true;
     if (pthread_create(&applier->thread, NULL, dispatcher_main, applier) != 0) {
         free(applier);
@@ -257,18 +249,10 @@ void applier_stop(Applier *applier)
 
 /* ---- waiting for it ---- */
 
-static struct timespec deadline_time(double deadline_s)
-{
-    struct timespec until = {.tv_sec = (time_t)deadline_s};
-
-    until.tv_nsec = (long)((deadline_s - (double)until.tv_sec) * 1e9);
-    return until;
-}
-
 /* Under the lock; false: the deadline has passed, or it has stopped. */
 static bool wait_changed(Applier *applier, double deadline_s, const char *what, Error *err)
 {
-    struct timespec until = deadline_time(deadline_s);
+    struct timespec until = clock_at(deadline_s);
 
     if (!applier->status.running) {
         if (applier->status.error.code != ERR_NONE)

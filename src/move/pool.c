@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 
 enum {
@@ -182,12 +183,8 @@ static bool is_over(const Pool *pool)
 /* Tasks that end meanwhile may be thousands, and are no reason to tick for each. */
 static void wait_a_tick(Pool *pool)
 {
-    struct timespec until;
+    struct timespec until = clock_after_ms(TICK_MS);
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += (long)TICK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     while (!is_over(pool) &&
            pthread_cond_timedwait(&pool->changed, &pool->lock, &until) != ETIMEDOUT)
         continue;
@@ -221,7 +218,7 @@ bool pool_run(PoolGraph *graph, const PoolWork *work, Error *err)
 
     assert(work->threads > 0 && work->threads <= MAX_THREADS);
     (void)pthread_mutex_init(&pool.lock, NULL);
-    (void)pthread_cond_init(&pool.changed, NULL);
+    clock_cond_init(&pool.changed);
     for (; started < work->threads; started++) {
         threads[started] = (PoolThread){.pool = &pool, .worker = work->workers[started]};
         if (pthread_create(&threads[started].id, NULL, thread_main, &threads[started]) != 0)

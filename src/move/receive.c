@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "move/receive_internal.h"
 
@@ -39,7 +40,6 @@ void receive_fail(Receiver *receiver, const Error *err)
 static Receiver *receiver_new(const ReceiveRequest *request)
 {
     Receiver *receiver = calloc(1, sizeof *receiver);
-    pthread_condattr_t attributes;
 
     if (!receiver)
         abort();
@@ -48,10 +48,7 @@ static Receiver *receiver_new(const ReceiveRequest *request)
     receiver->request.slot = arena_strdup(receiver->arena, request->slot);
     receiver->request.publication = arena_strdup(receiver->arena, request->publication);
     (void)pthread_mutex_init(&receiver->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&receiver->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    clock_cond_init(&receiver->changed);
     receiver->status.flushed = spool_synced(request->spool);
     receiver->status.received = receiver->status.flushed;
     receiver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

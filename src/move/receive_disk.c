@@ -5,8 +5,6 @@
  * time or amount, and at once when nothing waits any more: a lone transaction is on the disk as
  * soon as the disk allows.
  */
-#include <time.h>
-
 #include "core/clock.h"
 #include "core/log.h"
 #include "move/receive_internal.h"
@@ -31,17 +29,6 @@ typedef struct Disk {
     double said_at; /* clock_seconds() when a failure was said last */
     Error err;
 } Disk;
-
-static struct timespec after_ms(int ms)
-{
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (long)ms * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
 
 static bool sync_spool(Disk *disk)
 {
@@ -111,7 +98,7 @@ static bool wait_for_room(Disk *disk)
     disk->warned = true;
     set_held_back(receiver, true);
     while (is_full(disk) && !atomic_load(&receiver->ends)) {
-        struct timespec at = after_ms(HELD_LOOK_MS);
+        struct timespec at = clock_after_ms(HELD_LOOK_MS);
         (void)pthread_mutex_lock(&receiver->lock);
         (void)pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
         (void)pthread_mutex_unlock(&receiver->lock);
@@ -149,7 +136,7 @@ static bool restart_spool(Disk *disk, Lsn *ret)
     Receiver *receiver = disk->receiver;
 
     while (!spool_restart(disk->spool, ret, &disk->err)) {
-        struct timespec at = after_ms(BROKEN_MS);
+        struct timespec at = clock_after_ms(BROKEN_MS);
 
         if (atomic_load(&receiver->ends) || !fall_back(disk))
             return false;
@@ -185,7 +172,7 @@ static bool restart(Disk *disk)
  * waits behind it. */
 static Chunk *take_chunk(Receiver *receiver, int wait_ms, bool *ret_more, bool *ret_late)
 {
-    struct timespec at = after_ms(wait_ms);
+    struct timespec at = clock_after_ms(wait_ms);
     int failed = 0;
 
     (void)pthread_mutex_lock(&receiver->lock);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/cancel.h"
@@ -114,13 +113,9 @@ static void pass_on(Network *network, ReplicationMessage *message)
 /* False: the disk does not keep up. Waits for that a while. */
 static bool has_room(Receiver *receiver, int timeout_ms)
 {
-    struct timespec at;
+    struct timespec at = clock_after_ms(timeout_ms);
     int failed = 0;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (long)timeout_ms * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&receiver->lock);
     while (receiver->queued >= QUEUE_BYTES && !atomic_load(&receiver->ends) && !failed)
         failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
@@ -362,14 +357,10 @@ static void drain(Network *network)
 static void say_goodbye(Network *network)
 {
     Receiver *receiver = network->receiver;
-    struct timespec at;
+    struct timespec at = clock_after_ms(LAST_REPORT_MS);
     int failed = 0;
     Error ignored = ERROR_INIT;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += (long)LAST_REPORT_MS * 1000000;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
     (void)pthread_mutex_lock(&receiver->lock);
     while (!receiver->disk_ended && !failed)
         failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);

@@ -41,6 +41,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "move/spool_internal.h"
 
@@ -184,7 +185,6 @@ static Spool *spool_new(const char *dir, const char *move_id, int feed)
 {
     Spool *spool = spool_alloc(sizeof *spool);
     size_t dir_size = strlen(dir) + sizeof "/spool/-2147483648";
-    pthread_condattr_t attributes;
 
     spool->dir = spool_alloc(dir_size);
     (void)snprintf(spool->dir, dir_size, "%s/spool/%d", dir, feed);
@@ -198,10 +198,7 @@ static Spool *spool_new(const char *dir, const char *move_id, int feed)
     spool->next_large = 1;
     spool->arena = arena_new();
     (void)pthread_mutex_init(&spool->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&spool->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    clock_cond_init(&spool->changed);
     return spool;
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "move/spool_internal.h"
 
@@ -602,20 +603,6 @@ static bool step(SpoolReader *reader, SpoolItem *ret, Error *err)
 
 /* ---- waiting ---- */
 
-static struct timespec deadline_after(int timeout_ms)
-{
-    struct timespec at;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static bool is_more(const SpoolReader *reader)
 {
     const SpoolPosition *visible = &reader->spool->visible;
@@ -699,7 +686,7 @@ void spool_reader_close(SpoolReader *reader)
 
 bool spool_next(SpoolReader *reader, int timeout_ms, SpoolItem *ret, Error *err)
 {
-    struct timespec deadline = deadline_after(timeout_ms > 0 ? timeout_ms : 0);
+    struct timespec deadline = clock_after_ms(timeout_ms > 0 ? timeout_ms : 0);
     SpoolItem item = {.kind = SPOOL_NOTHING};
 
     while (item.kind == SPOOL_NOTHING) {

@@ -194,12 +194,8 @@ static void wait_for_workers(Scan *scan)
 
     (void)pthread_mutex_lock(&scan->lock);
     while (scan->running > 0) {
-        struct timespec until;
+        struct timespec until = clock_after_ms(TICK_MS);
 
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
         (void)pthread_cond_timedwait(&scan->ended, &scan->lock, &until);
         MoveProgress progress = scan_progress(scan);
         (void)pthread_mutex_unlock(&scan->lock);
@@ -270,7 +266,7 @@ bool verify_scan(VerifyRun *run, Error *err)
     int count = 0;
 
     (void)pthread_mutex_init(&scan.lock, NULL);
-    (void)pthread_cond_init(&scan.ended, NULL);
+    clock_cond_init(&scan.ended);
     for (int side = 0; side < VERIFY_SIDES; side++)
         plan_tasks(&scan, (VerifySide)side);
     bool ok = start_workers(&scan, workers, &count, err);

@@ -2,10 +2,12 @@
 stream, apply, and both sides equal at the end."""
 
 import contextlib
+import glob
 import os
 import signal
 import subprocess
 import threading
+import time
 
 import psycopg2
 import pytest
@@ -403,3 +405,30 @@ def test_way_back_that_is_lost_is_said_and_the_move_can_be_finished(following):
     live.target.sql("INSERT INTO t VALUES (1)")
     live.ok("finish")
     assert rows(live.target, "t") == ["(1)"]
+
+
+@pytest.mark.plain
+def test_bad_input_clock_that_jumps_back_and_far_ahead_changes_nothing(following, homeport):
+    """The machine's clock as the mover sees it; what it waits for is measured by another."""
+    library, = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    clock = homeport.cwd / "clock"
+    clock.write_text("+0d")
+    live = following("CREATE TABLE t (id int PRIMARY KEY)",
+                     env={"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": clock, "FAKETIME_NO_CACHE": "1",
+                          "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+    live.env = None
+    for row, jump in enumerate(("-3d", "+400d", "+0d")):
+        clock.write_text(jump)
+        live.source.sql("INSERT INTO t VALUES (%s)", (row,))
+        arrives(live, "t", seconds=15)
+        wait.until(lambda: live.status()["lag_seconds"] == 0, 10, "nothing is behind")
+        assert live.ok("verify")["differences"] == 0
+    clock.write_text("-3d")
+    assert live.ok("cutover")["pause_ms"] < 20_000
+    clock.write_text("+400d")
+    live.target.sql("INSERT INTO t VALUES (100)")
+    live.ok("rollback")
+    assert rows(live.source, "t") == rows(live.target, "t") == ["(0)", "(1)", "(100)", "(2)"]
+    started = time.monotonic()
+    live.mover.signal(signal.SIGTERM)
+    assert live.mover.wait(10).rc == 0 and time.monotonic() - started < 2

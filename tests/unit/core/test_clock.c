@@ -52,12 +52,31 @@ static void the_wall_clock_is_in_milliseconds(void **state)
     assert_true(now >= before && now < before + 5000);
 }
 
+static void a_condition_is_waited_for_by_the_monotonic_clock(void **state)
+{
+    (void)state;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond;
+    double before = clock_seconds();
+
+    clock_cond_init(&cond);
+    (void)pthread_mutex_lock(&lock);
+    struct timespec until = clock_after_ms(30);
+    while (pthread_cond_timedwait(&cond, &lock, &until) == 0)
+        continue;
+    (void)pthread_mutex_unlock(&lock);
+    double waited = clock_seconds() - before;
+    (void)pthread_cond_destroy(&cond);
+    assert_true(waited >= 0.029 && waited < 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_written_in_utc_with_milliseconds),
         cmocka_unit_test(the_monotonic_clock_never_goes_back),
         cmocka_unit_test(the_wall_clock_is_in_milliseconds),
+        cmocka_unit_test(a_condition_is_waited_for_by_the_monotonic_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
