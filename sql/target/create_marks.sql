@@ -30,5 +30,4 @@ CREATE TABLE IF NOT EXISTS homeport.relaxed (
 );
 CREATE UNLOGGED TABLE IF NOT EXISTS homeport.no_crash (
     since boolean PRIMARY KEY
-);
-COMMENT ON SCHEMA homeport IS 'homeport: state of a move in progress; gone when it is finished'
+)

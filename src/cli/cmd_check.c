@@ -92,6 +92,7 @@ static bool check_run(const Invocation *inv, Error *err)
 static const char *const check_settings[] = {
     "source",
     "target",
+    "dir",
     "pg-bin",
     "schema",
     "jobs",

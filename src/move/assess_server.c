@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "move/fence.h"
+#include "move/owner.h"
 #include "move/programs.h"
+#include "move/state.h"
 
 enum {
     /* Beside the copying jobs: the keeper of the snapshot, one that steers, pg_dump, and one to
@@ -401,6 +404,58 @@ static void judge_target_may_rest(AssessRun *run)
                 &parts);
 }
 
+/* What a move whose work folder is lost has left: all that it would have taken away itself. */
+static void add_removal(AssessRun *run, FindingParts *parts, AssessSide side, const char *id)
+{
+    Fence fence = {.url = &run->sides[side].url};
+    const char *publication = arena_printf(run->arena, "homeport_%s", id);
+    const char *slots = arena_printf(run->arena, "%s\\_%%", publication);
+
+    parts_add_fix(parts, fence_lift_sql(run->arena, &fence));
+    parts_add_fix(parts, "BEGIN READ WRITE;\nDROP SCHEMA homeport CASCADE;");
+    parts_add_fix(parts, arena_printf(run->arena, "DROP PUBLICATION IF EXISTS %s;\nCOMMIT;",
+                                      pg_ident(run->arena, publication)));
+    parts_add_fix(parts,
+                  arena_printf(run->arena,
+                               "SELECT pg_drop_replication_slot(slot_name) FROM "
+                               "pg_replication_slots WHERE slot_name LIKE %s AND NOT active;",
+                               pg_literal(run->arena, slots)));
+}
+
+/* The move of the work folder itself is not in its own way. */
+static bool judge_owner(AssessRun *run, AssessSide side, Error *err)
+{
+    FindingParts parts = {.arena = run->arena};
+    MoveRecord move;
+    int holder = 0;
+    const char *other = NULL;
+
+    if (!state_peek(run->arena, run->config->dir, &move, &holder, err))
+        return false;
+    if (!owner_other(run->sides[side].conn, run->arena, move.exists ? move.id : "", &other, err))
+        return rule_unanswered(run, "other-move", side, err);
+    if (!other)
+        return true;
+    parts_add_object(&parts, arena_printf(run->arena, "move %s", other));
+    add_removal(run, &parts, side, other);
+    finding_add(
+        run,
+        &(FindingText){
+            .id = "other-move",
+            .severity = SEVERITY_BLOCKER,
+            .scope = SCOPE_LIVE,
+            .side = side,
+            .summary = arena_printf(run->arena,
+                                    "another live move is under way on the %s: its fence "
+                                    "and its way back are there, and a side has one of each",
+                                    side_names[side]),
+            .advice = "`homeport finish` or `homeport abort` with the --dir of that move "
+                      "ends it; only where its work folder is lost, this",
+        },
+        &parts);
+    return true;
+}
+
 bool assess_server_rules(AssessRun *run, Error *err)
 {
     assess_version_rules(run);
@@ -411,7 +466,7 @@ bool assess_server_rules(AssessRun *run, Error *err)
     judge_target_may_rest(run);
     for (AssessSide side = SIDE_SOURCE; side < SIDE_COUNT; side++) {
         judge_pooler(run, side);
-        if (!judge_connections(run, side, err))
+        if (!judge_connections(run, side, err) || !judge_owner(run, side, err))
             return error_add_context(err, "assess %s", side_names[side]);
     }
     return true;

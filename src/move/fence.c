@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "move/batch.h"
+#include "move/owner.h"
 #include "move/verify.h"
 #include "pg/pg.h"
 
@@ -327,7 +328,7 @@ static bool prepare(PGconn *conn, Arena *arena, const Fence *fence, Error *err)
                       .deadline_s = clock_seconds() + PREPARE_S};
 
     return check_rights(conn, err) && pg_exec(conn, "BEGIN READ WRITE", err) &&
-           pg_exec(conn, sql_fence_prepare, err) &&
+           owner_claim(conn, fence->move_id, err) && pg_exec(conn, sql_fence_prepare, err) &&
            pg_exec(conn, verify_fill(arena, sql_fence_function, parts), err) &&
            pg_exec(conn, "COMMIT", err) &&
            tables_read(conn, arena, fence, &work.tables, &work.count, err) && work_run(&work, err);
@@ -423,7 +424,8 @@ static bool end_other_sessions(PGconn *conn, Arena *arena, double deadline_s, Fe
 static bool arm(PGconn *conn, Arena *arena, const Fence *fence, FenceWork *work,
                 FenceReport *report, Error *err)
 {
-    if (!tables_read(conn, arena, fence, &work->tables, &work->count, err))
+    if (!owner_check(conn, fence->move_id, err) ||
+        !tables_read(conn, arena, fence, &work->tables, &work->count, err))
         return false;
     report->tables = work->count;
     report->first_armed_s = clock_seconds();
@@ -544,7 +546,7 @@ static bool prove_no_writers(PGconn *conn, Error *err)
     return true;
 }
 
-static bool prove(PGconn *conn, Arena *arena, const Fence *fence, Error *err)
+static bool holds(PGconn *conn, Arena *arena, const Fence *fence, Error *err)
 {
     FencedTable *tables = NULL;
     int count = 0;
@@ -555,7 +557,15 @@ static bool prove(PGconn *conn, Arena *arena, const Fence *fence, Error *err)
         if (!is_done(&tables[i], STEP_ARM))
             return error_set(err, ERR_WRONG_STATE, "the trigger on %s is not armed",
                              tables[i].quoted);
-    return probe_as_stranger(conn, arena, tables, count, err) && prove_no_writers(conn, err);
+    return probe_as_stranger(conn, arena, tables, count, err);
+}
+
+bool fence_holds(PGconn *conn, const Fence *fence, Error *err)
+{
+    auto_arena Arena *arena = arena_new();
+
+    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    return end_work(conn, holds(conn, arena, fence, err), "see whether the fence holds", err);
 }
 
 bool fence_prove(PGconn *conn, const Fence *fence, Error *err)
@@ -563,7 +573,8 @@ bool fence_prove(PGconn *conn, const Fence *fence, Error *err)
     auto_arena Arena *arena = arena_new();
 
     assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
-    return end_work(conn, prove(conn, arena, fence, err), "prove the fence", err);
+    return end_work(conn, holds(conn, arena, fence, err) && prove_no_writers(conn, err),
+                    "prove the fence", err);
 }
 
 /* ---- lift, remove ---- */
@@ -623,9 +634,10 @@ static bool lift_and_end(PGconn *conn, Error *err)
 
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
 {
-    (void)fence; /* what the catalogue has counts, not what was meant to be there */
+    /* Of the tables, what the catalogue has counts, not what was meant to be there. */
     assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
-    return end_work(conn, lift_and_end(conn, err), "lift the fence", err);
+    return end_work(conn, owner_check(conn, fence->move_id, err) && lift_and_end(conn, err),
+                    "lift the fence", err);
 }
 
 static bool remove_all(PGconn *conn, Arena *arena, Error *err)
@@ -649,9 +661,9 @@ bool fence_remove(PGconn *conn, const Fence *fence, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
-    (void)fence;
     assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
-    return end_work(conn, remove_all(conn, arena, err), "remove the fence", err);
+    return end_work(conn, owner_check(conn, fence->move_id, err) && remove_all(conn, arena, err),
+                    "remove the fence", err);
 }
 
 bool fence_is_armed(PGconn *conn, bool *ret, Error *err)

@@ -11,7 +11,8 @@
  * homeport.token; the database holds only its SHA-256, in the trigger function's body.
  *
  * Every session of homeport that writes to a fenced side: fence_pass() first, then BEGIN READ
- * WRITE.
+ * WRITE. A side has one fence: preparing, arming, lifting and removing are refused where it belongs
+ * to another move (move/owner.h).
  */
 #pragma once
 
@@ -60,6 +61,9 @@ bool fence_arm(PGconn *conn, const Fence *fence, double deadline_s, FenceReport 
                Error *err) MUST_USE;
 /* Rule 27, all of it, also where `conn` has passed. ERR_WRONG_STATE says what still writes. */
 bool fence_prove(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
+/* The part of it that can be asked of a side to which our own appliers write: every table refuses
+ * who has no token. */
+bool fence_holds(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 /* Both layers taken back; settings as they were. Can be done again, and where nothing is fenced. */
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 /* Everything that fence_prepare() made is removed, after lifting. */

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "move/live.h"
+#include "move/owner.h"
 #include "move/schema.h"
 
 static bool drop_publication(Live *live, PGconn *conn, Error *err)
@@ -44,16 +45,39 @@ static bool drop_schema(PGconn *conn, Error *err)
     return pg_exec(conn, "BEGIN READ WRITE; DROP SCHEMA IF EXISTS homeport CASCADE; COMMIT", err);
 }
 
-/* Fence, slots, publication and the schema homeport of one side. */
+/* Whether the fence and the schema homeport of a side are ours to take away. */
+static bool is_ours(Live *live, LiveSideName side, bool *ret, Error *err)
+{
+    const char *other = NULL;
+    PGconn *conn = NULL;
+
+    if (!live_connect(live, side, &conn, err) ||
+        !owner_other(conn, live->arena, live->job.state.move.id, &other, err))
+        return false;
+    if (other)
+        log_warn("fence and schema homeport are another move's: left as they are",
+                 kv_str("side", side == LIVE_SOURCE ? "source" : "target"), kv_str("move", other));
+    *ret = !other;
+    return true;
+}
+
+static bool remove_fence(Live *live, LiveSideName side, PGconn *conn, Error *err)
+{
+    Fence fence;
+
+    return live_fence(live, side, &fence, err) && fence_lift(conn, &fence, err) &&
+           fence_remove(conn, &fence, err) && drop_schema(conn, err);
+}
+
+/* Slots and publication, and what has one name for all moves: the fence and the schema homeport. */
 static bool clean_side(Live *live, LiveSideName side, Error *err)
 {
     PGconn *conn = NULL;
-    Fence fence;
+    bool ours = false;
 
     return (live_connect(live, side, &conn, err) && drop_slots(live, side, conn, err) &&
-            drop_publication(live, conn, err) && live_fence(live, side, &fence, err) &&
-            fence_lift(conn, &fence, err) && fence_remove(conn, &fence, err) &&
-            drop_schema(conn, err)) ||
+            drop_publication(live, conn, err) && is_ours(live, side, &ours, err) &&
+            (!ours || remove_fence(live, side, conn, err))) ||
            error_add_context(err, "clean up on the %s", side == LIVE_SOURCE ? "source" : "target");
 }
 
@@ -71,31 +95,33 @@ static bool finish_steps(Live *live, Error *err)
            forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
 }
 
-/* What the target was set to before is noted there, in what is dropped next. */
-static bool unfence(Live *live, LiveSideName side, Error *err)
-{
-    PGconn *conn = NULL;
-    Fence fence;
-
-    return live_connect(live, side, &conn, err) && live_fence(live, side, &fence, err) &&
-           fence_lift(conn, &fence, err);
-}
-
-static bool empty_target(Live *live, Error *err)
+static bool drop_all(Live *live, PGconn *home, Error *err)
 {
     Archive archive = {0};
     Error ignored = ERROR_INIT;
-    PGconn *home = NULL;
 
     if (!archive_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &ignored))
         return true; /* nothing was made there */
-    return live_connect(live, LIVE_HOME, &home, err) && schema_drop_all(home, &archive, err);
+    return schema_drop_all(home, &archive, err);
+}
+
+/* What the target was set to before is noted there, in what is dropped: it is unfenced first. Where
+ * another move has begun there since, what it holds is that one's. */
+static bool empty_target(Live *live, Error *err)
+{
+    PGconn *home = NULL;
+    Fence fence;
+    bool ours = false;
+
+    return live_connect(live, LIVE_HOME, &home, err) && is_ours(live, LIVE_HOME, &ours, err) &&
+           (!ours || (live_fence(live, LIVE_HOME, &fence, err) && fence_lift(home, &fence, err) &&
+                      drop_all(live, home, err)));
 }
 
 static bool abort_steps(Live *live, Error *err)
 {
-    return clean_side(live, LIVE_SOURCE, err) && unfence(live, LIVE_HOME, err) &&
-           empty_target(live, err) && clean_side(live, LIVE_HOME, err) && forget_work(live, err) &&
+    return clean_side(live, LIVE_SOURCE, err) && empty_target(live, err) &&
+           clean_side(live, LIVE_HOME, err) && forget_work(live, err) &&
            state_event(&live->job.state, EVENT_DONE, err);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/cancel.h"
 #include "core/clock.h"
+#include "move/owner.h"
 
 enum {
     SESSIONS_END_S = 60,
@@ -63,7 +64,7 @@ bool marks_begin(PGconn *target, const char *id, Error *err)
     auto_result PGresult *res = NULL;
     const char *params[] = {id};
 
-    return (begin_quietly(target, &triggers, err) &&
+    return (begin_quietly(target, &triggers, err) && owner_claim(target, id, err) &&
             pg_exec(target, sql_target_create_marks, err) &&
             pg_query(target, sql_target_begin_move, 1, params, &res, err) &&
             set_event_triggers(target, triggers, true, err) && pg_exec(target, "COMMIT", err)) ||

@@ -898,6 +898,25 @@ def test_move_that_was_begun_is_not_in_its_own_way(pair, check):
     assert check(source, target).ids() == set()
 
 
+def test_schema_of_another_move_is_in_the_way_of_a_live_one(pair, check):
+    for side, other in zip(("source", "target"), ("0123abcd", "cdef4567")):
+        sides = dict(zip(("source", "target"), pair(15, 15)))
+        sides[side].script(f"""CREATE SCHEMA homeport; CREATE TABLE homeport.move (a int);
+            COMMENT ON SCHEMA homeport IS 'homeport: state of move {other}; gone when it is over';
+            CREATE PUBLICATION homeport_{other}""")
+        name = f"homeport_{other}_1"
+        sides[side].sql(f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')")
+        report = check(**sides)
+        finding = report.get("other-move", "live")
+        assert finding["severity"] == "blocker" and finding["objects"] == [f"move {other}"]
+        assert side in finding["summary"] and "homeport abort" in finding["fix"]
+        assert not check(*sides.values(), "--once").has("other-move")
+        sides[side].script(statements(finding["fix"]))
+        assert not check(**sides).has("other-move")
+        assert sides[side].sql("SELECT pubname FROM pg_publication") == []
+        assert (name,) not in sides[side].sql("SELECT slot_name::text FROM pg_replication_slots")
+
+
 def test_names_that_need_quoting(pair, check):
     source, target = pair(15, 15)
     odd = 'O\'dd "name" %s; -- x'
