@@ -1,17 +1,23 @@
 -- name: live_sequences_ahead
 -- Sequences as the other side is to have them: ahead by a margin, as values may have been taken
--- that no row shows (MOVE.md 22), and never beyond their limits.
--- $1 bigint  margin, in steps
+-- that no row shows (MOVE.md 22), and never beyond their limits. One that was set and not asked yet
+-- has given none beyond what it will give next.
+-- $1 bigint    margin, in steps
+-- $2 text[]    schemas
+-- $3 text[]    names
+-- $4 bigint[]  last_value of each, as the sequence itself has it
+-- $5 boolean[] is_called of each
 -- columns: schema, name, last_value, is_called
-SELECT s.schemaname,
-       s.sequencename,
-       CASE WHEN s.last_value IS NULL THEN s.start_value
-            WHEN s.increment_by > 0
-            THEN LEAST(s.last_value::numeric + s.increment_by::numeric * $1::bigint, s.max_value)
-            ELSE GREATEST(s.last_value::numeric + s.increment_by::numeric * $1::bigint, s.min_value)
+SELECT v.schema_name, v.name,
+       CASE WHEN NOT v.is_called THEN v.last_value
+            WHEN q.seqincrement > 0
+            THEN LEAST(v.last_value::numeric + q.seqincrement::numeric * $1::bigint, q.seqmax)
+            ELSE GREATEST(v.last_value::numeric + q.seqincrement::numeric * $1::bigint, q.seqmin)
        END::bigint,
-       CASE WHEN s.last_value IS NULL THEN 'f' ELSE 't' END
-  FROM pg_catalog.pg_sequences AS s
- WHERE s.schemaname !~ '^pg_'
-   AND s.schemaname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
- ORDER BY 1, 2
+       v.is_called
+  FROM unnest($2::text[], $3::text[], $4::bigint[], $5::boolean[])
+       WITH ORDINALITY AS v (schema_name, name, last_value, is_called, place)
+  JOIN pg_catalog.pg_namespace AS n ON n.nspname = v.schema_name
+  JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = v.name
+  JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = c.oid
+ ORDER BY v.place

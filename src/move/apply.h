@@ -92,6 +92,9 @@ void applier_stop(Applier *applier);
 
 /* The schema homeport and its progress table, where they are not there yet. */
 bool progress_create(PGconn *conn, Error *err) MUST_USE;
+/* The feed begins: its floor is `start`, whatever was left under its number. In the caller's
+ * transaction. */
+bool progress_begin(PGconn *conn, int feed, Lsn start, Error *err) MUST_USE;
 /* In the caller's transaction. name NULL: the floor. Never lowers what is there. */
 bool progress_set(PGconn *conn, int feed, const char *schema, const char *name, Lsn lsn,
                   Error *err) MUST_USE;

@@ -127,6 +127,24 @@ void fingerprint_compare(Arena *arena, const Fingerprint *before, const Fingerpr
     *ret_count = count;
 }
 
+static int find_group(const Fingerprint *print, const char *object)
+{
+    int at = 0;
+
+    while (at < print->count && strcmp(print->lines[at].object, object) != 0)
+        at++;
+    return at;
+}
+
+bool fingerprint_alike(const Fingerprint *a, const Fingerprint *b, const char *object)
+{
+    int in_a = find_group(a, object);
+    int in_b = find_group(b, object);
+    int end_a = group_end(a, in_a);
+
+    return end_a - in_a == group_end(b, in_b) - in_b && groups_equal(a, in_a, end_a, b, in_b);
+}
+
 /* ---- text: a line each, "hash object", with line ends and backslashes escaped ---- */
 
 const char *fingerprint_text(Arena *arena, const Fingerprint *print)

@@ -35,6 +35,9 @@ typedef struct FingerprintChange {
 void fingerprint_compare(Arena *arena, const Fingerprint *before, const Fingerprint *now,
                          FingerprintChange **ret, int *ret_count);
 
+/* Both have it alike, or neither has it. */
+bool fingerprint_alike(const Fingerprint *a, const Fingerprint *b, const char *object);
+
 /* As text, to be kept in the state database, and back. */
 const char *fingerprint_text(Arena *arena, const Fingerprint *print) RETURNS_NONNULL;
 bool fingerprint_parse(Arena *arena, const char *text, Fingerprint *ret, Error *err) MUST_USE;

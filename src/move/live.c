@@ -23,6 +23,7 @@ enum {
     DEFAULT_PAUSE_MS = 10000,
     MAX_LISTED = 20,
     CONCLUDE_S = 2,
+    FENCE_AGAIN_S = 30,
 };
 
 const PgUrl *live_url(const Live *live, LiveSideName side)
@@ -77,6 +78,31 @@ bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err)
         .tables = {schemas, names, count},
     };
     return true;
+}
+
+bool live_hold_fence(Live *live, LiveSideName side, Error *err)
+{
+    FenceReport report;
+    PGconn *conn = NULL;
+    Error why = ERROR_INIT;
+    Fence fence;
+
+    if (!live_connect(live, side, &conn, err) || !live_fence(live, side, &fence, err))
+        return false;
+    if (fence_holds(conn, &fence, &why))
+        return true;
+    if (why.code != ERR_WRONG_STATE) {
+        *err = why;
+        return false;
+    }
+    /* Somebody may have written there meanwhile. */
+    log_warn("a side that nobody may write to was open, and is fenced again",
+             kv_str("side", side == LIVE_SOURCE ? "source" : "target"),
+             kv_str("reason", why.message));
+    live->verified = false;
+    live->checking = true;
+    return fence_prepare(conn, &fence, err) &&
+           fence_arm(conn, &fence, clock_seconds() + FENCE_AGAIN_S, &report, err);
 }
 
 /* ---- what other commands ask ---- */
@@ -279,7 +305,7 @@ static bool follow(Live *live, Error *err)
     return true;
 }
 
-static bool declare_tables(Live *live, Error *err)
+bool live_declare_tables(Live *live, Error *err)
 {
     PGconn *conn = NULL;
     Table *tables = NULL;
@@ -295,13 +321,9 @@ static bool declare_tables(Live *live, Error *err)
 
 static bool begin_following(Live *live, Error *err)
 {
-    Fence fence;
-    PGconn *source = NULL;
-
     live->checking = true;
-    return declare_tables(live, err) && live_connect(live, LIVE_SOURCE, &source, err) &&
-           live_fence(live, LIVE_SOURCE, &fence, err) && live_apply(live, err) &&
-           live_drop_others(live, err);
+    return live_declare_tables(live, err) && live_hold_fence(live, live_to(live), err) &&
+           live_apply(live, err) && live_drop_others(live, err);
 }
 
 static bool load(Live *live, Error *err)
@@ -365,8 +387,8 @@ bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
     bool ok = run(&live, err);
     if (!ok)
         state_note_error(&live.job.state, err);
+    live_check_drop(&live); /* it asks the applier how far it is */
     live_feed_stop(&live);
-    live_check_drop(&live);
     control_close(live.control);
     for (int side = 0; side < LIVE_SIDES; side++)
         pg_close(live.conns[side]);

@@ -105,6 +105,10 @@ LiveSideName live_to(const Live *live);
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
 /* The fence of a side. */
 bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err) MUST_USE;
+/* The side that changes go to is fenced, or is again: what came there meanwhile is looked for. */
+bool live_hold_fence(Live *live, LiveSideName side, Error *err) MUST_USE;
+/* Nothing of any table counts as compared any more. */
+bool live_declare_tables(Live *live, Error *err) MUST_USE;
 
 /* ---- live_state.c ---- */
 

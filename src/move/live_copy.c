@@ -240,7 +240,7 @@ static bool write_positions(Live *live, Error *err)
     if (!progress_create(target, err) || !pg_exec(target, "BEGIN READ WRITE", err) ||
         !pg_exec(target, "SET LOCAL synchronous_commit = on", err) ||
         !pg_query(target, sql_target_finished_tables, 0, NULL, &res, err) ||
-        !progress_set(target, live->feed.number, NULL, NULL, live->feed.start, err))
+        !progress_begin(target, live->feed.number, live->feed.start, err))
         return false;
     for (int i = 0; i < PQntuples(res); i++) {
         Lsn position = 0;

@@ -117,14 +117,14 @@ static bool resync_table(Resync *resync, Error *err)
     Live *live = resync->live;
     bool held = false;
 
-    bool ok =
-        hold_applier(live, &held, err) && open_snapshot(resync, err) && replace_rows(resync, err);
+    /* It asks the applier, and what it finds of a table that is copied again says nothing. */
+    live_check_drop(live);
+    bool ok = live_hold_fence(live, live_to(live), err) && hold_applier(live, &held, err) &&
+              open_snapshot(resync, err) && replace_rows(resync, err);
     if (held) {
         applier_reload(live->feed.applier);
         applier_resume(live->feed.applier);
     }
-    /* What a comparison found that began before says nothing any more. */
-    live_check_drop(live);
     touched_add_whole(live->touched, resync->table->schema, resync->table->name);
     live->differences = 0;
     live->verified = false;

@@ -162,6 +162,8 @@ static bool prepare(Switch *move, Error *err)
                         live->changed);
         return error_hint(err, "Make both sides alike, then `homeport verify`.");
     }
+    if (!live_hold_fence(live, move->there, err))
+        return false;
     if (!live_verify(live, !live->verified, false, &checked, err))
         return error_add_context(err, "compare before the pause");
     if (live->differences > 0) {
@@ -214,24 +216,44 @@ static bool drain(Switch *move, Error *err)
     return check_time(move, "draining", err);
 }
 
+static bool put_ahead(Switch *move, SequenceValue *values, int count, Error *err)
+{
+    Arena *arena = move->live->arena;
+    auto_result PGresult *res = NULL;
+    const char **parts[4];
+
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        parts[i] = arena_array(arena, (size_t)count, sizeof *parts[i]);
+    for (int i = 0; i < count; i++) {
+        parts[0][i] = values[i].schema;
+        parts[1][i] = values[i].name;
+        parts[2][i] = values[i].last_value;
+        parts[3][i] = values[i].is_called;
+    }
+    const char *params[] = {
+        arena_printf(arena, "%d", (int)SEQUENCE_MARGIN), pg_text_array(arena, parts[0], count),
+        pg_text_array(arena, parts[1], count),           pg_text_array(arena, parts[2], count),
+        pg_text_array(arena, parts[3], count),
+    };
+    if (!pg_query(side(move, move->here), sql_live_sequences_ahead, COUNT_OF(params), params, &res,
+                  err))
+        return false;
+    if (PQntuples(res) != count)
+        return error_set(err, ERR_WRONG_STATE, "sequences came or went meanwhile");
+    for (int i = 0; i < count; i++)
+        values[i].last_value = arena_strdup(arena, pg_cell(res, i, 2));
+    return true;
+}
+
 static bool move_sequences(Switch *move, Error *err)
 {
     Live *live = move->live;
-    auto_result PGresult *res = NULL;
-    const char *params[] = {arena_printf(live->arena, "%d", (int)SEQUENCE_MARGIN)};
+    SequenceValue *values = NULL;
+    int count = 0;
 
-    if (!pg_query(side(move, move->here), sql_live_sequences_ahead, COUNT_OF(params), params, &res,
-                  err))
+    if (!sequences_read(side(move, move->here), live->arena, &values, &count, err) ||
+        !put_ahead(move, values, count, err))
         return error_add_context(err, "read the sequences");
-    int count = PQntuples(res);
-    SequenceValue *values = arena_array(live->arena, (size_t)count, sizeof *values);
-    for (int i = 0; i < count; i++)
-        values[i] = (SequenceValue){
-            .schema = arena_strdup(live->arena, pg_cell(res, i, 0)),
-            .name = arena_strdup(live->arena, pg_cell(res, i, 1)),
-            .last_value = arena_strdup(live->arena, pg_cell(res, i, 2)),
-            .is_called = arena_strdup(live->arena, pg_cell(res, i, 3)),
-        };
     move->report->sequences = count;
     PGconn *there = side(move, move->there);
     return pg_exec(there, "BEGIN READ WRITE", err) && sequences_set(there, values, count, err) &&
@@ -289,6 +311,15 @@ static bool check_schema(Switch *move, Error *err)
     return error_hint(err, "Nothing was switched. Make both sides alike, then try again.");
 }
 
+/* From where the way back begins on nobody else may have written there. */
+static bool check_fence_there(Switch *move, Error *err)
+{
+    Fence fence;
+
+    return live_fence(move->live, move->there, &fence, err) &&
+           fence_holds(side(move, move->there), &fence, err);
+}
+
 /* Rule 31: the new feed begins at the WAL position of the side that takes over, taken while it is
  * fenced and nothing is applied to it any more. It has to be on disk: a server that crashes before
  * would go on from a lower one, and what it commits below ours would not flow back. */
@@ -306,7 +337,7 @@ static bool place_next_feed(Switch *move, Error *err)
            pg_exec(here, "SET LOCAL synchronous_commit = on", err) &&
            pg_execf(here, err, "SET LOCAL lock_timeout = %d", (int)QUIET_LOCK_MS) &&
            pg_exec(here, sql_live_quiet_triggers, err) &&
-           progress_set(here, move->next.number, NULL, NULL, move->next.start, err) &&
+           progress_begin(here, move->next.number, move->next.start, err) &&
            pg_exec(here, "COMMIT", err) && live_save_feed(live, &move->next, err);
 }
 
@@ -330,7 +361,8 @@ static bool run_pause(Switch *move, Error *err)
         return false;
     if (move->options->rehearse)
         return true;
-    if (!state_event(&live->job.state, EVENT_DRAINED, err) || !place_next_feed(move, err))
+    if (!state_event(&live->job.state, EVENT_DRAINED, err) || !check_fence_there(move, err) ||
+        !place_next_feed(move, err))
         return false;
     move->switched = true;
     return hook_run(live, move->options, HOOK_SWITCH, move->direction, move->deadline, err) &&

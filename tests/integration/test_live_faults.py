@@ -4,6 +4,7 @@ stream, apply, and both sides equal at the end."""
 import contextlib
 import glob
 import os
+import pathlib
 import signal
 import subprocess
 import threading
@@ -14,6 +15,8 @@ import pytest
 
 import wait
 from live import Live, as_number
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -432,3 +435,73 @@ def test_bad_input_clock_that_jumps_back_and_far_ahead_changes_nothing(following
     started = time.monotonic()
     live.mover.signal(signal.SIGTERM)
     assert live.mover.wait(10).rc == 0 and time.monotonic() - started < 2
+
+
+def open_by_hand(side, *statements):
+    """Somebody who may writes to a fenced side: the fence's trigger is off meanwhile and stays off."""
+    side.script("BEGIN READ WRITE; ALTER TABLE t DISABLE TRIGGER homeport_fence; " + "; ".join(statements) + "; COMMIT")
+
+
+def test_rule_31_what_an_earlier_move_left_under_the_number_of_a_feed_is_forgotten(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    create = (ROOT / "sql/apply/create_progress.sql").read_text(encoding="utf-8")
+    live.source.script(f"{create}; INSERT INTO homeport.progress VALUES (2, '', '', 'F/0')")
+    live.ok("cutover")
+    live.target.sql("INSERT INTO t VALUES (1)")
+    live.applied_past(live.target)
+    assert live.ok("rollback")["differences"] == 0
+    assert rows(live.source, "t") == ["(1)"]
+
+
+def test_rule_22_sequence_that_was_set_but_not_asked_gives_the_same_value_at_home(following):
+    live = following("CREATE TABLE t (id serial PRIMARY KEY, n int); SELECT setval('t_id_seq', 5001, false)")
+    live.ok("cutover")
+    assert live.target.sql("INSERT INTO t (n) VALUES (1) RETURNING id") == [(5001,)]
+    live.ok("rollback")
+    assert live.source.sql("INSERT INTO t (n) VALUES (2) RETURNING id")[0][0] > 5001
+
+
+def test_rule_20_changes_of_one_name_that_say_something_else_are_no_change_alike(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    live.source.sql("ALTER TABLE t ADD COLUMN c int DEFAULT 1")
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t ADD COLUMN c int DEFAULT 2; COMMIT")
+    refused = live.run("cutover")
+    assert refused.rc == 1 and "public.t.c" in refused.err, str(refused)
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t DROP COLUMN c; ALTER TABLE t ADD COLUMN c int DEFAULT 1; COMMIT")
+    live.ok("cutover")
+
+
+def test_rule_20_rows_that_a_change_on_both_sides_wrote_itself_are_compared(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)")
+    assert live.ok("verify")["differences"] == 0
+    change = "ALTER TABLE t ADD COLUMN c uuid DEFAULT gen_random_uuid()"
+    live.source.sql(change)
+    live.target.script(f"BEGIN READ WRITE; {change}; COMMIT")
+    refused = live.run("cutover")
+    assert refused.rc == 3 and "50 differences" in refused.err, str(refused)
+    live.ok("move", "--resync", "public.t")
+    live.ok("cutover")
+    assert rows(live.source, "t") == rows(live.target, "t")
+
+
+def test_rule_25_table_that_came_later_is_fenced_at_home_too(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    live.source.sql("CREATE TABLE fresh (id int PRIMARY KEY)")
+    live.target.script("BEGIN READ WRITE; CREATE TABLE fresh (id int PRIMARY KEY); COMMIT")
+    live.ok("move", "--resync", "public.fresh")
+    with pytest.raises(AssertionError, match="fresh is fenced"):
+        live.target.script("BEGIN READ WRITE; INSERT INTO fresh VALUES (1); COMMIT")
+
+
+def test_rule_25_old_side_that_was_opened_by_hand_is_fenced_again_and_compared_whole(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, 0 FROM generate_series(1, 50) AS g")
+    live.ok("cutover")
+    assert live.ok("verify")["differences"] == 0
+    open_by_hand(live.source, "UPDATE t SET n = 7 WHERE id = 7")
+    refused = live.run("rollback")
+    assert refused.rc == 3 and "1 difference" in refused.err, str(refused)
+    assert live.source.sql("SELECT tgenabled FROM pg_trigger WHERE tgname = 'homeport_fence'") == [("A",)]
+    live.source.script("BEGIN READ WRITE; ALTER TABLE t DISABLE TRIGGER homeport_fence; UPDATE t SET n = 0 WHERE id = 7;"
+                       " ALTER TABLE t ENABLE ALWAYS TRIGGER homeport_fence; COMMIT")
+    assert live.ok("verify")["differences"] == 0
+    live.ok("rollback")
