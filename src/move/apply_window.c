@@ -77,7 +77,7 @@ static void batch_reset(Batch *batch)
     batch->number += 2; /* two take turns: one has the odd numbers */
 }
 
-static NetTable *table_of(Net *net, const Binding *binding)
+static NetTable *find_table(Net *net, const Binding *binding)
 {
     size_t schema_len = strlen(binding->schema) + 1;
     size_t len = schema_len + strlen(binding->name);
@@ -94,6 +94,14 @@ static NetTable *table_of(Net *net, const Binding *binding)
     table->name = binding->name;
     HASH_ADD_KEYPTR(hh, net->tables, table->id, len, table);
     return table;
+}
+
+/* Found once for a binding: this is asked for every change. */
+static NetTable *table_of(Net *net, Binding *binding)
+{
+    if (!binding->owner)
+        binding->owner = find_table(net, binding);
+    return binding->owner;
 }
 
 /* ---- floor ---- */
@@ -405,7 +413,7 @@ static bool take_change(Net *net, const SpoolItem *item, Error *err)
         return false;
     if (skip)
         return true;
-    NetTable *table = binding->owner ? binding->owner : (binding->owner = table_of(net, binding));
+    NetTable *table = table_of(net, binding);
     bool begun = table->filled == net->batches[net->filling].number;
     TableBatch *batch = begun ? table->batch : NULL;
     if (batch && batch->binding != binding) {
