@@ -77,6 +77,42 @@ void applier_note_connected(Applier *applier)
     (void)pthread_mutex_unlock(&applier->lock);
 }
 
+static void note_broken(Applier *applier, const Error *err, bool over, bool schema_change)
+{
+    (void)pthread_mutex_lock(&applier->lock);
+    applier->status.connected = false;
+    applier->status.running = !over;
+    applier->status.schema_change = over && schema_change;
+    applier->status.error = *err;
+    (void)pthread_cond_broadcast(&applier->changed);
+    (void)pthread_mutex_unlock(&applier->lock);
+}
+
+void applier_note_waiting(Applier *applier)
+{
+    Error waiting = ERROR_INIT;
+
+    (void)error_set(&waiting, ERR_WRONG_STATE,
+                    "waiting for an earlier session of ours on that side to end: what it commits "
+                    "may still come");
+    (void)error_hint(&waiting, "In its pg_stat_activity it is a \"homeport apply\". One that waits "
+                               "for SyncRep goes on when a synchronous standby is there again.");
+    log_warn("the applier does not begin yet", kv_i64("feed", applier->request.feed),
+             kv_str("reason", waiting.message));
+    note_broken(applier, &waiting, false, false);
+}
+
+void applier_wait_ms(Applier *applier, int ms)
+{
+    struct timespec until = clock_after_ms(ms);
+
+    (void)pthread_mutex_lock(&applier->lock);
+    while (!atomic_load(&applier->stop) &&
+           pthread_cond_timedwait(&applier->changed, &applier->lock, &until) == 0)
+        continue;
+    (void)pthread_mutex_unlock(&applier->lock);
+}
+
 bool applier_is_awaited(Applier *applier)
 {
     (void)pthread_mutex_lock(&applier->lock);
@@ -151,28 +187,6 @@ static bool run_once(Applier *applier, bool *ret_schema_change, Error *err)
     return ok;
 }
 
-static void wait_ms(Applier *applier, int ms)
-{
-    struct timespec until = clock_after_ms(ms);
-
-    (void)pthread_mutex_lock(&applier->lock);
-    while (!atomic_load(&applier->stop) &&
-           pthread_cond_timedwait(&applier->changed, &applier->lock, &until) == 0)
-        continue;
-    (void)pthread_mutex_unlock(&applier->lock);
-}
-
-static void note_broken(Applier *applier, const Error *err, bool over, bool schema_change)
-{
-    (void)pthread_mutex_lock(&applier->lock);
-    applier->status.connected = false;
-    applier->status.running = !over;
-    applier->status.schema_change = over && schema_change;
-    applier->status.error = *err;
-    (void)pthread_cond_broadcast(&applier->changed);
-    (void)pthread_mutex_unlock(&applier->lock);
-}
-
 static void *dispatcher_main(void *arg)
 {
     Applier *applier = arg;
@@ -192,7 +206,7 @@ static void *dispatcher_main(void *arg)
         if (clock_seconds() - since > HEALTHY_S)
             wait = FIRST_WAIT_MS;
         if (!over)
-            wait_ms(applier, wait);
+            applier_wait_ms(applier, wait);
         wait = wait * 2 < LONGEST_WAIT_MS ? wait * 2 : LONGEST_WAIT_MS;
     }
     (void)pthread_mutex_lock(&applier->lock);

@@ -12,6 +12,8 @@
 
 enum {
     MAX_SQL = 1 << 20,
+    FIRST_LOOK_MS = 10,
+    LONGEST_LOOK_MS = 500,
     MAX_TOUCHED_VALUE = 4096 /* a longer key: the table counts as touched as a whole */
 };
 
@@ -53,7 +55,8 @@ static bool set_replica(PGconn *conn, bool *ret_replica, Error *err)
     return true;
 }
 
-bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_replica, Error *err)
+static bool open_session(Applier *applier, const char *role, PGconn **ret, bool *ret_replica,
+                         Error *err)
 {
     PGconn *conn = NULL;
 
@@ -77,17 +80,86 @@ bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_re
     return true;
 }
 
+/* A statement whose one parameter is the feed. */
+static bool query_feed(PGconn *conn, const char *sql, int feed, PGresult **ret, Error *err)
+{
+    char number[16];
+    const char *params[] = {number};
+
+    (void)snprintf(number, sizeof number, "%d", feed);
+    return pg_query(conn, sql, COUNT_OF(params), params, ret, err);
+}
+
+static bool share(PGconn *conn, int feed, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    return query_feed(conn, sql_apply_share, feed, &res, err);
+}
+
+/*
+ * Until no session of an earlier run is left on that side. The server process of a connection that
+ * broke, or of a mover that was killed, may still be at its COMMIT: progress that is read before
+ * its end is too low, and its rows would be applied again beside those that it commits. It is
+ * looked for again and again, as a statement that waits for hours would hold a snapshot of that
+ * side.
+ */
+static bool wait_alone(Applier *applier, PGconn *conn, Error *err)
+{
+    int ms = FIRST_LOOK_MS;
+    bool said = false;
+
+    while (!atomic_load(&applier->stop)) {
+        auto_result PGresult *res = NULL;
+
+        if (!query_feed(conn, sql_apply_try_alone, applier->request.feed, &res, err))
+            return false;
+        if (pg_cell_bool(res, 0, 0))
+            return true;
+        if (ms == LONGEST_LOOK_MS && !said) {
+            applier_note_waiting(applier);
+            said = true;
+        }
+        applier_wait_ms(applier, ms);
+        ms = ms * 2 < LONGEST_LOOK_MS ? ms * 2 : LONGEST_LOOK_MS;
+    }
+    return error_set(err, ERR_CANCELLED, "stopped");
+}
+
+/* The first session of a run. At no moment between has an earlier run's the lock again. */
+static bool open_first(Applier *applier, PGconn **ret, bool *ret_replica, Error *err)
+{
+    int feed = applier->request.feed;
+    auto_result PGresult *res = NULL;
+
+    if (!open_session(applier, "apply", ret, ret_replica, err))
+        return false;
+    return wait_alone(applier, *ret, err) && share(*ret, feed, err) &&
+           query_feed(*ret, sql_apply_end_alone, feed, &res, err);
+}
+
+bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_replica, Error *err)
+{
+    PGconn *conn = NULL;
+
+    if (!open_session(applier, role, &conn, ret_replica, err))
+        return false;
+    if (!share(conn, applier->request.feed, err)) {
+        side_close(applier, conn);
+        return false;
+    }
+    *ret = conn;
+    return true;
+}
+
 /* ---- progress ---- */
 
 static bool read_positions(Feed *feed, Error *err)
 {
-    char number[16];
-    const char *params[] = {number};
     auto_result PGresult *res = NULL;
     Lsn least = 0;
 
-    (void)snprintf(number, sizeof number, "%d", feed->applier->request.feed);
-    if (!pg_query(feed->conn, sql_apply_positions, 1, params, &res, err))
+    if (!query_feed(feed->conn, sql_apply_positions, feed->applier->request.feed, &res, err))
         return error_add_context(err, "read how far this side is");
     if (PQntuples(res) == 0)
         return error_set(err, ERR_WRONG_STATE,
@@ -138,8 +210,7 @@ bool feed_write_floor(Feed *feed, Lsn lsn, Error *err)
 bool feed_open(Applier *applier, Feed *ret, Error *err)
 {
     Feed feed = {.applier = applier, .arena = arena_new()};
-    bool ok = side_connect(applier, "apply", &feed.conn, &feed.replica, err) &&
-              read_positions(&feed, err) &&
+    bool ok = open_first(applier, &feed.conn, &feed.replica, err) && read_positions(&feed, err) &&
               spool_read(applier->request.spool, feed.floor, &feed.reader, err);
 
     if (!ok) {

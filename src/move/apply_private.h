@@ -55,13 +55,17 @@ void applier_note_marker(Applier *applier, const Marker *marker);
 /* It is committed durably. */
 void applier_note_floor(Applier *applier, Lsn floor);
 void applier_note_connected(Applier *applier);
+/* It does not begin yet: a session of an earlier run has not ended on that side. */
+void applier_note_waiting(Applier *applier);
+/* Less, when it is stopped. */
+void applier_wait_ms(Applier *applier, int ms);
 bool applier_is_awaited(Applier *applier);
 bool applier_wants_pause(Applier *applier);
 /* Holds still until resumed or stopped. *ret_reload: the catalogue is to be read anew. */
 void applier_hold(Applier *applier, bool *ret_reload);
 
-/* A session of ours on that side: settings, token, and triggers and foreign keys set aside where
- * that is allowed (*ret_replica). */
+/* One more session of a run on that side, after feed_open(): settings, token, and triggers and
+ * foreign keys set aside where that is allowed (*ret_replica). The next run waits for its end. */
 bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_replica,
                   Error *err) MUST_USE;
 void side_close(Applier *applier, PGconn *conn);
@@ -94,6 +98,8 @@ typedef struct Feed {
     bool schema_change;
 } Feed;
 
+/* When every session of an earlier run has ended on that side: what is read here is all that was
+ * committed. */
 bool feed_open(Applier *applier, Feed *ret, Error *err) MUST_USE;
 void feed_close(Feed *feed);
 /* Catalogue and progress anew. */

@@ -122,6 +122,50 @@ def test_rule_13_a_table_ahead_of_the_floor_skips_what_it_has(follow, mode):
     f.stop()
 
 
+APPLIERS = "FROM pg_stat_activity AS a WHERE application_name LIKE 'homeport apply%%'"
+
+
+@pytest.mark.parametrize("end", ("kill", "cut"))
+@pytest.mark.parametrize("mode", MODES)
+def test_rule_13_a_commit_in_flight_is_waited_for_before_anything_is_applied_again(follow, mode, end, servers, proxy):
+    """The server process of a connection that is gone goes on with its COMMIT, unseen until it is through."""
+    target = servers.new(15)
+    f = follow(mode, window_ms=20)
+    f.target = target.create_db()
+    relay = proxy(target)
+    f.to = relay.url(f.target)
+    f.script("CREATE TABLE plain (n int)")
+    f.source.sql("ALTER TABLE plain REPLICA IDENTITY FULL")
+    f.start()
+    f.source.sql("INSERT INTO plain VALUES (0)")
+    f.catch_up()
+    # As while a synchronous standby is away: a durable commit waits, without end.
+    target.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    target.sql("SELECT pg_reload_conf()")
+    wait.until(lambda: target.value("SHOW synchronous_standby_names") == "nobody", 10, "the setting")
+    f.source.script("BEGIN; INSERT INTO plain SELECT generate_series(1, 10);"
+                    " SELECT pg_logical_emit_message(true, 'homeport', 'durable'); COMMIT")
+    held = wait.until(lambda: f.target.sql(f"SELECT pid {APPLIERS} AND wait_event = 'SyncRep'"), 20, "a commit in flight")
+    assert f.target.value(f"SELECT count(*) {APPLIERS} AND NOT EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = a.pid"
+                          " AND l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted)") == 0
+    if end == "kill":
+        f.kill()
+        f.start()
+    else:
+        relay.cut()
+    line = f.until(lambda line: "earlier session of ours" in line.get("error", {}).get("message", ""), 20)
+    assert line["running"] and not line["connected"]
+    assert "SyncRep" in line["error"]["hint"]
+    assert f.target.sql(f"SELECT pid {APPLIERS} AND wait_event = 'SyncRep'") == held
+    f.source.sql("INSERT INTO plain VALUES (11)")
+    target.sql("ALTER SYSTEM RESET synchronous_standby_names")
+    target.sql("SELECT pg_reload_conf()")
+    f.catch_up()
+    assert f.target.sql("SELECT n FROM plain ORDER BY n") == [(n,) for n in range(12)]
+    f.check_equal()
+    f.stop()
+
+
 def test_rule_13_no_position_at_all_is_refused(follow):
     f = follow("net")
     f.script(ORDERS)
