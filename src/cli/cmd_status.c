@@ -51,6 +51,8 @@ static void status_pairs(Json *writer, const MoveStatus *status)
     json_kv_int(&json, "bytes_done", status->bytes_done);
     json_kv_int(&json, "bytes_total", status->bytes_total);
     json_kv_string(&json, "next", status->next);
+    json_kv_string(&json, "fenced", status->fenced);
+    json_kv_string(&json, "fence_lift_sql", status->fence_lift_sql);
     *writer = json;
 }
 
@@ -70,6 +72,8 @@ static void status_text(Arena *arena, Text *out, const MoveStatus *status)
         add_line(out, "next", status->next);
         return;
     }
+    if (status->fenced)
+        text_addf(out, "%s%s%s\n", term_style(stdout, TERM_BOLD), status->fenced_text, plain);
     text_addf(out, "%s%s%s%s\n",
               term_style(stdout, status->complete  ? TERM_GREEN
                                  : status->running ? TERM_CYAN
@@ -92,6 +96,9 @@ static void status_text(Arena *arena, Text *out, const MoveStatus *status)
     if (!status->complete)
         add_line(out, "error", status->last_error);
     add_line(out, "next", status->next);
+    if (status->fence_lift_sql)
+        text_addf(out, "\nOnly if the move is given up: this SQL lifts the fence of the %s.\n\n%s",
+                  status->lifted_side, status->fence_lift_sql);
 }
 
 /* ---- a live move that follows: its mover knows ---- */
@@ -294,7 +301,9 @@ const Command cmd_status = {
     .description = "Reads the work folder and says in which phase the move is, whether a process "
                    "is at work on it, whether the target is complete, and what to do next. Of a "
                    "live move its mover says how far behind the stream is, what is kept on disk, "
-                   "and whether both sides were compared. Asks neither server.",
+                   "and whether both sides were compared. Where none runs and a side is fenced, "
+                   "it says so first, and ends with the SQL that lifts the fence by hand. Asks "
+                   "neither server.",
     .settings = (const char *const[]){"dir",                                                        NULL                     },
     .options = status_options,
     .options_size = sizeof(StatusOptions),

@@ -696,6 +696,8 @@ const char *fence_lift_sql(Arena *arena, const Fence *fence)
     /* A session of the fenced database begins read-only: the unfence itself would fail. */
     return arena_printf(arena,
                         "-- in psql, as the owner, on %s\n"
+                        "-- sessions that began while it was fenced stay read-only: the app has to "
+                        "connect anew\n"
                         "BEGIN READ WRITE;\nSET LOCAL search_path = pg_catalog;\n%s;\nCOMMIT;\n",
                         fence->url->redacted, sql_fence_lift);
 }

@@ -246,6 +246,11 @@ typedef struct MoveStatus {
     int64_t bytes_done;
     int64_t bytes_total;
     const char *next; /* what to do now: a sentence */
+    /* Rule 29, where no process is at work and a side is fenced; else NULL. */
+    const char *fenced;         /* "source", "target" or "both" */
+    const char *fenced_text;    /* which, and where the app writes: a sentence */
+    const char *lifted_side;    /* "source" or "target": what the SQL is for */
+    const char *fence_lift_sql; /* opens a side to the app by hand, where the move is given up */
 } MoveStatus;
 
 /* Asks the mover of this folder; ERR_CONNECT where none listens. The request's reference is taken,

@@ -77,6 +77,7 @@ enum {
     COL_RUNS,
     COL_LAST_ERROR,
     COL_SWITCHES,
+    COL_HALF_SWITCHED,
 };
 
 const char *phase_name(Phase phase)
@@ -163,6 +164,7 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .bytes_done = store_cell_i64(&rows, 0, COL_BYTES_DONE),
         .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
         .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
+        .half_switched = store_cell_i64(&rows, 0, COL_HALF_SWITCHED) != 0,
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.place.phase, err))
         return false;

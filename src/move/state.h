@@ -89,6 +89,7 @@ typedef struct MoveRecord {
     int64_t bytes_done;
     int runs;
     const char *last_error;
+    bool half_switched; /* as it was read: the side that took over may still be fenced */
 } MoveRecord;
 
 typedef struct State {

@@ -1,7 +1,17 @@
 #include "core/clock.h"
 #include "move/control.h"
+#include "move/fence.h"
 #include "move/move.h"
 #include "move/state.h"
+
+/* The app may be able to write nowhere until the mover has gone on. */
+static bool is_shut(const MoveRecord *move)
+{
+    Phase phase = move->place.phase;
+
+    return phase_is_switch(phase) ||
+           ((phase == PHASE_HOME || phase == PHASE_AWAY) && move->half_switched);
+}
 
 static const char *next_live(Phase phase, bool running)
 {
@@ -42,8 +52,37 @@ static const char *next_step(const MoveRecord *move, bool running)
 {
     if (!move->exists)
         return "Begin with `homeport check`, then `homeport move`.";
+    if (move->live && !running && is_shut(move) && !phase_is_switch(move->place.phase))
+        return "Run `homeport move --detach` now: it brings the interrupted switch to its end.";
     return move->live ? next_live(move->place.phase, running)
                       : next_once(move->place.phase, running);
+}
+
+/* Whether the app lives at home: in a switch, where it was before. */
+static bool is_at_home(const Place *place)
+{
+    return place->phase == PHASE_HOME ||
+           (phase_is_switch(place->phase) && place->direction == DIRECTION_BACK);
+}
+
+/* By the record alone: what is fenced from when to when is the mover's doing (rule 25). */
+static void tell_fence(Arena *arena, const MoveRecord *move, MoveStatus *status)
+{
+    bool home = is_at_home(&move->place);
+    bool shut = is_shut(move);
+    bool lift_target = home == shut; /* shut: the app's own side; else the other one */
+    PgUrl url = {.redacted = lift_target ? move->target : move->source};
+
+    status->fenced = shut ? "both" : home ? "source" : "target";
+    status->fenced_text =
+        shut   ? arena_printf(arena,
+                              "A SWITCH WAS INTERRUPTED: both sides may be fenced, so that the "
+                                "app, which lives at %s, can write nowhere.",
+                            home ? "home" : "the source")
+        : home ? "The source is fenced: the app writes at home."
+               : "The target is fenced: the app writes at the source.";
+    status->lifted_side = lift_target ? "target" : "source";
+    status->fence_lift_sql = fence_lift_sql(arena, &(Fence){.url = &url});
 }
 
 bool move_ask(const Config *config, struct json_t *request, struct json_t **ret, Error *err)
@@ -82,5 +121,7 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->rows_done = move.rows_done;
     ret->bytes_done = move.bytes_done;
     ret->bytes_total = move.bytes_total;
+    if (ret->following && !ret->running)
+        tell_fence(arena, &move, ret);
     return true;
 }

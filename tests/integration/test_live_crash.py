@@ -3,12 +3,14 @@ undoes the switch or brings it to its end, and not a write is lost."""
 
 import os
 import random
+import subprocess
 
 import psycopg2
 import pytest
 
+import server as postgres
 import wait
-from ledger import Ledger
+from ledger import TABLES, Ledger
 from live import Live
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(900)]
@@ -103,3 +105,34 @@ def test_rule_32_killed_at_any_step_of_a_switch_it_is_undone_or_concluded(homepo
     ledger.check(here)
     live.applied_past(here)
     ledger.check(here, there)
+
+
+def lifted_by_hand(live, side):
+    """`status` says what is fenced, first, and its SQL opens the side to everybody."""
+    said = live.homeport("status", "--dir", live.dir)
+    assert said.rc == 0 and live.status()["fence_lift_sql"] in said.out, str(said)
+    done = subprocess.run([postgres.PSQL, "-Xq", "-v", "ON_ERROR_STOP=1", side.url],
+                          input=live.status()["fence_lift_sql"], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    side.sql("INSERT INTO scratch VALUES ('by hand'); DELETE FROM scratch WHERE id = 'by hand'")
+    return said.out.splitlines()[0]
+
+
+def test_rule_29_status_says_what_a_dead_mover_left_fenced_and_how_to_lift_it(homeport, pair, taken_down):
+    live, _ledger = taken_down(Live(homeport, *pair(15, 15)), None)
+    live.source.script(TABLES)
+    live.start()
+    live.caught_up()
+    assert live.status()["fenced"] is None and live.status()["fence_lift_sql"] is None
+    killed = live.homeport.cwd / "killed"
+    live.run("cutover", "--on-switch", f"test -e {killed} || {{ touch {killed}; kill -9 $PPID; }}")
+    wait.until(lambda: not live.mover.running, 10, "the mover is dead")
+    assert not accepts(live.source) and not accepts(live.target)
+    assert live.status()["fenced"] == "both"
+    assert "INTERRUPTED" in lifted_by_hand(live, live.source) and not accepts(live.target)
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    live.kill()
+    assert not accepts(live.source) and live.status()["fenced"] == "source"
+    assert lifted_by_hand(live, live.source) == "The source is fenced: the app writes at home."
