@@ -1,7 +1,9 @@
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
+#include "cli/findings.h"
 #include "cli/mover.h"
 #include "cli/progress.h"
 #include "core/json.h"
@@ -144,14 +146,15 @@ static bool dry_run(const Invocation *inv, Scope scope, Error *err)
         report_json(&out, &report, false);
     } else {
         progress_print_findings(&assessment);
-        text_addf(&out, "%s %d blockers, %d warnings, %d notes; nothing was changed.",
+        text_addf(&out, "%s %s; nothing was changed.",
                   assessment.blockers ? "This move cannot be made:" : "This move can be made:",
-                  assessment.blockers, assessment.warnings, assessment.notes);
+                  findings_count(inv->arena, &assessment));
     }
     if (!cli_print(&out, err))
         return false;
     return assessment.blockers == 0 ||
-           error_set(err, ERR_FOUND, "%d blockers", assessment.blockers);
+           error_set(err, ERR_FOUND, "%d %s", assessment.blockers,
+                     text_plural(assessment.blockers, "blocker", "blockers"));
 }
 
 static bool print_line(const Invocation *inv, const char *key, const char *text, int pid,
@@ -171,14 +174,27 @@ static bool print_line(const Invocation *inv, const char *key, const char *text,
     return cli_print(&out, err);
 }
 
+/* Whose changes wait for the mover. */
+static const char *stopped_text(const MoveStatus *status)
+{
+    if (!status->live)
+        return "The move has ended before it was complete. Run it again: it begins anew.";
+    return strcmp(status->phase, "home") == 0
+               ? "The mover has ended. Home keeps its WAL until it runs again."
+               : "The mover has ended. The source keeps its WAL until it runs again.";
+}
+
 static bool stop(const Invocation *inv, Error *err)
 {
     bool was = false;
+    MoveStatus status;
 
     return move_stop(inv->arena, inv->config, &was, err) &&
+           move_status(inv->arena, inv->config, &status, err) &&
            print_line(inv, was ? "stopped" : "not_running",
-                      was ? "The mover has ended. The source keeps its WAL until it runs again."
-                          : "No mover runs in this folder.",
+                      !was            ? "No mover runs in this folder."
+                      : status.exists ? stopped_text(&status)
+                                      : "The mover has ended.",
                       0, err);
 }
 
@@ -250,8 +266,9 @@ static bool once(const Invocation *inv, Error *err)
     else if (ok)
         report_text(inv->arena, &out, &report);
     else if (report.verify_done)
-        text_addf(&out, "%s differences; `homeport verify` names them.",
-                  text_count(inv->arena, report.verify.differences));
+        text_addf(&out, "%s %s; `homeport verify` names them.",
+                  text_count(inv->arena, report.verify.differences),
+                  text_plural(report.verify.differences, "difference", "differences"));
     Error printed = ERROR_INIT;
     if (!cli_print(&out, &printed)) {
         *err = printed;

@@ -162,12 +162,15 @@ static const char *stream_text(Arena *arena, const MoveStatus *status, const jso
 
 static const char *verified_text(Arena *arena, const json_t *live)
 {
-    if (number_of(live, "differences") > 0)
-        return arena_printf(arena, "%s differences",
-                            text_count(arena, (int64_t)number_of(live, "differences")));
+    int64_t differences = (int64_t)number_of(live, "differences");
+    int64_t touched = (int64_t)number_of(live, "touched_rows");
+
+    if (differences > 0)
+        return arena_printf(arena, "%s %s", text_count(arena, differences),
+                            text_plural(differences, "difference", "differences"));
     if (is_so(live, "verified"))
-        return arena_printf(arena, "equal; %s rows touched since",
-                            text_count(arena, (int64_t)number_of(live, "touched_rows")));
+        return arena_printf(arena, "equal; %s %s touched since", text_count(arena, touched),
+                            text_plural(touched, "row", "rows"));
     return is_so(live, "verifying") ? "being compared" : "not yet";
 }
 

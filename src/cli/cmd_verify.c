@@ -205,11 +205,13 @@ static bool verify_by_mover(const Invocation *inv, Error *err)
                       json_string_value(json_object_get(row, "object")), key ? " " : "",
                       key ? key : "", detail ? detail : "");
         }
-        text_addf(&out, "%s%s%s: %s rows of %d tables, while both sides go on; %s.\n",
+        int64_t rows = json_integer_value(json_object_get(answer, "rows"));
+        int tables = (int)json_integer_value(json_object_get(answer, "tables"));
+        text_addf(&out, "%s%s%s: %s %s of %d %s, while both sides go on; %s.\n",
                   term_style(stdout, differences ? TERM_RED : TERM_GREEN),
                   differences ? "Not equal" : "Equal", term_style(stdout, TERM_PLAIN),
-                  text_count(inv->arena, json_integer_value(json_object_get(answer, "rows"))),
-                  (int)json_integer_value(json_object_get(answer, "tables")),
+                  text_count(inv->arena, rows), text_plural(rows, "row", "rows"), tables,
+                  text_plural(tables, "table", "tables"),
                   text_duration(inv->arena, json_number_value(json_object_get(answer, "seconds"))));
         ok = cli_print(&out, err);
     }

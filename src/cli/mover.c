@@ -72,6 +72,12 @@ static bool fail_ended(const Invocation *inv, int status, Error *err)
     return error_hint(err, "Its log is \"%s\".", log_path(inv));
 }
 
+static bool is_copying(const MoveStatus *status)
+{
+    return strcmp(status->phase, "planned") == 0 || strcmp(status->phase, "schema") == 0 ||
+           strcmp(status->phase, "copying") == 0;
+}
+
 bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pid, Error *err)
 {
     double began = clock_seconds();
@@ -94,8 +100,7 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
         MoveStatus now;
         double patience = COPY_S;
         if (move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid &&
-            strcmp(now.phase, "planned") != 0 && strcmp(now.phase, "schema") != 0 &&
-            strcmp(now.phase, "copying") != 0)
+            !is_copying(&now))
             patience = START_S;
         if (clock_seconds() - began > patience && file_exists(log_path(inv)) && now.pid == pid)
             return true;
@@ -106,26 +111,23 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
     }
 }
 
-static bool may_start(const Invocation *inv, Error *err)
+/* There is a mover that could answer, or could be started so that it does. */
+static bool can_answer(const Invocation *inv, const MoveStatus *status, Error *err)
 {
-    MoveStatus now;
-
-    if (!move_status(inv->arena, inv->config, &now, err))
-        return false;
-    if (!now.exists || !now.live) {
+    if (status->following)
+        return true;
+    bool copying = status->running && (!status->exists || (status->live && is_copying(status)));
+    if (!copying && (!status->exists || !status->live)) {
         (void)error_set(err, ERR_WRONG_STATE, "there is no live move in \"%s\"", inv->config->dir);
         return error_hint(err, "`homeport move` begins one; --dir names its work folder.");
     }
-    if (now.running) {
-        (void)error_set(err, ERR_WRONG_STATE, "the mover (process %d) is not that far yet",
-                        now.pid);
-        return error_hint(err, "`homeport status` shows where it stands.");
+    if (copying) {
+        (void)error_set(err, ERR_WRONG_STATE, "the copy is still at work (process %d)",
+                        status->pid);
+        return error_hint(err, "`homeport status --watch` shows how far it is.");
     }
-    if (!now.following) {
-        (void)error_set(err, ERR_WRONG_STATE, "this is not possible in phase %s", now.phase);
-        return error_hint(err, "%s", now.next);
-    }
-    return true;
+    (void)error_set(err, ERR_WRONG_STATE, "this is not possible in phase %s", status->phase);
+    return error_hint(err, "%s", status->next);
 }
 
 /* Asked once: a request whose answer got lost may have been done. */
@@ -135,8 +137,8 @@ bool mover_ask(const Invocation *inv, json_t *request, json_t **ret, Error *err)
     MoveStatus now;
     int pid = 0;
 
-    bool ready = move_status(inv->arena, inv->config, &now, err) &&
-                 (now.running || (may_start(inv, err) && mover_detach(inv, &options, &pid, err)));
+    bool ready = move_status(inv->arena, inv->config, &now, err) && can_answer(inv, &now, err) &&
+                 (now.running || mover_detach(inv, &options, &pid, err));
     if (!ready) {
         json_decref(request);
         return false;

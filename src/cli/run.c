@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/term.h"
+#include "move/move.h"
 #include "pg/url.h"
 
 enum {
@@ -88,6 +89,21 @@ static bool check_urls(Arena *arena, const Command *command, const Config *confi
     return true;
 }
 
+/* With what the move of this folder was begun, without its password; NULL: there is none. */
+static const char *begun_with(Arena *arena, const Command *command, const Config *config,
+                              const char *name)
+{
+    MoveStatus begun;
+    Error ignored = ERROR_INIT;
+
+    if (!command_takes(command, setting_find("dir")) ||
+        !move_status(arena, config, &begun, &ignored) || !begun.exists)
+        return NULL;
+    return strcmp(name, "source") == 0   ? begun.source
+           : strcmp(name, "target") == 0 ? begun.target
+                                         : NULL;
+}
+
 static bool check_needs(Arena *arena, const Command *command, const Config *config, Error *err)
 {
     for (const char *const *name = command->needs; name && *name; name++) {
@@ -95,7 +111,10 @@ static bool check_needs(Arena *arena, const Command *command, const Config *conf
 
         if (option_format(arena, &setting->option, config))
             continue;
-        (void)error_set(err, ERR_USAGE, "no %s given", *name);
+        const char *begun = begun_with(arena, command, config, *name);
+        (void)error_set(err, ERR_USAGE, "no %s given%s%s", *name,
+                        begun ? "; the move of this folder was begun with " : "",
+                        begun ? begun : "");
         return error_hint(err, "Give --%s %s, or set %s, or write \"%s: ...\" in homeport.yaml.",
                           *name, setting->option.argument, setting->env, setting_key(setting));
     }

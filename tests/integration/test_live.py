@@ -243,6 +243,21 @@ def test_abort_after_a_cutover_is_refused(move):
     result = live.run("abort")
     assert result.rc == 1 and "rollback" in result.err, str(result)
     assert live.status()["phase"] == "home"
+    stopped = live.homeport("move", "--stop", "--dir", live.dir, source=live.source, target=live.target)
+    assert "Home keeps its WAL" in stopped.out, str(stopped)
+
+
+def test_cutover_is_refused_while_the_copy_is_at_work(move):
+    live, _ledger = move()
+    with contextlib.closing(live.source.connect(autocommit=False)) as hold:
+        hold.cursor().execute("LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+        live.start()
+        wait.until(lambda: live.status()["exists"], 30, "the move has begun")
+        refused = live.run("cutover")
+        assert refused.rc == 1 and f"the copy is still at work (process {live.mover.pid})" in refused.err, str(refused)
+    live.caught_up()
+    nameless = live.homeport("finish", "--dir", live.dir, target=live.target)
+    assert nameless.rc == 2 and "no source given; the move of this folder was begun with postgresql:" in nameless.err
 
 
 def test_second_mover_is_refused_with_the_process_of_the_first(move):
