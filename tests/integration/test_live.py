@@ -96,6 +96,8 @@ def test_rule_25_at_most_one_side_accepts_writes_at_any_moment(move):
         assert (accepts(live.source), accepts(live.target)) == sides, verb
     assert accepted == [(True, False), (False, True), (True, False)]
     assert ledger.written() == 0
+    stopped = live.homeport("move", "--stop", "--dir", live.dir, source=live.source, target=live.target)
+    assert "Home keeps its WAL" in stopped.out, str(stopped)
 
 
 def test_rule_6_killed_in_the_copy_keeps_the_tables_that_are_complete(move):
@@ -243,8 +245,6 @@ def test_abort_after_a_cutover_is_refused(move):
     result = live.run("abort")
     assert result.rc == 1 and "rollback" in result.err, str(result)
     assert live.status()["phase"] == "home"
-    stopped = live.homeport("move", "--stop", "--dir", live.dir, source=live.source, target=live.target)
-    assert "Home keeps its WAL" in stopped.out, str(stopped)
 
 
 def test_cutover_is_refused_while_the_copy_is_at_work(move):
