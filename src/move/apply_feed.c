@@ -211,6 +211,8 @@ bool feed_open(Applier *applier, Feed *ret, Error *err)
 {
     Feed feed = {.applier = applier, .arena = arena_new()};
     bool ok = open_first(applier, &feed.conn, &feed.replica, err) && read_positions(&feed, err) &&
+              /* It may have been committed without waiting for the disk. */
+              feed_write_floor(&feed, feed.floor, err) &&
               spool_read(applier->request.spool, feed.floor, &feed.reader, err);
 
     if (!ok) {

@@ -166,6 +166,26 @@ def test_rule_13_a_commit_in_flight_is_waited_for_before_anything_is_applied_aga
     f.stop()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_rule_13_a_floor_that_was_found_is_durable_before_it_is_reported(follow, mode, servers):
+    """What is reported prunes the spool; a commit that did not wait for the disk is lost with the side's memory."""
+    target = servers.new(15, settings={"wal_writer_delay": "10s"})
+    f = follow(mode)
+    f.target = target.create_db()
+    f.to = f.target.url
+    f.script("CREATE TABLE t (id int PRIMARY KEY)")
+    f.prepare()
+    ahead = f.source.value("SELECT (pg_current_wal_insert_lsn() + 1000000000)::text")
+    f.target.sql("CHECKPOINT")
+    f.target.script(f"SET synchronous_commit = off; UPDATE homeport.progress SET lsn = '{ahead}'")
+    f.start()
+    f.until(lambda line: reached(line, ahead))
+    target.kill()
+    f.kill()
+    target.start()
+    assert f.progress()[("", "")] == ahead
+
+
 def test_rule_13_no_position_at_all_is_refused(follow):
     f = follow("net")
     f.script(ORDERS)
