@@ -14,6 +14,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -86,11 +87,12 @@ typedef struct Live {
     Lsn last_applied;
     double last_rate_time;
     int64_t last_rows;
-    double rate;             /* rows a second, lately */
-    bool fresh_slot;         /* tables that were finished belong to a stream that is gone */
-    bool verified;           /* whole, since the applier began, and nothing differed since */
-    bool checking;           /* a whole verification is due */
-    struct LiveCheck *check; /* at work, or its result */
+    double rate;               /* rows a second, lately */
+    bool fresh_slot;           /* tables that were finished belong to a stream that is gone */
+    bool verified;             /* whole, since the applier began, and nothing differed since */
+    bool checking;             /* a whole verification is due */
+    struct LiveCheck *check;   /* at work, or its result */
+    atomic_bool check_dropped; /* it is to end */
     int64_t differences;
     const char *changed; /* schemas differ from what was moved: which object; NULL: they do not */
 } Live;

@@ -125,6 +125,33 @@ static bool abort_steps(Live *live, Error *err)
            state_event(&live->job.state, EVENT_DONE, err);
 }
 
+static bool hint_other(bool finish, Error *err)
+{
+    return error_hint(err, finish ? "`homeport abort` undoes a move that was not cut over."
+                                  : "It was cut over: `homeport rollback` goes back, "
+                                    "`homeport finish` ends it.");
+}
+
+/* What will be refused does not stop the mover for it: the way back would stand still. A switch
+ * that is at work is judged when it has come to its end. */
+static bool check_phase(Arena *arena, const Config *config, PhaseEvent event, Error *err)
+{
+    bool finish = event == EVENT_FINISH;
+    MoveRecord move;
+    Place next;
+    int holder = 0;
+
+    if (!state_peek(arena, config->dir, &move, &holder, err))
+        return false;
+    Phase phase = move.place.phase;
+    if (!move.exists || phase_is_switch(phase) || place_next(move.place, event, &next) ||
+        phase == (finish ? PHASE_FINISHED : PHASE_ABORTED) ||
+        phase == (finish ? PHASE_FINISHING : PHASE_ABORTING))
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE, "this cannot happen in phase %s", phase_name(phase));
+    return hint_other(finish, err);
+}
+
 static bool end(Live *live, PhaseEvent event, Error *err)
 {
     static const JobLive none = {0};
@@ -143,9 +170,7 @@ static bool end(Live *live, PhaseEvent event, Error *err)
     if (state->move.place.phase == over)
         return true;
     if (state->move.place.phase != ending && !state_event(state, event, err))
-        return error_hint(err, finish ? "`homeport abort` undoes a move that was not cut over."
-                                      : "It was cut over: `homeport rollback` goes back, "
-                                        "`homeport finish` ends it.");
+        return hint_other(finish, err);
     (void)snprintf(live->publication, sizeof live->publication, "homeport_%s", state->move.id);
     return live_load_token(live, err) &&
            (finish ? finish_steps(live, err) : abort_steps(live, err));
@@ -164,7 +189,7 @@ static bool end_move(Arena *arena, const Config *config, const MoveWatch *watch,
         .report = &live.copied,
         .state = {.lock_fd = -1},
     };
-    if (!move_stop(arena, config, &was, err))
+    if (!check_phase(arena, config, event, err) || !move_stop(arena, config, &was, err))
         return false;
     bool ok = end(&live, event, err);
     if (!ok)

@@ -167,8 +167,8 @@ static bool prepare(Switch *move, Error *err)
     if (!live_verify(live, !live->verified, false, &checked, err))
         return error_add_context(err, "compare before the pause");
     if (live->differences > 0) {
-        (void)error_set(err, ERR_FOUND, "%" PRId64 " differences stand between the two sides",
-                        live->differences);
+        (void)error_set(err, ERR_FOUND, "%" PRId64 " %s between the two sides", live->differences,
+                        text_plural(live->differences, "difference stands", "differences stand"));
         return error_hint(err, "`homeport verify` names them.");
     }
     return live_fence(live, move->here, &fence, err) &&
