@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "core/clock.h"
 #include "sql.gen.h"
 
 enum {
     SCHEMA_VERSION = 1,
-    BUSY_TIMEOUT_MS = 5000
+    BUSY_TIMEOUT_MS = 5000,
+    BUSY_PAUSE_MS = 5
 };
 
 struct Store {
@@ -119,13 +121,29 @@ int64_t store_cell_i64(const StoreRows *rows, int row, int column)
     return cell ? strtoll(cell, NULL, 10) : 0;
 }
 
+/* To change the mode, SQLite makes more of a lock that it holds already, and there it does not wait
+ * for another process that does the same: it would be a deadlock. So the waiting is ours. */
+static bool set_journal_mode(Store *store, Arena *arena, Error *err)
+{
+    const double deadline = clock_seconds() + BUSY_TIMEOUT_MS / 1000.0;
+    StoreRows mode;
+
+    while (!store_query(store, arena, "PRAGMA journal_mode = WAL", STORE_NO_VALUES, &mode, err)) {
+        if (sqlite3_errcode(store->db) != SQLITE_BUSY || clock_seconds() > deadline)
+            return false;
+        (void)sqlite3_sleep(BUSY_PAUSE_MS);
+        *err = ERROR_INIT;
+    }
+    return true;
+}
+
 static bool prepare_file(Store *store, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     StoreRows version = {0};
 
     (void)sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-    if (!store_query(store, arena, "PRAGMA journal_mode = WAL", STORE_NO_VALUES, &version, err) ||
+    if (!set_journal_mode(store, arena, err) ||
         !store_run(store, "PRAGMA synchronous = FULL", STORE_NO_VALUES, err) ||
         !store_query(store, arena, "PRAGMA user_version", STORE_NO_VALUES, &version, err))
         return false;

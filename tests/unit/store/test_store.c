@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -234,6 +235,40 @@ static void a_file_that_is_cut_off_is_an_error(void **state)
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
+/* A process may look at a state that another one is only making: `status` beside a first `move`. */
+enum {
+    OPENERS = 8,
+    OPENED_TIMES = 40
+};
+
+static void *open_and_close(void *path)
+{
+    auto_store Store *store = NULL;
+    Error err = ERROR_INIT;
+
+    return store_open(path, &store, &err) ? NULL : strdup(err.message);
+}
+
+static void many_may_make_it_at_the_same_moment(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+
+    for (int i = 0; i < OPENED_TIMES; i++) {
+        char *path = arena_printf(arena, "%s/state%d.sqlite", (const char *)*state, i);
+        pthread_t threads[OPENERS];
+
+        for (int n = 0; n < OPENERS; n++)
+            assert_int_equal(pthread_create(&threads[n], NULL, open_and_close, path), 0);
+        for (int n = 0; n < OPENERS; n++) {
+            void *failure = NULL;
+
+            assert_int_equal(pthread_join(threads[n], &failure), 0);
+            if (failure)
+                fail_msg("%s", (const char *)failure);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +282,7 @@ int main(void)
         IN_FOLDER(a_later_versions_file_is_refused_and_left_alone),
         IN_FOLDER(what_is_no_store_is_refused),
         IN_FOLDER(a_file_that_is_cut_off_is_an_error),
+        IN_FOLDER(many_may_make_it_at_the_same_moment),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
