@@ -191,11 +191,12 @@ def transaction(database, *statements):
             conn.rollback()
 
 
-def is_waiting(database):
-    """Whether a session of homeport waits for a lock there."""
+def is_waiting(database, holder=None):
+    """Whether a session of homeport waits for a lock there; with the holder, a connection, for one of its locks."""
     return database.server.value(
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'homeport%%' AND wait_event_type = 'Lock'"
-        " AND datname = %s", (database.name,))
+        " AND datname = %s AND (%s::int IS NULL OR %s = ANY (pg_blocking_pids(pid)))",
+        (database.name, *[holder and holder.get_backend_pid()] * 2))
 
 
 @contextlib.contextmanager
@@ -225,16 +226,17 @@ def held(start, target, *places):
             if places[0] != IN_COPY:  # until then there is nothing that could be locked
                 places = (IN_COPY, *places)
             with held_in_schema(start, target) as run:
-                stack.enter_context(transaction(target, places[0]))
+                holder = stack.enter_context(transaction(target, places[0]))
         else:
-            stack.enter_context(transaction(target, places[0]))
+            holder = stack.enter_context(transaction(target, places[0]))
             run = start()
-        run.wait_for(lambda: is_waiting(target), what=f"held by {places[0]}")
+        run.wait_for(lambda: is_waiting(target, holder), what=f"held by {places[0]}")
         for place in places[1:]:
             former = stack.pop_all()
-            stack.enter_context(transaction(target, place))
+            holder = stack.enter_context(transaction(target, place))
             former.close()
-            run.wait_for(lambda: is_waiting(target), what=f"held by {place}")
+            # For this one's lock: for a moment the run still looks as if it waited for the former's.
+            run.wait_for(lambda: is_waiting(target, holder), what=f"held by {place}")
         yield run
 
 
