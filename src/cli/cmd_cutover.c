@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/mover.h"
+#include "cli/progress.h"
 #include "core/term.h"
 
 enum {
@@ -119,13 +120,17 @@ static bool run_switch(const Invocation *inv, bool back, Error *err)
     const SwitchCommand *command = inv->options;
     Text out = text_init(inv->arena, MAX_OUTPUT);
     int64_t pause_ms = DEFAULT_PAUSE_MS;
+    ProgressView view = {.quiet = inv->quiet};
+    MoveWatch watch = progress_watch(&view);
     json_t *answer = NULL;
 
-    if ((command->max_pause && !parse_time(command->max_pause, &pause_ms, err)) ||
-        !mover_ask(inv, make_request(back ? "rollback" : "cutover", command, pause_ms), &answer,
-                   err))
+    if (command->max_pause && !parse_time(command->max_pause, &pause_ms, err))
         return false;
-    bool ok = true;
+    bool ok = mover_ask(inv, make_request(back ? "rollback" : "cutover", command, pause_ms), &watch,
+                        &answer, err);
+    progress_end(&view, ok);
+    if (!ok)
+        return false;
     if (inv->json) {
         ok = mover_print_json(answer, err);
     } else {

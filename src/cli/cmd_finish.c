@@ -1,6 +1,8 @@
 /* finish and abort: the two ends of a live move. */
+#include <stddef.h>
+#include <string.h>
+
 #include "cli/cli.h"
-#include "cli/progress.h"
 #include "core/json.h"
 #include "move/move.h"
 
@@ -8,7 +10,25 @@ enum {
     MAX_OUTPUT = 4096
 };
 
-static bool print_end(const Invocation *inv, bool finish, Error *err)
+typedef struct EndCommand {
+    const char *gone;
+} EndCommand;
+
+static bool read_options(const Invocation *inv, EndOptions *ret, Error *err)
+{
+    const EndCommand *command = inv->options;
+
+    *ret = (EndOptions){
+        .source_gone = command->gone && strcmp(command->gone, "source") == 0,
+        .target_gone = command->gone && strcmp(command->gone, "target") == 0,
+    };
+    if (!command->gone || ret->source_gone || ret->target_gone)
+        return true;
+    (void)error_set(err, ERR_USAGE, "--gone: \"%s\" is no side", command->gone);
+    return error_hint(err, "source or target.");
+}
+
+static bool print_end(const Invocation *inv, bool finish, const EndOptions *options, Error *err)
 {
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
@@ -17,33 +37,43 @@ static bool print_end(const Invocation *inv, bool finish, Error *err)
         json_open_object(&json);
         json_kv_string(&json, "phase", finish ? "finished" : "aborted");
         json_close(&json);
+    } else if (finish) {
+        text_addf(&out, "Finished: replication has ended, and nothing of homeport's is left %s.\n",
+                  options->source_gone   ? "at home"
+                  : options->target_gone ? "at the source"
+                                         : "on either side");
     } else {
-        text_add(&out, finish ? "Finished: replication has ended, and nothing of homeport's is "
-                                "left on either side.\n"
-                              : "Aborted: the source is as it was, the target is empty.\n");
+        text_addf(&out, "Aborted: the source is as it was%s.\n",
+                  options->target_gone ? "" : ", the target is empty");
     }
     return cli_print(&out, err);
 }
 
 static bool finish_run(const Invocation *inv, Error *err)
 {
-    ProgressView view = {.quiet = inv->quiet};
-    MoveWatch watch = progress_watch(&view);
+    EndOptions options;
 
-    bool ok = move_finish(inv->arena, inv->config, &watch, err);
-    progress_end(&view, ok);
-    return ok && print_end(inv, true, err);
+    return read_options(inv, &options, err) &&
+           move_finish(inv->arena, inv->config, &options, err) &&
+           print_end(inv, true, &options, err);
 }
 
 static bool abort_run(const Invocation *inv, Error *err)
 {
-    ProgressView view = {.quiet = inv->quiet};
-    MoveWatch watch = progress_watch(&view);
+    EndOptions options;
 
-    bool ok = move_abort(inv->arena, inv->config, &watch, err);
-    progress_end(&view, ok);
-    return ok && print_end(inv, false, err);
+    return read_options(inv, &options, err) && move_abort(inv->arena, inv->config, &options, err) &&
+           print_end(inv, false, &options, err);
 }
+
+static const Option end_options[] = {
+    {.name = "gone",
+     .type = OPTION_TEXT,
+     .offset = offsetof(EndCommand, gone),
+     .argument = "SIDE",
+     .help = "source or target is no more, for ever: clean up the other one alone"},
+    {0},
+};
 
 const Command cmd_finish = {
     .name = "finish",
@@ -53,12 +83,15 @@ const Command cmd_finish = {
                    "app goes on "
                    "where it is; from then on there is no way back. The old side accepts writes "
                    "again: take it "
-                   "away from the app before.",
-    .settings = (const char *const[]){"source", "target", "dir", NULL},
-    .needs = (const char *const[]){"source",   "target", NULL},
+                   "away from the app before. A side that is gone for good is named by --gone.",
+    .settings = (const char *const[]){"source",  "target", "dir", NULL},
+    .needs = (const char *const[]){"source",     "target",             NULL},
+    .options = end_options,
+    .options_size = sizeof(EndCommand),
     .examples =
         (const Example[]){
                                       {"homeport finish", "When home has proven itself."},
+                                      {"homeport finish --gone source", "The old database has been deleted already."},
                                       {0},
                                       },
     .run = finish_run,
@@ -73,6 +106,8 @@ const Command cmd_abort = {
         "move has made on the target. After a cutover it is refused.",
     .settings = (const char *const[]){"source", "target", "dir", NULL},
     .needs = (const char *const[]){"source",   "target", NULL},
+    .options = end_options,
+    .options_size = sizeof(EndCommand),
     .examples =
         (const Example[]){
                                       {"homeport abort", "As if it had never begun."},

@@ -232,7 +232,7 @@ static bool resync(const Invocation *inv, const MoveOptions *options, Error *err
     json_t *answer = NULL;
     bool ok = true;
 
-    if (!mover_ask(inv, json_pack("{s:s, s:s}", "verb", "resync", "table", options->resync),
+    if (!mover_ask(inv, json_pack("{s:s, s:s}", "verb", "resync", "table", options->resync), NULL,
                    &answer, err))
         return false;
     if (inv->json) {

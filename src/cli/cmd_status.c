@@ -217,11 +217,9 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
 /* NULL where there is none, or it is busy with a switch. */
 static json_t *ask_mover(const Invocation *inv, const MoveStatus *status)
 {
-    Error ignored = ERROR_INIT;
     json_t *live = NULL;
 
-    if (!status->following || !status->running ||
-        !move_ask(inv->config, json_pack("{s:s}", "verb", "status"), &live, &ignored))
+    if (!status->following || !status->running || !move_ask_status(inv->config, &live))
         return NULL;
     return live;
 }

@@ -185,13 +185,18 @@ static bool verify_alone(const Invocation *inv, Error *err)
 /* While a move follows, its mover compares: it knows what is on its way (MOVE.md 35). */
 static bool verify_by_mover(const Invocation *inv, Error *err)
 {
+    const VerifyCommand *command = inv->options;
+    ProgressView view = {.quiet = inv->quiet};
+    MoveWatch watch = progress_watch(&view);
     Text out = text_init(inv->arena, MAX_OUTPUT);
     json_t *answer = NULL;
 
-    if (!mover_ask(inv, json_pack("{s:s}", "verb", "verify"), &answer, err))
+    bool ok = mover_ask(inv, json_pack("{s:s, s:b}", "verb", "verify", "all", command->all), &watch,
+                        &answer, err);
+    progress_end(&view, ok);
+    if (!ok)
         return false;
     int64_t differences = json_integer_value(json_object_get(answer, "differences"));
-    bool ok = true;
     if (inv->json) {
         ok = mover_print_json(answer, err);
     } else {
@@ -205,6 +210,9 @@ static bool verify_by_mover(const Invocation *inv, Error *err)
                       json_string_value(json_object_get(row, "object")), key ? " " : "",
                       key ? key : "", detail ? detail : "");
         }
+        int64_t unlisted = json_integer_value(json_object_get(answer, "unlisted"));
+        if (unlisted > 0)
+            text_addf(&out, "... and %s more\n", text_count(inv->arena, unlisted));
         int64_t rows = json_integer_value(json_object_get(answer, "rows"));
         int tables = (int)json_integer_value(json_object_get(answer, "tables"));
         text_addf(&out, "%s%s%s: %s %s of %d %s, while both sides go on; %s.\n",

@@ -50,10 +50,9 @@ static void show_note(DemoRun *run, const DemoNote *note)
 
 static bool is_caught_up(const DemoRun *run)
 {
-    Error none = ERROR_INIT;
     json_t *status = NULL;
 
-    if (!move_ask(&run->config, json_pack("{s:s}", "verb", "status"), &status, &none))
+    if (!move_ask_status(&run->config, &status))
         return false;
     const char *phase = json_string_value(json_object_get(status, "phase"));
     bool there = phase && strcmp(phase, "caught-up") == 0 &&
@@ -103,7 +102,7 @@ static void *asking_main(void *context)
 {
     Asking *asking = context;
 
-    asking->ok = move_ask(asking->config, asking->request, &asking->answer, &asking->err);
+    asking->ok = move_ask(asking->config, asking->request, NULL, 0, &asking->answer, &asking->err);
     atomic_store(&asking->done, true);
     return NULL;
 }
@@ -218,11 +217,10 @@ static bool write_on(DemoRun *run, const char *name, const char *text, Error *er
 
 static bool is_applied(const DemoRun *run, Lsn position)
 {
-    Error none = ERROR_INIT;
     json_t *status = NULL;
     Lsn applied = 0;
 
-    if (!move_ask(&run->config, json_pack("{s:s}", "verb", "status"), &status, &none))
+    if (!move_ask_status(&run->config, &status))
         return false;
     const char *text = json_string_value(json_object_get(status, "applied_lsn"));
     bool there = text && lsn_parse(text, &applied) && applied >= position;
@@ -261,7 +259,7 @@ static bool stop_writers(DemoRun *run, Error *err)
 static bool finish(DemoRun *run, Error *err)
 {
     demo_begin_step(&run->show, "end", "finish: replication ends, its traces go");
-    if (!move_finish(run->inv->arena, &run->config, NULL, err))
+    if (!move_finish(run->inv->arena, &run->config, &(EndOptions){0}, err))
         return false;
     demo_mover_end(&run->mover);
     return true;

@@ -26,10 +26,9 @@ static const char *log_path(const Invocation *inv)
 
 static bool is_listening(const Invocation *inv)
 {
-    Error ignored = ERROR_INIT;
     json_t *answer = NULL;
 
-    if (!move_ask(inv->config, json_pack("{s:s}", "verb", "status"), &answer, &ignored))
+    if (!move_ask_status(inv->config, &answer))
         return false;
     json_decref(answer);
     return true;
@@ -131,7 +130,8 @@ static bool can_answer(const Invocation *inv, const MoveStatus *status, Error *e
 }
 
 /* Asked once: a request whose answer got lost may have been done. */
-bool mover_ask(const Invocation *inv, json_t *request, json_t **ret, Error *err)
+bool mover_ask(const Invocation *inv, json_t *request, const MoveWatch *watch, json_t **ret,
+               Error *err)
 {
     LiveOptions options = {.spool_limit = (int64_t)inv->config->spool_limit};
     MoveStatus now;
@@ -143,7 +143,7 @@ bool mover_ask(const Invocation *inv, json_t *request, json_t **ret, Error *err)
         json_decref(request);
         return false;
     }
-    if (move_ask(inv->config, request, ret, err))
+    if (move_ask(inv->config, request, watch, 0, ret, err))
         return true;
     if (err->code == ERR_CONNECT && !*err->hint)
         return error_hint(err, "`homeport status` says where the move stands now.");

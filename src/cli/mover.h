@@ -9,8 +9,10 @@
 #include "move/move.h"
 
 /* Asks the mover of the folder; where a live move is past its copy and no mover runs, starts one
- * first. Takes the reference of `request`; *ret is the caller's. */
-bool mover_ask(const Invocation *inv, json_t *request, json_t **ret, Error *err) MUST_USE;
+ * first. Takes the reference of `request`; `watch` hears of the mover's steps, or is NULL; *ret is
+ * the caller's. */
+bool mover_ask(const Invocation *inv, json_t *request, const MoveWatch *watch, json_t **ret,
+               Error *err) MUST_USE;
 
 /* `move --detach`: forks; returns in the parent once the mover has begun to follow, still copies
  * after a second, or has ended. */

@@ -71,11 +71,19 @@ static const struct {
     const char *step;
     const char *text;
 } texts[] = {
-    {"check",  "check what could stand in the way"         },
-    {"schema", "dump the schema and make it on the target" },
-    {"copy",   "copy rows, build indexes and keys"         },
-    {"finish", "sequences, triggers, privileges, and so on"},
-    {"verify", "compare every row on both sides"           },
+    {"check",   "check what could stand in the way"         },
+    {"schema",  "dump the schema and make it on the target" },
+    {"copy",    "copy rows, build indexes and keys"         },
+    {"finish",  "sequences, triggers, privileges, and so on"},
+    {"settle",  "wait until the other side has everything"  },
+    {"verify",  "compare every row on both sides"           },
+    {"touched", "compare the rows touched since"            },
+    {"prepare", "prepare the fence and the way back"        },
+    {"fence",   "fence the side in use, and prove it"       },
+    {"drain",   "apply what is still on its way"            },
+    {"compare", "compare inside the pause"                  },
+    {"switch",  "let the other side take over"              },
+    {"lift",    "lift the fence again"                      },
 };
 
 /* -1: none of these. */

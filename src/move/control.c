@@ -25,7 +25,6 @@
 
 enum {
     MAX_LINE = 1 << 20,
-    MAX_CALLS = 64,
     FIRST_ROOM = 4096,
     BACKLOG = 16,
     RETRY_MS = 20
@@ -397,17 +396,17 @@ static void control_accept(Control *control, int room)
 /* Waits until something happens on some connection, and does what is to be done but reading. */
 static bool control_wait(Control *control, int count, double wait_s, Error *err)
 {
-    struct pollfd waits[MAX_CALLS + 2];
-    ControlCall *calls[MAX_CALLS];
+    struct pollfd waits[CONTROL_MAX_CALLS + 2];
+    ControlCall *calls[CONTROL_MAX_CALLS];
     nfds_t used = 0;
 
-    for (ControlCall *call = control->calls; call && used < MAX_CALLS; call = call->next) {
+    for (ControlCall *call = control->calls; call && used < CONTROL_MAX_CALLS; call = call->next) {
         int events = (call->state == CALL_READING ? POLLIN : 0) | (call->out.len ? POLLOUT : 0);
         waits[used] = (struct pollfd){.fd = call->fd, .events = (short)events};
         calls[used++] = call;
     }
     nfds_t call_count = used;
-    if (count < MAX_CALLS)
+    if (count < CONTROL_MAX_CALLS)
         waits[used++] = (struct pollfd){.fd = control->fd, .events = POLLIN};
     if (!cancel_requested())
         waits[used++] = (struct pollfd){.fd = cancel_fd(), .events = POLLIN};
@@ -419,7 +418,7 @@ static bool control_wait(Control *control, int count, double wait_s, Error *err)
             call_hang_up(calls[i]);
         else if (waits[i].revents & POLLOUT)
             call_send(calls[i]);
-    control_accept(control, MAX_CALLS - count);
+    control_accept(control, CONTROL_MAX_CALLS - count);
     return true;
 }
 
@@ -481,18 +480,27 @@ void control_close(Control *control)
 /* ---- a command's side ---- */
 
 /* Until the mover can be read from (POLLIN) or written to (POLLOUT), or the owner has had enough.
- */
-static bool wait_for(int fd, short events, Error *err)
+ * patience_ms: 0 for ever. */
+static bool wait_for(int fd, short events, int patience_ms, Error *err)
 {
+    const double deadline_s = clock_seconds() + patience_ms / 1000.0;
     struct pollfd waits[] = {
         {.fd = fd,          .events = events},
         {.fd = cancel_fd(), .events = POLLIN}
     };
 
-    while (poll(waits, COUNT_OF(waits), -1) < 0)
+    for (;;) {
+        double left_s = deadline_s - clock_seconds();
+        int timeout_ms = patience_ms == 0 ? -1 : left_s > 0 ? (int)(left_s * 1000) + 1 : 0;
+        int ready = poll(waits, COUNT_OF(waits), timeout_ms);
+        if (ready > 0)
+            return cancel_check(err);
+        if (ready == 0)
+            return error_set(err, ERR_CONNECT, "the mover is busy: it has not answered in %.1f s",
+                             patience_ms / 1000.0);
         if (errno != EINTR)
             return error_set_errno(err, "wait for the mover");
-    return cancel_check(err);
+    }
 }
 
 static bool send_all(int fd, Buffer *out, Error *err)
@@ -505,7 +513,7 @@ static bool send_all(int fd, Buffer *out, Error *err)
             return true; /* it may have said why */
         else if (errno != EAGAIN && errno != EINTR)
             return error_set_errno(err, "ask the mover");
-        else if (!wait_for(fd, POLLOUT, err))
+        else if (!wait_for(fd, POLLOUT, 0, err))
             return false;
     }
     return true;
@@ -523,9 +531,9 @@ static bool send_request(int fd, const json_t *request, Error *err)
 }
 
 /* More bytes into `in`. */
-static bool receive(int fd, Buffer *in, Error *err)
+static bool receive(int fd, Buffer *in, int patience_ms, Error *err)
 {
-    if (!wait_for(fd, POLLIN, err))
+    if (!wait_for(fd, POLLIN, patience_ms, err))
         return false;
     ssize_t n = recv(fd, buffer_room(in, FIRST_ROOM), FIRST_ROOM, 0);
     if (n > 0)
@@ -536,7 +544,7 @@ static bool receive(int fd, Buffer *in, Error *err)
 }
 
 /* The next line as JSON, the caller's. */
-static bool next_object(int fd, Buffer *in, json_t **ret, Error *err)
+static bool next_object(int fd, Buffer *in, int patience_ms, json_t **ret, Error *err)
 {
     json_error_t error;
     ptrdiff_t len = 0;
@@ -544,7 +552,7 @@ static bool next_object(int fd, Buffer *in, json_t **ret, Error *err)
     while ((len = buffer_line(in)) < 0) {
         if (in->len > MAX_LINE)
             return error_set(err, ERR_FORMAT, "the mover's answer is too long");
-        if (!receive(fd, in, err))
+        if (!receive(fd, in, patience_ms, err))
             return false;
     }
     json_t *value = json_loadb(in->ptr, (size_t)len, 0, &error);
@@ -557,16 +565,16 @@ static bool next_object(int fd, Buffer *in, json_t **ret, Error *err)
     return true;
 }
 
-static bool read_answer(int fd, void (*on_event)(void *context, const json_t *event), void *context,
-                        json_t **ret, Error *err)
+static bool read_answer(int fd, const ControlWatch *watch, json_t **ret, Error *err)
 {
     Buffer in = {0};
     json_t *value = NULL;
     bool read = false;
 
-    while ((read = next_object(fd, &in, &value, err)) && !json_object_get(value, "ok")) {
-        if (on_event)
-            on_event(context, value);
+    while ((read = next_object(fd, &in, watch->patience_ms, &value, err)) &&
+           !json_object_get(value, "ok")) {
+        if (watch->on_event)
+            watch->on_event(watch->context, value);
         json_decref(value);
         value = NULL;
     }
@@ -598,13 +606,13 @@ static bool connect_mover(const char *dir, int *ret_fd, Error *err)
     return true;
 }
 
-bool control_call(const char *dir, json_t *request,
-                  void (*on_event)(void *context, const json_t *event), void *context, json_t **ret,
+bool control_call(const char *dir, json_t *request, const ControlWatch *watch, json_t **ret,
                   Error *err)
 {
+    static const ControlWatch patient = {0};
     auto_close int fd = -1;
     bool answered = connect_mover(dir, &fd, err) && send_request(fd, request, err) &&
-                    read_answer(fd, on_event, context, ret, err);
+                    read_answer(fd, watch ? watch : &patient, ret, err);
 
     json_decref(request);
     return answered;

@@ -16,6 +16,10 @@ typedef struct ControlCall ControlCall; /* one request that waits for its answer
 
 /* ---- the mover's side: all from one thread ---- */
 
+enum {
+    CONTROL_MAX_CALLS = 64 /* that have no answer yet */
+};
+
 bool control_listen(const char *dir, Control **ret, Error *err) MUST_USE;
 /* Removes the socket, and ends the calls that have no answer; accepts NULL. */
 void control_close(Control *control);
@@ -31,9 +35,15 @@ void control_fail(ControlCall *call, const Error *error);
 
 /* ---- a command's side ---- */
 
-/* Takes the request's reference. `on_event` may be NULL. *ret: the answer, the caller's.
- * ERR_CONNECT where nobody listens, or the mover ended before it answered; an answer with "ok":
- * false is the mover's own error. */
-bool control_call(const char *dir, json_t *request,
-                  void (*on_event)(void *context, const json_t *event), void *context, json_t **ret,
+/* How a command waits. */
+typedef struct ControlWatch {
+    void (*on_event)(void *context, const json_t *event); /* may be NULL */
+    void *context;
+    int patience_ms; /* for each line that the mover sends; 0: for ever */
+} ControlWatch;
+
+/* Takes the request's reference. `watch` may be NULL. *ret: the answer, the caller's. ERR_CONNECT
+ * where nobody listens, or the mover ended before it answered, or was busy for longer than the
+ * caller is patient; an answer with "ok": false is the mover's own error. */
+bool control_call(const char *dir, json_t *request, const ControlWatch *watch, json_t **ret,
                   Error *err) MUST_USE;

@@ -36,7 +36,6 @@ enum {
 };
 
 static const char idle_too_long[] = "500 milliseconds";
-static const char lock_not_available[] = "55P03";
 static const char deadlock_detected[] = "40P01";
 static const char undefined_table[] = "42P01";
 static const char undefined_object[] = "42704";
@@ -174,7 +173,7 @@ static void session_reset(PGconn *conn)
 
 static bool is_lock_error(const Error *error)
 {
-    return strcmp(error->sqlstate, lock_not_available) == 0 ||
+    return strcmp(error->sqlstate, PG_LOCK_NOT_AVAILABLE) == 0 ||
            strcmp(error->sqlstate, deadlock_detected) == 0;
 }
 

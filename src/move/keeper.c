@@ -17,8 +17,6 @@ enum {
     RECONNECT_S = 60,
 };
 
-#define LOCK_TIMED_OUT "55P03"
-
 static bool snapshot_lost(Error *err, const char *what)
 {
     if (err->code != ERR_CONNECT)
@@ -67,7 +65,7 @@ static bool run_patiently(Keeper *keeper, const Step *step, double deadline, Err
             return false;
         if (step->run(keeper, step->context, err))
             return pg_exec(keeper->conn, "RELEASE patience; SET LOCAL lock_timeout = 0", err);
-        if (strcmp(err->sqlstate, LOCK_TIMED_OUT) != 0)
+        if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
             return false;
         if (clock_seconds() > deadline)
             return error_hint(err,
@@ -181,7 +179,7 @@ bool keeper_try_table(PGconn *joined, const Table *table, bool *ret_locked, Erro
                            (int)TABLE_TIMEOUT_MS, table->qualified);
     if (*ret_locked)
         return true;
-    return strcmp(err->sqlstate, LOCK_TIMED_OUT) == 0 &&
+    return strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) == 0 &&
            pg_exec(joined, "ROLLBACK TO attempt; RELEASE attempt", err);
 }
 

@@ -21,7 +21,7 @@ enum {
     STOP_S = 60,
     STOP_PAUSE_MS = 20,
     DEFAULT_PAUSE_MS = 10000,
-    MAX_LISTED = 20,
+    MAX_LISTED_BYTES = 900000, /* an answer is one line of at most a mebibyte */
     CONCLUDE_S = 2,
     FENCE_AGAIN_S = 30,
 };
@@ -178,22 +178,34 @@ static void answer_switch(Live *live, ControlCall *call, bool rollback)
     control_fail(call, &err);
 }
 
+static json_t *list_json(const VerifyReport *report)
+{
+    json_t *rows = json_array();
+    size_t bytes = 0;
+
+    for (int i = 0; i < report->list_count && bytes < MAX_LISTED_BYTES; i++) {
+        json_t *row = json_pack(
+            "{s:s, s:s, s:s*, s:s*}", "kind", difference_kind_name(report->list[i].kind), "object",
+            report->list[i].object, "key", report->list[i].key, "detail", report->list[i].detail);
+        if (!row)
+            continue; /* not UTF-8 */
+        bytes += json_dumpb(row, NULL, 0, JSON_COMPACT);
+        (void)json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 static json_t *verify_json(const VerifyLiveReport *found)
 {
     const VerifyReport *report = &found->report;
-    json_t *rows = json_array();
+    json_t *rows = list_json(report);
 
-    for (int i = 0; i < report->list_count && i < MAX_LISTED; i++)
-        (void)json_array_append_new(rows,
-                                    json_pack("{s:s, s:s, s:s*, s:s*}", "kind",
-                                              difference_kind_name(report->list[i].kind), "object",
-                                              report->list[i].object, "key", report->list[i].key,
-                                              "detail", report->list[i].detail));
-    return json_pack("{s:b, s:I, s:i, s:I, s:f, s:I, s:I, s:o}", "verified",
-                     report->differences == 0, "differences", (json_int_t)report->differences,
-                     "tables", report->tables, "rows", (json_int_t)report->rows, "seconds",
-                     found->seconds, "rechecked", (json_int_t)found->rechecked, "rows_compared",
-                     (json_int_t)found->keys_compared, "list", rows);
+    return json_pack(
+        "{s:b, s:I, s:i, s:I, s:f, s:I, s:I, s:I, s:o}", "verified", report->differences == 0,
+        "differences", (json_int_t)report->differences, "tables", report->tables, "rows",
+        (json_int_t)report->rows, "seconds", found->seconds, "rechecked",
+        (json_int_t)found->rechecked, "rows_compared", (json_int_t)found->keys_compared, "unlisted",
+        (json_int_t)report->differences - (json_int_t)json_array_size(rows), "list", rows);
 }
 
 static void answer_verify(Live *live, ControlCall *call)
@@ -201,7 +213,10 @@ static void answer_verify(Live *live, ControlCall *call)
     const VerifyLiveReport *found = NULL;
     Error err = ERROR_INIT;
 
-    if (!live->feed.applier || !live_verify(live, true, true, &found, &err)) {
+    live->list_all = json_is_true(json_object_get(control_params(call), "all"));
+    bool ok = live->feed.applier && live_verify(live, true, true, &found, &err);
+    live->list_all = false;
+    if (!ok) {
         if (err.code == ERR_NONE)
             (void)error_set(&err, ERR_WRONG_STATE, "the copy is not complete yet");
         control_fail(call, &err);
@@ -246,10 +261,40 @@ static void answer(Live *live, ControlCall *call)
     }
 }
 
+void live_say(Live *live, const char *step)
+{
+    if (live->call)
+        control_event(live->call, json_pack("{s:s}", "step", step));
+}
+
+bool live_serve(Live *live, int wait_ms, Error *err)
+{
+    ControlCall *call = NULL;
+
+    if (!control_next(live->control, wait_ms, &call, err))
+        return false;
+    if (!call)
+        return true;
+    if (strcmp(control_verb(call), "status") == 0)
+        control_answer(call, live_status_json(live));
+    else
+        live->waiting[live->waiting_count++] = call;
+    return true;
+}
+
+static bool next_call(Live *live, ControlCall **ret, Error *err)
+{
+    if (live->waiting_count == 0)
+        return control_next(live->control, WAIT_MS, ret, err);
+    *ret = live->waiting[0];
+    live->waiting_count--;
+    memmove(live->waiting, live->waiting + 1, (size_t)live->waiting_count * sizeof(ControlCall *));
+    return true;
+}
+
 /* ---- the loop ---- */
 
-/* Killed in the middle of a switch, or right behind its commit point. */
-static bool recover(Live *live, Error *err)
+bool live_recover(Live *live, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
     SwitchOptions options;
@@ -279,7 +324,8 @@ static void conclude(Live *live)
 
     if (clock_seconds() < live->conclude_at)
         return;
-    if (recover(live, &failed) && live_apply(live, &failed) && live_drop_others(live, &failed)) {
+    if (live_recover(live, &failed) && live_apply(live, &failed) &&
+        live_drop_others(live, &failed)) {
         live->conclude_at = 0;
         return;
     }
@@ -296,11 +342,12 @@ static bool follow(Live *live, Error *err)
         live_sample(live);
         if (live->conclude_at > 0)
             conclude(live);
-        if ((live->conclude_at == 0 && !live_look(live, err)) ||
-            !control_next(live->control, WAIT_MS, &call, err))
+        if ((live->conclude_at == 0 && !live_look(live, err)) || !next_call(live, &call, err))
             return cancel_requested();
+        live->call = call;
         if (call)
             answer(live, call);
+        live->call = NULL;
     }
     return true;
 }
@@ -363,7 +410,7 @@ static bool run(Live *live, Error *err)
         return false;
     }
     job_say(&live->job, "follow");
-    return control_listen(live->config->dir, &live->control, err) && recover(live, err) &&
+    return control_listen(live->config->dir, &live->control, err) && live_recover(live, err) &&
            begin_following(live, err) && follow(live, err);
 }
 

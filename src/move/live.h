@@ -75,6 +75,9 @@ typedef struct Live {
     LiveFeed feed;
     Touched *touched;
     Control *control;
+    ControlCall *call; /* what is being done for another command; NULL: nothing */
+    ControlCall *waiting[CONTROL_MAX_CALLS]; /* came meanwhile; in their order */
+    int waiting_count;
     const char *last_error;
     double conclude_at; /* clock_seconds() when a switch is brought to its end; 0: it has ended */
     /* ---- live_watch.c ---- */
@@ -91,6 +94,7 @@ typedef struct Live {
     bool fresh_slot;           /* tables that were finished belong to a stream that is gone */
     bool verified;             /* whole, since the applier began, and nothing differed since */
     bool checking;             /* a whole verification is due */
+    bool list_all;             /* the next comparison lists every difference */
     struct LiveCheck *check;   /* at work, or its result */
     atomic_bool check_dropped; /* it is to end */
     int64_t differences;
@@ -109,6 +113,14 @@ bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_
 bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err) MUST_USE;
 /* The side that changes go to is fenced, or is again: what came there meanwhile is looked for. */
 bool live_hold_fence(Live *live, LiveSideName side, Error *err) MUST_USE;
+/* Says to whom the work is done for at which step it is (the names of cli/progress.c). */
+void live_say(Live *live, const char *step);
+/* For the main thread while it waits for another one: who asks how things stand is told, what else
+ * is asked comes later. */
+bool live_serve(Live *live, int wait_ms, Error *err) MUST_USE;
+/* What a switch that was interrupted left is undone, or brought to its end behind its commit point
+ * (rule 32). */
+bool live_recover(Live *live, Error *err) MUST_USE;
 /* Nothing of any table counts as compared any more. */
 bool live_declare_tables(Live *live, Error *err) MUST_USE;
 
@@ -141,6 +153,8 @@ const char *live_slot_name(const Live *live, int number);
 bool live_receive(Live *live, Error *err) MUST_USE; /* spool and receiver, if not there yet */
 bool live_apply(Live *live, Error *err) MUST_USE;   /* and the applier */
 void live_feed_stop(Live *live);                    /* applier, receiver, spool */
+/* Who holds up the making of a slot, in words; NULL: nobody, or it cannot be known. */
+const char *live_slot_waits_for(PGconn *conn, Arena *arena);
 /* Drops the slots of feeds that are not at work; what cannot be dropped now is tried again later.
  */
 bool live_drop_others(Live *live, Error *err) MUST_USE;

@@ -21,8 +21,6 @@ enum {
     FINISH_TRIES = 5,
 };
 
-#define LOCK_TIMED_OUT "55P03"
-
 const char *live_slot_name(const Live *live, int number)
 {
     return arena_printf(live->arena, "%s_%d", live->publication, number);
@@ -151,7 +149,7 @@ bool live_publish(Live *live, PGconn *conn, const Table *tables, int count, Erro
         return true;
     const char *sql = publication_sql(scratch, live, there > 0, tables, count);
     for (int tries = 1; !publish_once(conn, sql, tables, count, err); tries++) {
-        if (strcmp(err->sqlstate, LOCK_TIMED_OUT) != 0 || tries == LOCK_TRIES)
+        if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0 || tries == LOCK_TRIES)
             return error_add_context(err, "publish the tables");
         if (!cancel_sleep_ms(LOCK_PAUSE_MS, err))
             return false;
@@ -198,8 +196,12 @@ static bool open_keeper(void *context, Job *job, Attempt *attempt, Error *err)
     live->fresh_slot = false;
     if (!live_connect(live, LIVE_SOURCE, &source, err) ||
         !tables_list(source, job->arena, &tables, &count, err) ||
-        !live_publish(live, source, tables, count, err) ||
-        !replication_connect(&job->source_url, "slot", &replication, err) ||
+        !live_publish(live, source, tables, count, err))
+        return error_add_context(err, "begin the stream");
+    const char *who = live_slot_waits_for(source, job->arena);
+    if (who)
+        log_warn("the slot waits until transactions end that are open", kv_str("which", who));
+    if (!replication_connect(&job->source_url, "slot", &replication, err) ||
         !make_slot(live, replication, &point, err) ||
         !keeper_open(job->arena, &job->source_url, point.snapshot, &attempt->keeper, err))
         return error_add_context(err, "begin the stream");

@@ -11,6 +11,11 @@
 #include "move/owner.h"
 #include "move/schema.h"
 
+static const char *side_name(LiveSideName side)
+{
+    return side == LIVE_SOURCE ? "source" : "target";
+}
+
 static bool drop_publication(Live *live, PGconn *conn, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
@@ -56,7 +61,7 @@ static bool is_ours(Live *live, LiveSideName side, bool *ret, Error *err)
         return false;
     if (other)
         log_warn("fence and schema homeport are another move's: left as they are",
-                 kv_str("side", side == LIVE_SOURCE ? "source" : "target"), kv_str("move", other));
+                 kv_str("side", side_name(side)), kv_str("move", other));
     *ret = !other;
     return true;
 }
@@ -69,16 +74,38 @@ static bool remove_fence(Live *live, LiveSideName side, PGconn *conn, Error *err
            fence_remove(conn, &fence, err) && drop_schema(conn, err);
 }
 
+/* A side that the owner says is gone is left out; should it answer all the same, it is not. */
+static bool is_away(Live *live, LiveSideName side, bool gone)
+{
+    Error why = ERROR_INIT;
+
+    if (!gone || live->conns[side] ||
+        pg_connect(live_url(live, side), "mover", &live->conns[side], &why))
+        return false;
+    log_warn("left as it is", kv_str("side", side_name(side)), kv_str("reason", why.message));
+    return true;
+}
+
+static bool fail_at(LiveSideName side, Error *err)
+{
+    (void)error_add_context(err, "clean up on the %s", side_name(side));
+    if (err->code == ERR_CONNECT)
+        return error_hint(err, "If it is gone for good: --gone %s.", side_name(side));
+    return false;
+}
+
 /* Slots and publication, and what has one name for all moves: the fence and the schema homeport. */
-static bool clean_side(Live *live, LiveSideName side, Error *err)
+static bool clean_side(Live *live, LiveSideName side, bool gone, Error *err)
 {
     PGconn *conn = NULL;
     bool ours = false;
 
-    return (live_connect(live, side, &conn, err) && drop_slots(live, side, conn, err) &&
-            drop_publication(live, conn, err) && is_ours(live, side, &ours, err) &&
-            (!ours || remove_fence(live, side, conn, err))) ||
-           error_add_context(err, "clean up on the %s", side == LIVE_SOURCE ? "source" : "target");
+    if (is_away(live, side, gone) ||
+        (live_connect(live, side, &conn, err) && drop_slots(live, side, conn, err) &&
+         drop_publication(live, conn, err) && is_ours(live, side, &ours, err) &&
+         (!ours || remove_fence(live, side, conn, err))))
+        return true;
+    return fail_at(side, err);
 }
 
 static bool forget_work(Live *live, Error *err)
@@ -89,10 +116,11 @@ static bool forget_work(Live *live, Error *err)
 }
 
 /* Both sides are free from then on: it is for the owner to take the old one away (rule 25). */
-static bool finish_steps(Live *live, Error *err)
+static bool finish_steps(Live *live, const EndOptions *options, Error *err)
 {
-    return clean_side(live, LIVE_HOME, err) && clean_side(live, LIVE_SOURCE, err) &&
-           forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
+    return clean_side(live, LIVE_HOME, options->target_gone, err) &&
+           clean_side(live, LIVE_SOURCE, options->source_gone, err) && forget_work(live, err) &&
+           state_event(&live->job.state, EVENT_DONE, err);
 }
 
 static bool drop_all(Live *live, PGconn *home, Error *err)
@@ -113,16 +141,18 @@ static bool empty_target(Live *live, Error *err)
     Fence fence;
     bool ours = false;
 
-    return live_connect(live, LIVE_HOME, &home, err) && is_ours(live, LIVE_HOME, &ours, err) &&
-           (!ours || (live_fence(live, LIVE_HOME, &fence, err) && fence_lift(home, &fence, err) &&
-                      drop_all(live, home, err)));
+    return (live_connect(live, LIVE_HOME, &home, err) && is_ours(live, LIVE_HOME, &ours, err) &&
+            (!ours || (live_fence(live, LIVE_HOME, &fence, err) && fence_lift(home, &fence, err) &&
+                       drop_all(live, home, err)))) ||
+           fail_at(LIVE_HOME, err);
 }
 
-static bool abort_steps(Live *live, Error *err)
+static bool abort_steps(Live *live, const EndOptions *options, Error *err)
 {
-    return clean_side(live, LIVE_SOURCE, err) && empty_target(live, err) &&
-           clean_side(live, LIVE_HOME, err) && forget_work(live, err) &&
-           state_event(&live->job.state, EVENT_DONE, err);
+    return clean_side(live, LIVE_SOURCE, false, err) &&
+           (is_away(live, LIVE_HOME, options->target_gone) ||
+            (empty_target(live, err) && clean_side(live, LIVE_HOME, options->target_gone, err))) &&
+           forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
 }
 
 static bool hint_other(bool finish, Error *err)
@@ -132,9 +162,26 @@ static bool hint_other(bool finish, Error *err)
                                     "`homeport finish` ends it.");
 }
 
+/* Where the app lives nothing may be left: a slot that nobody reads keeps all WAL, and the fence
+ * stays shut. */
+static bool check_gone(const Place *place, bool finish, const EndOptions *options, Error *err)
+{
+    bool home = place->phase == PHASE_HOME ||
+                (place->phase == PHASE_FINISHING && place->direction == DIRECTION_FORWARD);
+
+    if (!(home ? options->target_gone : options->source_gone))
+        return true;
+    (void)error_set(err, ERR_USAGE, "--gone %s: the app lives there", home ? "target" : "source");
+    return error_hint(err, finish ? "Only the side that was left can be gone."
+                                  : "The target has what had been copied by then, and an abort "
+                                    "would take it away: `homeport move --stop`, and `homeport "
+                                    "status` prints the SQL that opens it.");
+}
+
 /* What will be refused does not stop the mover for it: the way back would stand still. A switch
  * that is at work is judged when it has come to its end. */
-static bool check_phase(Arena *arena, const Config *config, PhaseEvent event, Error *err)
+static bool check_phase(Arena *arena, const Config *config, const EndOptions *options,
+                        PhaseEvent event, Error *err)
 {
     bool finish = event == EVENT_FINISH;
     MoveRecord move;
@@ -144,15 +191,17 @@ static bool check_phase(Arena *arena, const Config *config, PhaseEvent event, Er
     if (!state_peek(arena, config->dir, &move, &holder, err))
         return false;
     Phase phase = move.place.phase;
-    if (!move.exists || phase_is_switch(phase) || place_next(move.place, event, &next) ||
-        phase == (finish ? PHASE_FINISHED : PHASE_ABORTED) ||
-        phase == (finish ? PHASE_FINISHING : PHASE_ABORTING))
+    if (!move.exists || phase_is_switch(phase) ||
+        phase == (finish ? PHASE_FINISHED : PHASE_ABORTED))
         return true;
+    if (place_next(move.place, event, &next) ||
+        phase == (finish ? PHASE_FINISHING : PHASE_ABORTING))
+        return check_gone(&move.place, finish, options, err);
     (void)error_set(err, ERR_WRONG_STATE, "this cannot happen in phase %s", phase_name(phase));
     return hint_other(finish, err);
 }
 
-static bool end(Live *live, PhaseEvent event, Error *err)
+static bool end(Live *live, PhaseEvent event, const EndOptions *options, Error *err)
 {
     static const JobLive none = {0};
     State *state = &live->job.state;
@@ -169,15 +218,17 @@ static bool end(Live *live, PhaseEvent event, Error *err)
     Phase ending = finish ? PHASE_FINISHING : PHASE_ABORTING;
     if (state->move.place.phase == over)
         return true;
+    (void)snprintf(live->publication, sizeof live->publication, "homeport_%s", state->move.id);
+    if (!live_load_token(live, err) || !live_recover(live, err) ||
+        !check_gone(&state->move.place, finish, options, err))
+        return false;
     if (state->move.place.phase != ending && !state_event(state, event, err))
         return hint_other(finish, err);
-    (void)snprintf(live->publication, sizeof live->publication, "homeport_%s", state->move.id);
-    return live_load_token(live, err) &&
-           (finish ? finish_steps(live, err) : abort_steps(live, err));
+    return finish ? finish_steps(live, options, err) : abort_steps(live, options, err);
 }
 
-static bool end_move(Arena *arena, const Config *config, const MoveWatch *watch, PhaseEvent event,
-                     Error *err)
+static bool end_move(Arena *arena, const Config *config, const EndOptions *options,
+                     PhaseEvent event, Error *err)
 {
     Live live = {.arena = arena, .config = config};
     bool was = false;
@@ -185,13 +236,12 @@ static bool end_move(Arena *arena, const Config *config, const MoveWatch *watch,
     live.job = (Job){
         .arena = arena,
         .config = config,
-        .watch = watch,
         .report = &live.copied,
         .state = {.lock_fd = -1},
     };
-    if (!check_phase(arena, config, event, err) || !move_stop(arena, config, &was, err))
+    if (!check_phase(arena, config, options, event, err) || !move_stop(arena, config, &was, err))
         return false;
-    bool ok = end(&live, event, err);
+    bool ok = end(&live, event, options, err);
     if (!ok)
         state_note_error(&live.job.state, err);
     for (int side = 0; side < LIVE_SIDES; side++)
@@ -200,12 +250,12 @@ static bool end_move(Arena *arena, const Config *config, const MoveWatch *watch,
     return ok;
 }
 
-bool move_finish(Arena *arena, const Config *config, const MoveWatch *watch, Error *err)
+bool move_finish(Arena *arena, const Config *config, const EndOptions *options, Error *err)
 {
-    return end_move(arena, config, watch, EVENT_FINISH, err);
+    return end_move(arena, config, options, EVENT_FINISH, err);
 }
 
-bool move_abort(Arena *arena, const Config *config, const MoveWatch *watch, Error *err)
+bool move_abort(Arena *arena, const Config *config, const EndOptions *options, Error *err)
 {
-    return end_move(arena, config, watch, EVENT_ABORT, err);
+    return end_move(arena, config, options, EVENT_ABORT, err);
 }

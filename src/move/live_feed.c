@@ -1,6 +1,11 @@
 /* A feed at work: its spool, receiver and applier. */
 #include "core/log.h"
+#include "core/text.h"
 #include "move/live.h"
+
+enum {
+    MAX_NAMED = 4096
+};
 
 bool live_receive(Live *live, Error *err)
 {
@@ -62,6 +67,19 @@ void live_feed_stop(Live *live)
     feed->receiver = NULL;
     spool_close(feed->spool);
     feed->spool = NULL;
+}
+
+const char *live_slot_waits_for(PGconn *conn, Arena *arena)
+{
+    auto_result PGresult *res = NULL;
+    Text text = text_init(arena, MAX_NAMED);
+    Error ignored = ERROR_INIT;
+
+    if (!pg_query(conn, sql_live_open_transactions, 0, NULL, &res, &ignored))
+        return NULL;
+    for (int i = 0; i < PQntuples(res); i++)
+        text_addf(&text, "%s%s", i > 0 ? "; " : "", pg_cell(res, i, 0));
+    return text.len > 0 ? text_str(&text) : NULL;
 }
 
 static bool drop_one(Live *live, const LiveFeed *feed, Error *err)

@@ -30,7 +30,7 @@ enum {
     UNDO_PAUSE_MS = 250,
     AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
-    BEFORE_S = 30,        /* for what comes before the pause */
+    BEFORE_S = 10,        /* for a transaction that the slot of the way back waits for */
     BYTES_A_ROW = 100,    /* of WAL, for a guess */
     MOST_BEHIND_S = 5,    /* more than that is not worth a pause */
 };
@@ -72,12 +72,28 @@ static bool check_time(const Switch *move, const char *what, Error *err)
 
 /* ---- before the pause ---- */
 
-static bool make_reverse_slot(Switch *move, Error *err)
+/* A slot waits for every transaction that its server has open. */
+static bool create_slot(Switch *move, PGconn *there, Error *err)
 {
     Live *live = move->live;
     auto_conn PGconn *replication = NULL;
-    PGconn *there = NULL;
     SlotPoint point;
+
+    if (replication_connect(live_url(live, move->there), "slot", &replication, err) &&
+        pg_execf(replication, err, "SET lock_timeout = '%ds'", (int)BEFORE_S) &&
+        replication_create_slot(replication, live->arena, move->next.slot, false, &point, err))
+        return true;
+    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
+        return false;
+    const char *who = live_slot_waits_for(there, live->arena);
+    return error_hint(err, "It waits for transactions to end%s%s. Then try again.", who ? ": " : "",
+                      who ? who : "");
+}
+
+static bool make_reverse_slot(Switch *move, Error *err)
+{
+    Live *live = move->live;
+    PGconn *there = NULL;
     Table *tables = NULL;
     int count = 0;
 
@@ -92,8 +108,7 @@ static bool make_reverse_slot(Switch *move, Error *err)
            live_publish(live, there, tables, count, err) &&
            live_save_feed(live, &move->next, err) &&
            replication_drop_slot(there, move->next.slot, LIVE_RECONNECT_S, err) &&
-           replication_connect(live_url(live, move->there), "slot", &replication, err) &&
-           replication_create_slot(replication, live->arena, move->next.slot, false, &point, err);
+           create_slot(move, there, err);
 }
 
 /* Rule 30's marker: a quiet server's WAL position may never be confirmed by anything else. *ret is
@@ -155,6 +170,7 @@ static bool prepare(Switch *move, Error *err)
     Fence fence;
     const VerifyLiveReport *checked = NULL;
 
+    live_say(live, "settle");
     if (!check_caught_up(move, err) || !live_check_fingerprints(live, err))
         return false;
     if (live->changed) {
@@ -171,6 +187,7 @@ static bool prepare(Switch *move, Error *err)
                         text_plural(live->differences, "difference stands", "differences stand"));
         return error_hint(err, "`homeport verify` names them.");
     }
+    live_say(live, "prepare");
     return live_fence(live, move->here, &fence, err) &&
            fence_prepare(side(move, move->here), &fence, err) && make_reverse_slot(move, err);
 }
@@ -188,6 +205,7 @@ static bool fence_here(Switch *move, Error *err)
     double before = clock_seconds();
     move->deadline = before + move->options->max_pause_s;
     move->paused = true;
+    live_say(live, "fence");
     if (!hook_run(live, move->options, HOOK_PAUSE, move->direction, move->deadline, err))
         return false;
     move->began = clock_seconds();
@@ -209,6 +227,7 @@ static bool drain(Switch *move, Error *err)
     double before = clock_seconds();
     Lsn end = 0;
 
+    live_say(live, "drain");
     if (!emit_marker(side(move, move->here), marker, &end, err) ||
         !applier_wait_marker(live->feed.applier, marker, move->deadline, &end, err))
         return error_add_context(err, "drain");
@@ -284,6 +303,7 @@ static bool check(Switch *move, Error *err)
         .identities_back = live->feed.direction == DIRECTION_BACK,
     };
 
+    live_say(live, "compare");
     bool ok = verify_live_fenced(live->arena, &request, move->deadline, &found, err);
     move->report->check_ms = (clock_seconds() - before) * 1000;
     move->report->keys_compared = found.keys_compared;
@@ -361,6 +381,7 @@ static bool run_pause(Switch *move, Error *err)
         return false;
     if (move->options->rehearse)
         return true;
+    live_say(live, "switch");
     if (!state_event(&live->job.state, EVENT_DRAINED, err) || !check_fence_there(move, err) ||
         !place_next_feed(move, err))
         return false;
@@ -510,6 +531,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     double over = 0;
     bool ok = state_event(&live->job.state, EVENT_FENCE, err) && run_pause(&move, err);
     if (phase_is_switch(live->job.state.move.place.phase)) {
+        if (ok)
+            live_say(live, "lift");
         undo_after(&move, err);
         ret->rehearsed = ok;
         over = clock_seconds();

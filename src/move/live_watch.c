@@ -245,6 +245,7 @@ bool live_check_start(Live *live, bool whole, Error *err)
         .context = live,
         .identities = live->job.identities,
         .identities_back = live->feed.direction == DIRECTION_BACK,
+        .all = live->list_all,
     };
     live->check = check;
     if (pthread_create(&check->thread, NULL, check_main, check) == 0)
@@ -259,7 +260,8 @@ bool live_check_is_running(Live *live)
     return live->check && !live->check->joined && !atomic_load(&live->check->done);
 }
 
-/* The applier goes on while we wait: the source has to hear of it, and the spool to be emptied. */
+/* The applier goes on while we wait: the source has to hear of it, and the spool to be emptied;
+ * and who asks how things stand is told. */
 static bool tend(Live *live, Error *err)
 {
     ApplyStatus applied;
@@ -275,12 +277,10 @@ static bool tend(Live *live, Error *err)
 
 static bool tend_while(Live *live, LiveCheck *check, Error *err)
 {
-    const struct timespec pause = {.tv_nsec = TEND_MS * 1000000L};
-
     while (!atomic_load(&check->done)) {
-        if (!tend(live, err))
+        live_sample(live);
+        if (!tend(live, err) || !live_serve(live, TEND_MS, err))
             return false;
-        (void)nanosleep(&pause, NULL);
     }
     return true;
 }
@@ -315,9 +315,11 @@ bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **re
         Error earlier = ERROR_INIT;
 
         /* One that failed, perhaps long ago, says nothing of whether rows can be compared now. */
+        live_say(live, was_whole ? "verify" : "touched");
         if (live_check_end(live, ret, &earlier) && !fresh && (was_whole || !whole))
             return true;
     }
+    live_say(live, whole ? "verify" : "touched");
     return live_check_start(live, whole, err) && live_check_end(live, ret, err);
 }
 

@@ -217,12 +217,19 @@ bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
 /* Ends the mover of this folder, whatever it does, and waits for that. *ret_was: there was one. */
 bool move_stop(Arena *arena, const Config *config, bool *ret_was, Error *err) MUST_USE;
 
+/* A side that is gone for good, and is left as it is. */
+typedef struct EndOptions {
+    bool source_gone;
+    bool target_gone;
+} EndOptions;
+
 /* Ends replication: slots, publications, fences and homeport's schemas go, the side that the app
  * lives on stays. Needs no mover; ends the one that runs. */
-bool move_finish(Arena *arena, const Config *config, const MoveWatch *watch, Error *err) MUST_USE;
+bool move_finish(Arena *arena, const Config *config, const EndOptions *options,
+                 Error *err) MUST_USE;
 /* Undoes a move that was never cut over: the source without a trace, the target as empty as it was.
  */
-bool move_abort(Arena *arena, const Config *config, const MoveWatch *watch, Error *err) MUST_USE;
+bool move_abort(Arena *arena, const Config *config, const EndOptions *options, Error *err) MUST_USE;
 
 /* ---- status: where things stand, from the work folder alone ---- */
 
@@ -253,10 +260,17 @@ typedef struct MoveStatus {
     const char *fence_lift_sql; /* opens a side to the app by hand, where the move is given up */
 } MoveStatus;
 
-/* Asks the mover of this folder; ERR_CONNECT where none listens. The request's reference is taken,
- * *ret is the caller's. */
+enum {
+    MOVE_STATUS_PATIENCE_MS = 3000 /* a mover that is busy has its phase in the work folder */
+};
+
+/* Asks the mover of this folder; ERR_CONNECT where none listens, or where it says nothing for
+ * patience_ms (0: for ever). `watch`, which may be NULL, hears of its steps. The request's
+ * reference is taken, *ret is the caller's. */
 struct json_t;
-bool move_ask(const Config *config, struct json_t *request, struct json_t **ret,
-              Error *err) MUST_USE;
+bool move_ask(const Config *config, struct json_t *request, const MoveWatch *watch, int patience_ms,
+              struct json_t **ret, Error *err) MUST_USE;
+/* Asks how things stand; false where no mover is there, or it is busy. */
+bool move_ask_status(const Config *config, struct json_t **ret) MUST_USE;
 
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err) MUST_USE;

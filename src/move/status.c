@@ -85,9 +85,34 @@ static void tell_fence(Arena *arena, const MoveRecord *move, MoveStatus *status)
     status->fence_lift_sql = fence_lift_sql(arena, &(Fence){.url = &url});
 }
 
-bool move_ask(const Config *config, struct json_t *request, struct json_t **ret, Error *err)
+static void on_event(void *context, const json_t *event)
 {
-    return control_call(config->dir, request, NULL, NULL, ret, err);
+    const MoveWatch *watch = context;
+    const char *step = json_string_value(json_object_get(event, "step"));
+
+    if (step && watch->step)
+        watch->step(watch->context, step);
+}
+
+bool move_ask(const Config *config, json_t *request, const MoveWatch *watch, int patience_ms,
+              json_t **ret, Error *err)
+{
+    MoveWatch steps = watch ? *watch : (MoveWatch){0};
+    ControlWatch waiting = {
+        .on_event = on_event,
+        .context = &steps,
+        .patience_ms = patience_ms,
+    };
+
+    return control_call(config->dir, request, &waiting, ret, err);
+}
+
+bool move_ask_status(const Config *config, json_t **ret)
+{
+    Error ignored = ERROR_INIT;
+
+    return move_ask(config, json_pack("{s:s}", "verb", "status"), NULL, MOVE_STATUS_PATIENCE_MS,
+                    ret, &ignored);
 }
 
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err)

@@ -89,7 +89,11 @@ static bool compare_whole(VerifyRun *run, Again *again, Error *err)
 bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
 {
     double started = clock_seconds();
-    const VerifyOptions options = {.rows_only = true, .watch = live->watch};
+    const VerifyOptions options = {
+        .rows_only = true,
+        .all = live->all,
+        .watch = live->watch,
+    };
     VerifyLiveReport report = {0};
     VerifyRun run;
     Again again = {.run = &run, .live = live};

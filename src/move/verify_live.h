@@ -27,6 +27,7 @@ typedef struct VerifyLive {
     const MoveWatch *watch;       /* may be NULL */
     const Identities *identities; /* NULL: none */
     bool identities_back;         /* source and target are home and the old side */
+    bool all;                     /* every difference is listed, not the first of each table */
 } VerifyLive;
 
 typedef struct VerifyLiveReport {

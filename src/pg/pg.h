@@ -45,6 +45,8 @@ bool pg_execf(PGconn *conn, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4) 
 bool pg_query_text(PGconn *conn, Arena *arena, const char *sql, char **ret, Error *err) MUST_USE;
 bool pg_query_i64(PGconn *conn, const char *sql, int64_t *ret, Error *err) MUST_USE;
 
+#define PG_LOCK_NOT_AVAILABLE "55P03" /* lock_timeout */
+
 /* Fills err from a failed result: SQLSTATE, message, server's hint; a lost
  * connection is ERR_CONNECT. res may be NULL. Always false. */
 bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err);

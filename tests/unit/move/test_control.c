@@ -78,9 +78,13 @@ static void *command_main(void *arg)
 {
     Command *command = arg;
     json_t *request = json_pack("{s:s, s:i}", "verb", command->verb, "wanted", command->wanted);
+    ControlWatch watch = {
+        .on_event = on_event,
+        .context = command,
+    };
 
     command->answered =
-        control_call(command->dir, request, on_event, command, &command->answer, &command->err);
+        control_call(command->dir, request, &watch, &command->answer, &command->err);
     return NULL;
 }
 
@@ -258,8 +262,7 @@ static void a_dead_movers_socket_is_replaced_and_a_living_ones_is_not(void **sta
     assert_int_equal(rename(arena_printf(arena, "%s.kept", path), path), 0);
 
     json_t *answer = NULL; /* as a killed mover leaves it */
-    assert_false(
-        control_call(*state, json_pack("{s:s}", "verb", "status"), NULL, NULL, &answer, &err));
+    assert_false(control_call(*state, json_pack("{s:s}", "verb", "status"), NULL, &answer, &err));
     assert_int_equal(err.code, ERR_CONNECT);
 
     control = listen_in(*state);
@@ -277,11 +280,10 @@ static void nobody_listens(void **state)
     json_t *answer = NULL;
     Error err = ERROR_INIT;
 
-    assert_false(
-        control_call(*state, json_pack("{s:s}", "verb", "status"), NULL, NULL, &answer, &err));
+    assert_false(control_call(*state, json_pack("{s:s}", "verb", "status"), NULL, &answer, &err));
     assert_int_equal(err.code, ERR_CONNECT);
-    assert_false(control_call("/nonexistent", json_pack("{s:s}", "verb", "status"), NULL, NULL,
-                              &answer, &err));
+    assert_false(
+        control_call("/nonexistent", json_pack("{s:s}", "verb", "status"), NULL, &answer, &err));
     assert_int_equal(err.code, ERR_CONNECT);
     Control *control = NULL;
     assert_false(control_listen("/nonexistent", &control, &err));
@@ -502,6 +504,23 @@ static void a_command_learns_that_the_mover_ended(void **state)
     assert_int_equal(command.err.code, ERR_CONNECT);
 }
 
+static void a_command_waits_no_longer_than_it_likes(void **state)
+{
+    Control *control = listen_in(*state);
+    json_t *answer = NULL;
+    Error err = ERROR_INIT;
+
+    double began = clock_seconds();
+    assert_false(control_call(*state, json_pack("{s:s}", "verb", "status"),
+                              &(ControlWatch){.patience_ms = 50}, &answer, &err));
+    assert_true(clock_seconds() - began >= 0.05);
+    assert_int_equal(err.code, ERR_CONNECT);
+    assert_non_null(strstr(err.message, "busy"));
+    control_answer(next_call(control), json_pack("{s:b}", "ok", 1)); /* it has hung up */
+    assert_null(no_call(control, 0));
+    control_close(control);
+}
+
 static void more_callers_than_places_wait_their_turn(void **state)
 {
     enum {
@@ -564,6 +583,7 @@ int main(void)
         IN_FOLDER(who_does_not_read_misses_events_but_not_the_answer),
         IN_FOLDER(a_mover_that_ends_sends_what_it_has_answered),
         IN_FOLDER(a_command_learns_that_the_mover_ended),
+        IN_FOLDER(a_command_waits_no_longer_than_it_likes),
         IN_FOLDER(more_callers_than_places_wait_their_turn),
         IN_FOLDER(waiting_ends_in_time),
     };

@@ -1,0 +1,149 @@
+"""How a live move ends where something is in the way: a side that is gone for good, a switch that a
+crash left behind its commit point, a comparison or a transaction that takes long."""
+
+import contextlib
+import time
+
+import pytest
+
+import live as lives
+import wait
+from ledger import Ledger
+from live import Live
+
+
+@pytest.fixture
+def move(homeport, servers, taken_down):
+    """move() -> Live, on two servers of their own: they may be stopped."""
+    def make(settings=None):
+        source, target = (servers.new(15, settings=settings).create_db() for _ in range(2))
+        live, _ledger = taken_down(Live(homeport, source, target), Ledger(source, writers=0))
+        live.start()
+        live.caught_up()
+        return live
+    return make
+
+
+def test_finish_when_the_old_side_is_gone_for_good(move):
+    """Whoever deletes the project at the provider first must not keep slots and fences for ever."""
+    live = move()
+    live.ok("cutover")
+    live.source.server.stop("immediate")
+    refused = live.run("finish")
+    assert refused.rc == 1 and "--gone source" in refused.err, str(refused)
+    result = live.run("finish", "--gone", "source")
+    assert result.rc == 0 and "left as it is" in result.err, str(result)
+    assert live.status()["complete"] is True
+    assert lives.traces(live.target) == []
+    live.target.sql("UPDATE account SET balance = balance")
+
+
+def test_finish_with_a_side_that_is_called_gone_and_is_there_cleans_it_too(move):
+    live = move()
+    live.ok("cutover")
+    live.ok("finish", "--gone", "source")
+    assert lives.traces(live.source) == [] and lives.traces(live.target) == []
+
+
+def test_abort_when_the_target_is_gone_for_good(move):
+    """What matters is the app's own side: a slot that nobody reads would fill its disk."""
+    live = move()
+    live.target.server.stop("immediate")
+    refused = live.run("abort")
+    assert refused.rc == 1 and "--gone target" in refused.err, str(refused)
+    live.ok("abort", "--gone", "target")
+    assert lives.traces(live.source) == []
+    assert live.status()["phase"] == "aborted"
+
+
+def test_the_side_that_the_app_lives_on_is_never_called_gone(move):
+    live = move()
+    refused = live.run("abort", "--gone", "source")
+    assert refused.rc == 2 and "the app lives there" in refused.err and "the SQL that opens it" in refused.err
+    assert live.status()["phase"] == "caught-up" and live.mover.running  # which was not stopped for it
+    live.ok("cutover")
+    refused = live.run("finish", "--gone", "target")
+    assert refused.rc == 2 and "the app lives there" in refused.err, str(refused)
+    nonsense = live.run("finish", "--gone", "neon")
+    assert nonsense.rc == 2 and "source or target" in nonsense.err
+    live.ok("rollback")
+    refused = live.run("finish", "--gone", "source")
+    assert refused.rc == 2, str(refused)
+    live.ok("finish")
+
+
+def test_finish_brings_a_switch_to_its_end_that_a_crash_left_behind_its_commit_point(move, tmp_path):
+    """Whoever waits at a pooler is let go on, also when no mover runs any more."""
+    live = move()
+    said = tmp_path / "said"
+    hook = f"echo $HOMEPORT_DIRECTION >>{said}; test $(wc -l <{said}) -gt 1 || kill -9 $PPID"
+    assert live.run("cutover", "--on-resume", hook).rc == 1
+    wait.until(lambda: not live.mover.running, 10, "the mover is dead")
+    assert live.status()["phase"] == "home"
+    live.ok("finish")
+    assert said.read_text(encoding="utf-8").split() == ["forward", "forward"]
+    assert lives.traces(live.source) == [] and lives.traces(live.target) == []
+    live.target.sql("UPDATE account SET balance = balance")
+
+
+def test_abort_undoes_a_switch_that_a_crash_left_half_way(move, tmp_path):
+    live = move()
+    said = tmp_path / "said"
+    assert live.run("cutover", "--on-switch", "test $HOMEPORT_DIRECTION = back || kill -9 $PPID",
+                    "--on-resume", f"echo $HOMEPORT_DIRECTION >>{said}").rc == 1
+    wait.until(lambda: not live.mover.running, 10, "the mover is dead")
+    assert "fenced" in live.status()
+    live.ok("abort")
+    assert said.read_text(encoding="utf-8").split() == ["back"]
+    assert lives.traces(live.source) == []
+    live.source.sql("UPDATE account SET balance = balance")
+
+
+def test_status_answers_while_rows_are_compared_and_what_else_is_asked_comes_later(move):
+    live = move()
+    with contextlib.closing(live.target.connect(autocommit=False)) as hold:
+        hold.cursor().execute("LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+
+        def ask(command, *args):
+            return live.homeport.start(command, "--dir", live.dir, "--json", *args, source=live.source,
+                                       target=live.target)
+        verify = ask("verify")
+        verify.wait_for(lambda: live.status()["verifying"], 20, "rows are being compared")
+        cutover = ask("cutover", "--rehearse")
+        for _ in range(10):
+            began = time.monotonic()
+            status = live.status()
+            assert time.monotonic() - began < 2, status
+            assert status["phase"] == "caught-up" and status["receiving"] is True, status
+        assert verify.running and cutover.running
+        hold.rollback()
+        found, rehearsed = verify.wait(60), cutover.wait(60)
+    assert found.rc == 0 and found.json["verified"] is True, str(found)
+    assert rehearsed.rc == 0 and rehearsed.json["rehearsed"] is True, str(rehearsed)
+
+
+def test_rule_31_the_way_backs_slot_waits_only_so_long_and_says_for_whom(move):
+    """A slot waits for every transaction that its server has open: a forgotten one must not hold the
+    cutover up in silence."""
+    live = move()
+    live.target.server.sql("CREATE DATABASE beside")
+    with contextlib.closing(live.target.server.connect("beside", autocommit=False,
+                                                       application_name="forgotten")) as hold:
+        hold.cursor().execute("CREATE TABLE x ()")
+        began = time.monotonic()
+        refused = live.run("cutover")
+        assert time.monotonic() - began < 40
+        assert refused.rc == 1 and "forgotten" in refused.err and "transactions to end" in refused.err, str(refused)
+        assert live.status()["phase"] == "caught-up"
+        live.source.sql("UPDATE account SET balance = balance")
+        assert lives.slots(live.target) == []
+    live.ok("cutover")
+
+
+def test_cutover_says_at_which_step_it_is(move):
+    live = move()
+    result = live.run("cutover")
+    assert result.rc == 0, str(result)
+    steps = [line.strip("✓ ").rsplit("  ", 1)[0].strip() for line in result.err.splitlines() if line.startswith("✓")]
+    assert steps[0] == "wait until the other side has everything"
+    assert [step.split()[0] for step in steps[-4:]] == ["fence", "apply", "compare", "let"], steps
