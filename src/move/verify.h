@@ -16,7 +16,7 @@
  * verify_rows.c    rows that differ, of tables with a key
  * verify_values.c  what differs within them
  * verify_bags.c    tables without a key
- * verify_schema.c  objects; verify_states.c, verify_sequences.c: what they hold
+ * verify_schema.c  objects (views: verify_deparse.c); verify_states.c, verify_sequences.c: what they hold
  *
  * While writers are at work (verify_live.h) a row that differs is only suspected, and looked at
  * again:
@@ -285,6 +285,11 @@ typedef struct SchemaCompare {
     int majors[VERIFY_SIDES]; /* of the servers: some deparse expressions otherwise than others */
 } SchemaCompare;
 void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);
+
+/* Definitions that say the same, whether a name that needs no quotes has some or not. */
+bool defn_equal(const char *a, const char *b);
+/* The same for a view, as a server before 16 writes it and one from 16 on. */
+bool view_equal(const char *older, const char *newer);
 
 /* ---- rows as they arrive ---- */
 

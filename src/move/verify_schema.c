@@ -4,7 +4,7 @@
  * One pg_dump reads both, so that its own habits cancel out; roles of the
  * source are mapped as the move maps them, and privileges are compared as sets.
  * What is left are habits of the servers, which deparse views, rules and
- * expressions: see same_deparsed().
+ * expressions: see same_defn().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ typedef struct Item {
     const char *object; /* "INDEX public.x" */
     const char *owner;  /* NULL: not compared */
     const char *defn;
-    bool deparsed; /* the server wrote parts of it */
-    bool secret;   /* may hold a password */
+    bool view;
+    bool secret; /* may hold a password */
 } Item;
 
 static int compare_texts(const void *a, const void *b)
@@ -152,9 +152,9 @@ static bool has_owner(const ArchiveEntry *entry)
     return *entry->owner && !text_is_one_of(entry->desc, dependent, COUNT_OF(dependent));
 }
 
-static bool is_deparsed(const ArchiveEntry *entry)
+static bool is_view(const ArchiveEntry *entry)
 {
-    static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW", "RULE"};
+    static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW"};
 
     return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds));
 }
@@ -213,7 +213,7 @@ static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *
                                *entry->schema ? "." : "", tag, of),
         .owner = owner,
         .defn = acl ? sorted_statements(arena, defn, reading->maintain) : defn,
-        .deparsed = is_deparsed(entry),
+        .view = is_view(entry),
         .secret = may_hold_password(entry),
     };
 }
@@ -252,69 +252,24 @@ static Item *make_items(Arena *arena, const Reading *reading, const Archive *arc
     return items;
 }
 
-/* The next token; with `less_qualifiers` of a.b only b. */
-static SqlToken next_token(SqlWalker *walker, bool less_qualifiers)
-{
-    SqlToken token = sql_next(walker);
-
-    while (less_qualifiers && (token.kind == SQL_WORD || token.kind == SQL_QUOTED)) {
-        SqlWalker ahead = *walker;
-        SqlToken dot = sql_next(&ahead);
-
-        if (!sql_is_symbol(&dot, '.') || dot.ptr != token.ptr + token.len)
-            break;
-        *walker = ahead;
-        token = sql_next(walker);
-    }
-    return token;
-}
-
-/* What a token says: a name that needs no quotes has none. "char" and "bit" are types of their own.
- */
-static SqlToken token_plain(SqlToken token)
-{
-    bool own = token.len == 6 ? strncmp(token.ptr, "\"char\"", 6) == 0
-                              : token.len == 5 && strncmp(token.ptr, "\"bit\"", 5) == 0;
-
-    if (token.kind != SQL_QUOTED || own || strspn(token.ptr + 1, NAME_LETTERS) != token.len - 2)
-        return token;
-    return (SqlToken){.kind = SQL_WORD, .ptr = token.ptr + 1, .len = token.len - 2};
-}
-
-static bool tokens_equal(const char *a, const char *b, bool less_qualifiers)
-{
-    SqlWalker left = {.at = a};
-    SqlWalker right = {.at = b};
-
-    for (;;) {
-        SqlToken x = token_plain(next_token(&left, less_qualifiers));
-        SqlToken y = token_plain(next_token(&right, less_qualifiers));
-
-        if (x.kind != y.kind || x.len != y.len ||
-            (x.kind != SQL_END && memcmp(x.ptr, y.ptr, x.len) != 0))
-            return false;
-        if (x.kind == SQL_END)
-            return true;
-    }
-}
-
 static bool straddle(const SchemaCompare *compare, int major)
 {
     return (compare->majors[VERIFY_SOURCE] < major) != (compare->majors[VERIFY_TARGET] < major);
 }
 
 /* What the servers' versions write otherwise for the same, each seen between real ones: which names
- * are quoted (json from 17 on), and before 16 a view's columns always with their table, since then
- * only where the query has several. With one there is nothing that a name could mean but its
- * column. */
+ * are quoted (json from 17 on), and a view's columns with their table (verify_deparse.c). */
 static bool same_defn(const Item *a, const Item *b, const SchemaCompare *compare)
 {
     if (strcmp(a->defn, b->defn) == 0)
         return true;
     if (compare->majors[VERIFY_SOURCE] == compare->majors[VERIFY_TARGET])
         return false;
-    return tokens_equal(a->defn, b->defn, false) ||
-           (a->deparsed && straddle(compare, 16) && tokens_equal(a->defn, b->defn, true));
+    if (defn_equal(a->defn, b->defn))
+        return true;
+    bool newer_there = compare->majors[VERIFY_TARGET] >= 16;
+    return a->view && straddle(compare, 16) &&
+           view_equal(newer_there ? a->defn : b->defn, newer_there ? b->defn : a->defn);
 }
 
 /* Until 14 the schema public belonged to who made the database. */

@@ -243,6 +243,87 @@ static void views_are_equal_whether_a_version_names_the_table_or_not(void **stat
     assert_true(*compare_one(arena, table_old, table_new, 15, 16));
 }
 
+/* What a server before 16 wrote, and a later one. */
+typedef struct Views {
+    const char *kind;
+    const char *older;
+    const char *newer;
+} Views;
+
+static bool are_equal_across_16(Arena *arena, const Views *views)
+{
+    ArchiveEntry older = entry(views->kind, "v", "me", views->older);
+    ArchiveEntry newer = entry(views->kind, "v", "me", views->newer);
+    const char *there = compare_one(arena, older, newer, 15, 17);
+    const char *back = compare_one(arena, newer, older, 17, 15);
+
+    assert_int_equal(*there == '\0', *back == '\0');
+    return !*there;
+}
+
+static void only_the_columns_of_a_view_s_one_relation_lose_its_name(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const Views views[] = {
+        {"VIEW",              "CREATE VIEW v AS SELECT x.a FROM s.t x WHERE (x.b > 0);",
+         "CREATE VIEW v AS SELECT a FROM s.t x WHERE (b > 0);"                                                                   },
+        {"MATERIALIZED VIEW", "CREATE MATERIALIZED VIEW v AS SELECT t.a FROM s.t WITH NO DATA;",
+         "CREATE MATERIALIZED VIEW v AS SELECT a FROM s.t WITH NO DATA;"                                                         },
+        {"VIEW",              "SELECT \"T\".\"a\" FROM s.\"T\" GROUP BY \"T\".\"a\";",
+         "SELECT \"a\" FROM s.\"T\" GROUP BY \"a\";"                                                                             },
+        {"VIEW",              "SELECT (t.a IS DISTINCT FROM t.b) AS c FROM s.t;",
+         "SELECT (a IS DISTINCT FROM b) AS c FROM s.t;"                                                                          },
+        {"VIEW",              "SELECT EXTRACT(year FROM t.b) FROM s.t;",
+         "SELECT EXTRACT(year FROM b) FROM s.t;"                                                                                 },
+        {"VIEW",              "SELECT id.id, (id.c).d FROM s.id;",                                  "SELECT id, (c).d FROM s.id;"},
+        {"VIEW",              "SELECT t.a, (SELECT max(u.c) FROM s.u WHERE (u.d = t.a)) FROM s.t;",
+         "SELECT a, (SELECT max(u.c) FROM s.u WHERE (u.d = t.a)) FROM s.t;"                                                      },
+        {"VIEW",              "SELECT x.a FROM ( SELECT t.a FROM s.t, s.u) x;",
+         "SELECT a FROM ( SELECT t.a FROM s.t, s.u) x;"                                                                          },
+        {"VIEW",              "WITH c AS (SELECT t.a FROM s.t) SELECT c.a FROM c;",
+         "WITH c AS (SELECT t.a FROM s.t) SELECT a FROM c;"                                                                      },
+        {"VIEW",              "SELECT u.a, u.n FROM unnest('{1}'::int[]) WITH ORDINALITY u(a, n);",
+         "SELECT a, n FROM unnest('{1}'::int[]) WITH ORDINALITY u(a, n);"                                                        },
+        {"VIEW",              "SELECT t.a FROM s.t TABLESAMPLE system (1);",
+         "SELECT a FROM s.t TABLESAMPLE system (1);"                                                                             },
+        {"VIEW",              "SELECT t.l[t.a:t.b] FROM s.t;",                                      "SELECT l[a:b] FROM s.t;"    },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(views); i++)
+        assert_true(are_equal_across_16(arena, &views[i]));
+}
+
+static void any_other_qualifier_tells_two_views_apart(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const Views views[] = {
+        {"VIEW",              "SELECT a.id FROM s.a JOIN s.b ON true;",
+         "SELECT b.id FROM s.a JOIN s.b ON true;"                                                                                    },
+        {"VIEW",              "SELECT a.id FROM (s.a JOIN s.b ON ((a.x = b.x)));",
+         "SELECT id FROM (s.a JOIN s.b ON ((a.x = b.x)));"                                                                           },
+        {"VIEW",              "SELECT a.id FROM s.a, s.b;",                                    "SELECT id FROM s.a, s.b;"            },
+        {"VIEW",              "SELECT t.a FROM tenant1.t;",                                    "SELECT a FROM tenant2.t;"            },
+        {"VIEW",              "SELECT t.a FROM tenant1.t;",                                    "SELECT a FROM t;"                    },
+        {"VIEW",              "SELECT t.a FROM t.pg_class t;",                                 "SELECT a FROM pg_class t;"           },
+        {"MATERIALIZED VIEW", "SELECT t.a FROM tenant1.t;",                                    "SELECT a FROM tenant2.t;"            },
+        {"VIEW",              "SELECT s1.f(t.a) FROM s.t;",                                    "SELECT s2.f(a) FROM s.t;"            },
+        {"VIEW",              "SELECT t.lower(t.a) FROM s.t;",                                 "SELECT lower(a) FROM s.t;"           },
+        {"VIEW",              "SELECT t.a::t.text FROM s.t;",                                  "SELECT a::text FROM s.t;"            },
+        {"VIEW",              "SELECT (t.a COLLATE t.\"C\") FROM s.t;",                        "SELECT (a COLLATE \"C\") FROM s.t;"  },
+        {"VIEW",              "SELECT u.a FROM s.t;",                                          "SELECT a FROM s.t;"                  },
+        {"VIEW",              "SELECT t.a FROM s.t;",                                          "SELECT u.a FROM s.t;"                },
+        {"VIEW",              "SELECT a FROM s.t;",                                            "SELECT t.a FROM s.t;"                },
+        {"VIEW",              "SELECT (SELECT t.a FROM s.u) FROM s.t;",                        "SELECT (SELECT a FROM s.u) FROM s.t;"},
+        {"RULE",              "CREATE RULE v AS ON DELETE TO s.t DO SELECT 1 FROM tenant1.t;",
+         "CREATE RULE v AS ON DELETE TO s.t DO SELECT 1 FROM tenant2.t;"                                                             },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(views); i++)
+        assert_false(are_equal_across_16(arena, &views[i]));
+}
+
 static void quotes_matter_only_where_they_mean_something(void **state)
 {
     (void)state;
@@ -336,6 +417,8 @@ int main(void)
         cmocka_unit_test(privileges_of_a_role_left_behind_are_no_difference),
         cmocka_unit_test(maintain_is_left_out_between_versions_of_which_one_lacks_it),
         cmocka_unit_test(views_are_equal_whether_a_version_names_the_table_or_not),
+        cmocka_unit_test(only_the_columns_of_a_view_s_one_relation_lose_its_name),
+        cmocka_unit_test(any_other_qualifier_tells_two_views_apart),
         cmocka_unit_test(quotes_matter_only_where_they_mean_something),
         cmocka_unit_test(public_belongs_to_another_role_since_15),
         cmocka_unit_test(definitions_that_may_hold_a_password_are_not_shown),
