@@ -3,10 +3,14 @@
 
 #include <string.h>
 
+/* What stands in backticks is code in the tables' texts, too. */
 static void add_markdown(Text *out, const char *text)
 {
+    bool code = false;
+
     for (; *text; text++) {
-        if (strchr("\\`*_|<[]", *text))
+        code ^= *text == '`';
+        if (*text == '|' || (!code && strchr("\\*_<[]", *text)))
             text_add_char(out, '\\');
         text_add_char(out, *text);
     }

@@ -127,6 +127,8 @@ static void reference_has_everything(void **state)
 
     help_reference(&page);
     assert_names_everything(arena, &page, true);
+    assert_non_null(strstr(text_str(&page), " `homeport cutover`")); /* of a description: code */
+    assert_null(strstr(text_str(&page), "\\`"));
     for (int i = 0; i < setting_count; i++)
         assert_non_null(strstr(text_str(&page),
                                arena_printf(arena, "| `%s` | `--", setting_key(&settings[i]))));
