@@ -306,17 +306,22 @@ def fuzz_one(target):
     return name, status, output
 
 
-def fuzz_sources():
-    return list((ROOT / "tests/fuzz").glob("fuzz_*.c"))
+def fuzz_targets():
+    """A program for each source; one that was not built fails by its name."""
+    names = sorted(path.stem for path in (ROOT / "tests/fuzz").glob("fuzz_*.c"))
+    targets = [ROOT / "build-fuzz/tests/fuzz" / name for name in names]
+    if not targets:
+        tally.fail("fuzz: no target exists")
+    for target in targets:
+        if not target.is_file():
+            tally.fail(f"fuzz {target.name.removeprefix('fuzz_')}: not built")
+    return [target for target in targets if target.is_file()]
 
 
 def fuzz(ready):
-    if not fuzz_sources():
-        print("   no fuzz target exists")
-        return
     if not ready("fuzz"):
         return
-    targets = sorted(p for p in (ROOT / "build-fuzz/tests/fuzz").glob("fuzz_*") if p.is_file())
+    targets = fuzz_targets()
     with concurrent.futures.ThreadPoolExecutor(FUZZ_AT_ONCE) as pool:
         for name, status, output in pool.map(fuzz_one, targets):
             if judge(f"fuzz {name}", status, output):
@@ -357,8 +362,7 @@ def main(argv):
     ready = builder()
     if part == "all":
         for name in BUILDS:
-            if name != "fuzz" or fuzz_sources():
-                ready(name)
+            ready(name)
     if part in ("all", "checks"):
         checks(ready)
     if part in ("all", "unit"):
