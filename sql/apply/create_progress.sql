@@ -1,5 +1,5 @@
 -- name: apply_create_progress
--- How far each table of this side is (MOVE.md 13): committed with its rows. The row without names is
+-- How far each table of this side is (rule 13): committed with its rows. The row without names is
 -- the floor: every table is at or above it. Room in the pages keeps its updates in place.
 -- Several statements, run by the simple protocol in one transaction.
 -- columns: none

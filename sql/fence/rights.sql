@@ -1,5 +1,5 @@
 -- name: fence_rights
--- What this role needs and does not have to see the other sessions and end them (MOVE.md 26).
+-- What this role needs and does not have to see the other sessions and end them (rule 26).
 -- columns: role
 SELECT r.rolname
   FROM pg_catalog.pg_roles AS r

@@ -1,6 +1,6 @@
 -- name: live_fence_tables
 -- Every table that the fence stands before: what is published, and the partitioned tables above,
--- since statement triggers fire only on the relation that a statement names (MOVE.md 26). Also
+-- since statement triggers fire only on the relation that a statement names (rule 26). Also
 -- tables that are not published: nobody writes to them either.
 -- columns: schema, table
 SELECT n.nspname, c.relname

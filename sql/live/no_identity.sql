@@ -1,6 +1,6 @@
 -- name: live_no_identity
 -- Of these tables those whose UPDATE and DELETE would fail in the app once they are published
--- (MOVE.md 2).
+-- (rule 2).
 -- $1 text[]  schemas
 -- $2 text[]  tables
 -- columns: table, schema, name

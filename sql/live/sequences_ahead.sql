@@ -1,6 +1,6 @@
 -- name: live_sequences_ahead
 -- Sequences as the other side is to have them: ahead by a margin, as values may have been taken
--- that no row shows (MOVE.md 22), and never beyond their limits. One that was set and not asked yet
+-- that no row shows (rule 22), and never beyond their limits. One that was set and not asked yet
 -- has given none beyond what it will give next.
 -- $1 bigint    margin, in steps
 -- $2 text[]    schemas

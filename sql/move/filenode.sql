@@ -1,7 +1,7 @@
 -- name: move_filenode
 -- Tables whose storage is another than the snapshot saw: rewritten or truncated
 -- after it was taken and before they were locked, so that the snapshot would
--- read no row and no error (MOVE.md 3); and those whose name, or the name of a
+-- read no row and no error (rule 3); and those whose name, or the name of a
 -- column, is another one's now, which would be read in their place. The
 -- functions tell the present, the catalogue what the snapshot sees; a filenode
 -- of 0 is a mapped catalogue's.

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS move (
     id text NOT NULL,            -- also on the target, in homeport.move
     kind text NOT NULL,          -- 'once' or 'live'
     direction text NOT NULL,     -- 'forward' or 'back'
-    phase text NOT NULL,         -- DESIGN.md 3
+    phase text NOT NULL,         -- its name in move/state.c
     source text NOT NULL,        -- redacted
     target text NOT NULL,
     started_ms integer NOT NULL,

@@ -1,6 +1,6 @@
 -- name: target_create_marks
 -- homeport's own schema on the target, dropped when the move is finished: what
--- is done is marked here in the transaction that does it (MOVE.md 5). A table
+-- is done is marked here in the transaction that does it (rule 5). A table
 -- has a row for each of the `parts` that it is copied in; `position` is where the snapshot stood in the
 -- source's WAL, NULL without a stream. `relaxed` has the server's settings that were
 -- changed, with the value in postgresql.auto.conf before (NULL: it was not there). `no_crash` has a

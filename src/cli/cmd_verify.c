@@ -182,7 +182,7 @@ static bool verify_alone(const Invocation *inv, Error *err)
                      text_plural(report.differences, "difference", "differences"));
 }
 
-/* While a move follows, its mover compares: it knows what is on its way (MOVE.md 35). */
+/* While a move follows, its mover compares: it knows what is on its way (rule 35). */
 static bool verify_by_mover(const Invocation *inv, Error *err)
 {
     const VerifyCommand *command = inv->options;

@@ -53,7 +53,7 @@ bool error_add_context(Error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Set the hint, over one that is there. Returns false. */
 bool error_hint(Error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The exit status that DESIGN.md 1 documents: 0 done, 1 failed, 2 usage, 3 found problems. */
+/* The program's exit status: 0 done, 1 failed, 2 usage, 3 found problems. */
 int error_exit_status(const Error *err);
 
 /* "connect", "sql", ...: for JSON. */

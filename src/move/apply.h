@@ -1,5 +1,5 @@
 /*
- * The applier: threads that bring what the spool has to the other side (MOVE.md C).
+ * The applier: threads that bring what the spool has to the other side (rules 13 to 19).
  *
  * net      nobody reads that side yet. Changes of a window of transactions are reduced to the last
  *          state of each key and applied set-wise, tables in parallel, a transaction of the target

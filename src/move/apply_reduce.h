@@ -1,5 +1,5 @@
 /*
- * Net reduction (MOVE.md 15): the changes of a window to one table, reduced to what is left of them
+ * Net reduction (rule 15): the changes of a window to one table, reduced to what is left of them
  * for each key. Pure: no connection, no clock.
  *
  * A row that moves to another key, or of which the stream left out unchanged values, keeps what is

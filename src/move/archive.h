@@ -5,7 +5,7 @@
  * pg_restore keeps to itself: each object's definition, owner and
  * dependencies, so that roles can be mapped, indexes built the moment their
  * table is complete, and an error named by its object. Why, and what was
- * weighed: docs/decisions/0003-archive.md.
+ * weighed: docs/decisions/0001.
  *
  * Format: PostgreSQL's src/bin/pg_dump/pg_backup_archiver.c, ReadHead() and
  * ReadToc(), archive versions 1.14 (pg_dump 13 to 15), 1.15 (16), 1.16 (17 and

@@ -1,5 +1,5 @@
 /*
- * The fence: nobody but homeport writes to a side (MOVE.md E).
+ * The fence: nobody but homeport writes to a side (rules 25 to 29).
  *
  * Layer a: on every table an ENABLE ALWAYS, BEFORE, per-statement trigger `homeport_fence` on
  * INSERT, UPDATE, DELETE and TRUNCATE, which raises SQLSTATE HP001 unless the session has the

@@ -1,5 +1,5 @@
 /*
- * A fingerprint of a database's whole catalogue (MOVE.md 20): tables, columns, types, functions,
+ * A fingerprint of a database's whole catalogue (rule 20): tables, columns, types, functions,
  * indexes, constraints, policies, triggers, views, sequences, privileges ... of everything but the
  * system's and homeport's own. One query, some milliseconds: it is asked every minute and inside
  * the fence. Compared with the same side's own, taken when the schema was moved; a difference is

@@ -1,6 +1,6 @@
 /*
  * Identifiers that change on their way: a sign-in provider gives the app's users new ids, and the
- * columns that hold them are mapped wherever rows pass (MOVE.md 36, docs/decisions/0010).
+ * columns that hold them are mapped wherever rows pass (rule 36, docs/decisions/0010).
  *
  * The map is a bijection from old ids (the source's) to new ones (home's). Towards home it is
  * applied as it is, backwards inverted. An id that is not in it follows the rule of that direction:

@@ -1,7 +1,7 @@
 /*
  * The keeper: one transaction on the source that exports the snapshot under
  * which everything is read, and holds ACCESS SHARE on every table, so that
- * what the snapshot shows stays there (MOVE.md 3). Writers are not blocked;
+ * what the snapshot shows stays there (rule 3). Writers are not blocked;
  * DDL on these tables waits until the copy is done.
  *
  * When its connection is lost the snapshot is gone: ERR_SNAPSHOT.

@@ -1,6 +1,6 @@
 /*
  * What is done on the target, marked on the target: schema `homeport`, whose
- * rows are written in the transaction that does the thing (MOVE.md 5). A crash
+ * rows are written in the transaction that does the thing (rule 5). A crash
  * anywhere leaves marks and things agreeing; the work folder cannot promise that.
  */
 #pragma once

@@ -237,7 +237,7 @@ typedef struct MoveStatus {
     bool exists;           /* a move was begun in this folder */
     bool live;             /* it is a live one */
     bool following;        /* its copy is complete: a mover follows, or could */
-    const char *phase;     /* DESIGN.md 3 */
+    const char *phase;     /* "copying": see move/state.h */
     const char *direction; /* "forward" */
     bool complete;
     bool running; /* a process holds the folder's lock */

@@ -1,7 +1,7 @@
 /*
  * The writer: messages into blocks, blocks into segments. See spool.c.
  *
- * What may be confirmed (MOVE.md 10). The server keeps what it needs to send every transaction
+ * What may be confirmed (rule 10). The server keeps what it needs to send every transaction
  * whose commit record begins at or behind what we confirmed, from that transaction's very first
  * change on, and sends exactly those after START_REPLICATION there: SnapBuildXactNeedsSkip()
  * compares the commit's position, and restart_lsn stays before the first change of whatever was

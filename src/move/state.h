@@ -2,8 +2,8 @@
  * The state of the move in its work folder: <dir>/state.sqlite, <dir>/lock,
  * <dir>/schema.dump.
  *
- * Phases are DESIGN.md 3's; what is allowed to follow what is a table in
- * state.c, and a phase is durable before it is acted upon.
+ * What is allowed to follow what phase is a table in state.c, and a phase is durable before it is
+ * acted upon.
  */
 #pragma once
 

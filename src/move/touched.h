@@ -1,6 +1,6 @@
 /*
  * Which rows the stream has touched since they were last compared, so that the check at cutover
- * reads only them (MOVE.md 34). Keys exactly, up to a limit for each table; above it all of the
+ * reads only them (rule 34). Keys exactly, up to a limit for each table; above it all of the
  * table counts as touched.
  *
  * Written by the applier's threads, taken by whoever verifies; safe from any thread. Not durable:

@@ -1,5 +1,5 @@
 /*
- * Rows read again while writers are at work (MOVE.md 35). Private to src/move/verify*.c.
+ * Rows read again while writers are at work (rule 35). Private to src/move/verify*.c.
  *
  * A row is read on the source, then everything that is committed there is waited for, then the row
  * is read on the target, and once more on the source. The same on both sides: it was on its way.

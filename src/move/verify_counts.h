@@ -1,5 +1,5 @@
 /*
- * How many rows tables have, inside the pause (MOVE.md 34): the smallest first, on both sides at
+ * How many rows tables have, inside the pause (rule 34): the smallest first, on both sides at
  * once, as far as a small part of the time goes. Private to src/move/verify*.c.
  */
 #pragma once

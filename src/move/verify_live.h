@@ -1,5 +1,5 @@
 /*
- * Comparison while writers are at work and the applier follows (MOVE.md 34, 35).
+ * Comparison while writers are at work and the applier follows (rules 34 and 35).
  *
  * whole    every table as verify_run() compares it, both sides under their own snapshots. What
  *          differs is narrowed to rows; once the applier has passed the LSN that was read after the

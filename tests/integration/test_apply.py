@@ -1,4 +1,4 @@
-"""The applier on real servers (MOVE.md C): both modes, each rule, and the faults of the peers by name."""
+"""The applier on real servers (rules 13 to 19): both modes, each rule, and the faults of the peers by name."""
 
 import contextlib
 import json

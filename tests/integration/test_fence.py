@@ -1,4 +1,4 @@
-"""The fence (MOVE.md E): nobody but homeport writes to a side. A Neon-like owner everywhere: no
+"""The fence (rules 25 to 29): nobody but homeport writes to a side. A Neon-like owner everywhere: no
 superuser, owner of database and tables, member of pg_monitor and pg_signal_backend."""
 
 import contextlib
@@ -189,7 +189,7 @@ def test_rule_26_new_transactions_are_read_only_by_default(house, version):
             assert refused.value.pgcode == READ_ONLY
         cursor.execute("SELECT count(*) FROM a")
         assert cursor.fetchone() == (10,)
-        if version >= 16:  # on 15 and before the server lets it pass: MOVE.md 26
+        if version >= 16:  # on 15 and before the server lets it pass: rule 26
             with pytest.raises(psycopg2.Error) as refused:
                 cursor.execute("SELECT lo_create(0)")
             assert refused.value.pgcode == READ_ONLY

@@ -1,4 +1,4 @@
-"""The fingerprint of a catalogue (MOVE.md 20): every change of the schema is named, and nothing else is."""
+"""The fingerprint of a catalogue (rule 20): every change of the schema is named, and nothing else is."""
 
 import subprocess
 

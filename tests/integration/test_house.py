@@ -1,6 +1,7 @@
 """The checks of ./test can fail: each finds what was planted for it, and nothing in clean sources;
 and what the tests measure is the program."""
 
+import importlib
 import os
 import pathlib
 import signal
@@ -75,7 +76,11 @@ def test_layers(house, path, include, reason):
     ("src/core/a.c", 'const char *q = "DELETE FROM t";\n', "belongs in sql/"),
     ("tests/unit/core/test_a.c", "void f(void) { " + "sle" + "ep(1); }\n", "deadline"),
     ("tests/integration/test_a.py", "import time\ntime." + "sle" + "ep(1)\n", "deadline"),
-    ("docs/a.md", "see .." + "/shared/x\n", "outside"),
+    ("README.md", "see .." + "/shared/x\n", "outside"),
+    ("README.md", "[itself](README.md), [elsewhere](https://example.com/x.md), do" + "cs/\n", None),
+    ("README.md", "[gone](gone.md)\n", "a link to nothing: gone.md"),
+    ("src/core/a.c", "int x; /* do" + "cs/decisions/0099 */\n", "no such page: do" + "cs/decisions/0099"),
+    ("src/core/a.h", "/* as ARCHITECTURE" + ".md 3 says */\n", "no such page: ARCHITECTURE" + ".md"),
 ])
 def test_banned(house, path, text, found):
     status, out = run("check-banned", house({path: text}))
@@ -111,6 +116,25 @@ def test_sql_is_embedded_without_comments(house, text, embedded, error):
     assert f"const char sql_pg_a[] =\n    {embedded};" in (tree / "out.c").read_text(encoding="utf-8")
     assert "extern const char sql_pg_a[];" in (tree / "out.h").read_text(encoding="utf-8")
     assert str(tree / "sql/pg/a.sql") in (tree / "out.d").read_text(encoding="utf-8")
+
+
+def test_a_fuzz_target_that_was_not_built_is_a_failure(house, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    runner = importlib.import_module("run_tests")
+    monkeypatch.setattr(runner, "tally", runner.Tally())
+    tree = house({"tests/fuzz/fuzz_a.c": "", "tests/fuzz/fuzz_b.c": "", "build-fuzz/tests/fuzz/fuzz_b": ""})
+    monkeypatch.setattr(runner, "ROOT", tree)
+    assert [target.name for target in runner.fuzz_targets()] == ["fuzz_b"]
+    assert runner.tally.failures == ["fuzz a: not built"]
+
+
+def test_fuzzing_nothing_is_a_failure(house, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    runner = importlib.import_module("run_tests")
+    monkeypatch.setattr(runner, "ROOT", house({}))
+    monkeypatch.setattr(runner, "tally", runner.Tally())
+    assert not runner.fuzz_targets()
+    assert runner.tally.failures == ["fuzz: no target exists"]
 
 
 @pytest.mark.plain

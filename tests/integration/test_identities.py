@@ -1,4 +1,4 @@
-"""Identifiers that change on their way (MOVE.md 36): mapped in copy and stream, compared through the
+"""Identifiers that change on their way (rule 36): mapped in copy and stream, compared through the
 map, mapped back after a cutover; what is not in the map stops or is kept, as declared."""
 
 import pytest

@@ -1,5 +1,5 @@
 """The receiving half of the live move on real servers: every committed change of the source is in the
-spool, once and in commit order, whatever breaks meanwhile (MOVE.md 10 to 12), and the source hears of
+spool, once and in commit order, whatever breaks meanwhile (rules 10 to 12), and the source hears of
 us all the time."""
 
 import contextlib

@@ -1,5 +1,5 @@
 """Verification while writers are at work and the applier follows: what differs is named, what is on
-its way is not (MOVE.md 34, 35)."""
+its way is not (rules 34 and 35)."""
 
 import contextlib
 import json
