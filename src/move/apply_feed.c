@@ -394,3 +394,11 @@ bool feed_marker(const PgOutput *message, Marker *ret)
     memcpy(ret->content, message->content, (size_t)message->content_len);
     return true;
 }
+void feed_touch_change(const Feed *feed, const Binding *binding, const RowChange *change)
+{
+    if (change->op != 'I')
+        feed_touch(feed, binding, change->old);
+    if (change->op == 'I' || change->key_changed)
+        feed_touch(feed, binding, change->now);
+}
+

@@ -149,12 +149,9 @@ static bool take_change(Ordered *ordered, const SpoolItem *item, Error *err)
         change.op != 'I' && binding->parent_count > 0 && parent_changed(ordered, binding);
     if (!rows_change(ordered->rows, binding, &change, cascaded, err))
         return false;
-    if (change.op != 'I') {
+    if (change.op != 'I')
         binding->changed_in = ordered->transaction;
-        feed_touch(feed, binding, change.old);
-    }
-    if (change.op != 'D' && (change.op == 'I' || change.key_changed))
-        feed_touch(feed, binding, change.now);
+    feed_touch_change(feed, binding, &change);
     ordered->group.changes++;
     ordered->group.done.rows++;
     return true;

@@ -116,6 +116,8 @@ bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char *
 void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row);
 /* A message of ours; false: it is somebody else's. */
 bool feed_marker(const PgOutput *message, Marker *ret);
+/* The rows of a change: where it was, and where it is now. */
+void feed_touch_change(const Feed *feed, const Binding *binding, const RowChange *change);
 
 /* Until told to stop or an error. */
 bool ordered_run(Feed *feed, Error *err) MUST_USE;

@@ -165,7 +165,11 @@ static bool replay_item(Net *net, const Window *window, const SpoolItem *item, E
         return true;
     if (!feed_change(net->feed, item, &binding, &change, &skip, err))
         return false;
-    return skip || rows_change(net->rows, binding, &change, false, err);
+    if (skip)
+        return true;
+    /* What a worker did not come to is in nobody's notes. */
+    feed_touch_change(net->feed, binding, &change);
+    return rows_change(net->rows, binding, &change, false, err);
 }
 
 /* From the window's begin to its end. */

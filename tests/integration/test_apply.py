@@ -459,6 +459,30 @@ def test_rule_17_identity_full_and_equal_rows(follow, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+    assert f.until(lambda line: line["event"] == "status")["replays"] >= 1
+    f.stop()
+
+
+def test_rule_34_rows_that_a_replay_brings_are_touched_as_well(follow):
+    """The workers come to none but the first of them."""
+    f = follow("net", window_bytes=50_000, jobs=1)
+    f.script(ORDERS + "CREATE TABLE other (id int PRIMARY KEY, t text);")
+    f.start()
+    f.source.script("""
+        BEGIN;
+        UPDATE orders SET email = 'tmp' WHERE id = 1;
+        UPDATE orders SET email = 'e1' WHERE id = 2;
+        UPDATE orders SET email = 'e2' WHERE id = 1;
+        INSERT INTO other SELECT i, repeat('x', 500) FROM generate_series(1, 2000) i;
+        UPDATE orders SET id = 500 WHERE id = 50;
+        COMMIT;
+    """)
+    f.catch_up()
+    f.check_equal()
+    assert f.until(lambda line: line["event"] == "status")["replays"] >= 1
+    tables = f.ask("touched")["tables"]
+    assert sorted(int(key[0]) for key in tables["orders"]) == [1, 2, 50, 500]
+    assert sorted(int(key[0]) for key in tables["other"]) == list(range(1, 2001))
 def test_rule_17_tables_without_identity_are_added_to(follow, mode):
     f = follow(mode)
     f.script("CREATE TABLE events (a int, b text)")
