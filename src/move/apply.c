@@ -6,6 +6,7 @@
 #include "move/apply.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -161,11 +162,24 @@ static bool may_stage(Feed *feed, bool *ret, Error *err)
     return true;
 }
 
-/* Set-wise needs foreign keys out of the way, and temporary tables. */
+bool applier_refuse_triggers(Error *err)
+{
+    (void)error_set(err, ERR_SQL,
+                    "this role may not set session_replication_role on the side that is written "
+                    "to: foreign keys and triggers would act on what is only copied");
+    (void)snprintf(err->sqlstate, sizeof err->sqlstate, "42501");
+    return error_hint(err, "As a superuser there: GRANT SET ON PARAMETER session_replication_role "
+                           "TO the role; before 15, ALTER ROLE ... SUPERUSER.");
+}
+
+/* Set-wise needs foreign keys out of the way, and temporary tables. Where triggers of the app fire
+ * nothing is applied but what goes back to a side on which they were disabled for it. */
 static bool run_mode(Feed *feed, Error *err)
 {
-    bool net = feed->applier->request.mode == APPLY_NET && feed->replica;
+    bool net = feed->applier->request.mode == APPLY_NET;
 
+    if (net && !feed->replica)
+        return applier_refuse_triggers(err);
     if (net && !may_stage(feed, &net, err))
         return false;
     log_debug("applier begins", kv_str("mode", net ? "net" : "ordered"),

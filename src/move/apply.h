@@ -1,13 +1,16 @@
 /*
  * The applier: threads that bring what the spool has to the other side (rules 13 to 19).
  *
- * net      nobody reads that side yet. Changes of a window of transactions are reduced to the last
- *          state of each key and applied set-wise, tables in parallel, a transaction of the target
- *          for each table and window. A window that trips a constraint is rolled back for that
- * table and its changes are replayed one by one, in their order (rule 16). ordered  transaction by
- * transaction, one connection, a pipeline of prepared statements; several transactions may share
- * one commit. For a side that is live, is fenced for others but may be read, or where foreign keys
- * and triggers cannot be set aside (rule 19).
+ * In `net` nobody reads that side yet. Changes of a window of transactions are reduced to the last
+ * state of each key and applied set-wise, tables in parallel, a transaction of the target for each
+ * table and window. A window that trips a constraint is rolled back for that table and its changes
+ * are replayed one by one, in their order (rule 16). Foreign keys and triggers have to be set
+ * aside: a role that may not is refused.
+ *
+ * In `ordered` they go transaction by transaction, on one connection, through a pipeline of
+ * prepared statements; several transactions may share one commit. For a side that is live, is
+ * fenced for others but may be read, or where foreign keys and triggers cannot be set aside (rule
+ * 19).
  *
  * Progress: homeport.progress on that side, (feed, schema, name) -> lsn, committed with the rows. A
  * row without a table name is the floor: every table is at or above it. A table's position is the

@@ -118,7 +118,7 @@ bool net_session_open(NetSession *session, const Feed *feed, const char *role, E
     if (!side_connect(feed->applier, role, &session->conn, &replica, err))
         return false;
     session->rows = rows_new(session->conn, &feed->applier->stop);
-    return true;
+    return replica || applier_refuse_triggers(err);
 }
 
 static void forget_stages(NetSession *session)

@@ -59,6 +59,8 @@ void applier_note_connected(Applier *applier);
 void applier_note_waiting(Applier *applier);
 /* Less, when it is stopped. */
 void applier_wait_ms(Applier *applier, int ms);
+/* False, with the error that triggers and foreign keys would fire in `net`. */
+bool applier_refuse_triggers(Error *err);
 bool applier_is_awaited(Applier *applier);
 bool applier_wants_pause(Applier *applier);
 /* Holds still until resumed or stopped. *ret_reload: the catalogue is to be read anew. */
