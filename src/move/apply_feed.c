@@ -313,12 +313,67 @@ bool feed_change(Feed *feed, const SpoolItem *item, Binding **ret_binding, RowCh
            row_change_read(binding, item->message, &identities, &feed->scratch, ret, err);
 }
 
-bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret, Error *err)
+static bool is_listed(Binding *const *bindings, int count, const BoundReferrer *table)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(bindings[i]->schema, table->schema) == 0 &&
+            strcmp(bindings[i]->name, table->name) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * TRUNCATE is refused where a table refers to these that is not among them: one that has this
+ * change already, as it was copied later than they were, one that the source does not have, and the
+ * root of partitions, as the stream names those alone. DELETE takes no rows but theirs: where
+ * foreign keys do not act, and for a root, whose partitions the source has emptied with them.
+ */
+static bool has_to_delete(const Feed *feed, Binding *const *bindings, int count)
+{
+    bool ret = false;
+
+    for (int i = 0; i < count; i++)
+        for (int r = 0; r < bindings[i]->referrer_count; r++) {
+            const BoundReferrer *referrer = &bindings[i]->referrers[r];
+            if (is_listed(bindings, count, referrer))
+                continue;
+            if (!feed->replica && !referrer->partitioned)
+                return false;
+            ret = true;
+        }
+    return ret;
+}
+
+static const char *truncate_sql(Arena *arena, Binding *const *bindings, int count, bool restart)
 {
     Text text = text_init(arena, MAX_SQL);
+
+    for (int i = 0; i < count; i++)
+        text_addf(&text, "%s%s", i ? ", " : "TRUNCATE ",
+                  bindings[i]->partitioned ? bindings[i]->into : bindings[i]->from);
+    if (restart)
+        text_add(&text, " RESTART IDENTITY");
+    return text_str(&text);
+}
+
+/* Sequences stay as they are: they are set when the app comes to this side (rule 22). */
+static const char *delete_sql(Arena *arena, Binding *const *bindings, int count)
+{
+    Text text = text_init(arena, MAX_SQL);
+
+    for (int i = 0; i < count; i++)
+        text_addf(&text, "%s t%d AS (DELETE FROM %s)", i ? "," : "WITH", i, bindings[i]->from);
+    text_add(&text, " SELECT");
+    return text_str(&text);
+}
+
+bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret, Error *err)
+{
+    size_t listed = (size_t)item->message->oid_count;
+    Binding **bindings = arena_array(arena, listed, sizeof *bindings);
     int count = 0;
 
-    for (int i = 0; i < item->message->oid_count; i++) {
+    for (size_t i = 0; i < listed; i++) {
         Binding *binding = NULL;
 
         if (!feed_binding(feed, item->relations[i], &binding, err))
@@ -330,14 +385,16 @@ bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char *
                              "%s.%s: TRUNCATE of a partition by hash over an enum, whose rows may "
                              "lie in other partitions on this side",
                              binding->schema, binding->name);
-        text_addf(&text, "%s%s", count++ ? ", " : "TRUNCATE ",
-                  binding->partitioned ? binding->into : binding->from);
+        bindings[count++] = binding;
         if (feed->applier->request.touched)
             touched_add_whole(feed->applier->request.touched, binding->schema, binding->name);
     }
-    if (item->message->restart_identity)
-        text_add(&text, " RESTART IDENTITY");
-    *ret = count ? text_str(&text) : NULL;
+    if (count == 0)
+        *ret = NULL;
+    else if (has_to_delete(feed, bindings, count))
+        *ret = delete_sql(arena, bindings, count);
+    else
+        *ret = truncate_sql(arena, bindings, count, item->message->restart_identity);
     return true;
 }
 
@@ -385,6 +442,14 @@ void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row)
     touched_add(touched, binding->schema, binding->name, binding->key_names, &key);
 }
 
+void feed_touch_change(const Feed *feed, const Binding *binding, const RowChange *change)
+{
+    if (change->op != 'I')
+        feed_touch(feed, binding, change->old);
+    if (change->op == 'I' || change->key_changed)
+        feed_touch(feed, binding, change->now);
+}
+
 bool feed_marker(const PgOutput *message, Marker *ret)
 {
     if (message->kind != PGOUTPUT_MESSAGE || strcmp(message->prefix, "homeport") != 0 ||
@@ -394,11 +459,3 @@ bool feed_marker(const PgOutput *message, Marker *ret)
     memcpy(ret->content, message->content, (size_t)message->content_len);
     return true;
 }
-void feed_touch_change(const Feed *feed, const Binding *binding, const RowChange *change)
-{
-    if (change->op != 'I')
-        feed_touch(feed, binding, change->old);
-    if (change->op == 'I' || change->key_changed)
-        feed_touch(feed, binding, change->now);
-}
-

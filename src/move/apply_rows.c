@@ -116,7 +116,13 @@ static bool fail_change(const Rows *rows, const Expect *expect, const PGresult *
     const char *key = *expect->key ? expect->key : "";
 
     (void)pg_fail_result(rows->conn, res, err);
-    if (err->code != ERR_SQL || !expect->binding)
+    if (err->code != ERR_SQL)
+        return false;
+    /* A TRUNCATE; the server's own hint is CASCADE, which would empty what is right. */
+    if (!expect->binding && strcmp(state, "0A000") == 0)
+        return error_hint(err, "Nothing was skipped: the stream waits at this change. Drop that "
+                               "foreign key, which the other side has not got, then go on.");
+    if (!expect->binding)
         return false;
     bool quotes = strncmp(state, "22", 2) == 0 || strncmp(state, "P0", 2) == 0;
     if (quotes || !words)

@@ -262,6 +262,25 @@ static bool read_family(PGconn *conn, Arena *arena, const SideTable *side, Bindi
     return true;
 }
 
+static bool read_referrers(PGconn *conn, Arena *arena, const SideTable *side, Binding *binding,
+                           Error *err)
+{
+    const char *params[] = {arena_printf(arena, "%u", side->oid)};
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(conn, sql_apply_referrers, COUNT_OF(params), params, &res, err))
+        return false;
+    binding->referrer_count = PQntuples(res);
+    binding->referrers = arena_array(arena, (size_t)PQntuples(res), sizeof(BoundReferrer));
+    for (int i = 0; i < PQntuples(res); i++)
+        binding->referrers[i] = (BoundReferrer){
+            .schema = arena_strdup(arena, pg_cell(res, i, 0)),
+            .name = arena_strdup(arena, pg_cell(res, i, 1)),
+            .partitioned = pg_cell_bool(res, i, 2),
+        };
+    return true;
+}
+
 static void name_target(Arena *arena, const SideTable *side, Binding *binding)
 {
     const char *own = pg_qualified(arena, binding->schema, binding->name);
@@ -313,6 +332,7 @@ bool binding_make(const BindRequest *request, const PgRelation *relation, Bindin
         return false;
     }
     if (!mark_identifiers(request, binding, err) || !find_key(conn, arena, &side, binding, err) ||
+        !read_referrers(conn, arena, &side, binding, err) ||
         (request->triggers_fire && !read_family(conn, arena, &side, binding, err)))
         return error_add_context(err, "%s.%s", relation->schema, relation->name);
     note_always(binding);

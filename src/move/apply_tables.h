@@ -40,6 +40,12 @@ typedef struct BoundParent {
     const char *name;
 } BoundParent;
 
+typedef struct BoundReferrer {
+    const char *schema;
+    const char *name;
+    bool partitioned; /* the stream names its partitions instead */
+} BoundReferrer;
+
 typedef struct Binding {
     int id; /* names its prepared statements and its staging table */
     const PgRelation *relation;
@@ -59,6 +65,8 @@ typedef struct Binding {
     bool key_always; /* the same of a column of the key, for what changes it */
     BoundParent *parents; /* rule 19 */
     int parent_count;
+    BoundReferrer *referrers; /* without whom it cannot be truncated */
+    int referrer_count;
     bool has_children;  /* where foreign keys act: a DELETE would take rows of others with it */
     Lsn position;       /* what commits before is there */
     int64_t changed_in; /* ordered: number of the last transaction that updated or deleted in it */
