@@ -26,6 +26,7 @@ typedef struct Disk {
     double synced_at;
     bool dirty;
     bool warned;
+    bool dropping;  /* what is queued before the next CHUNK_RESTART */
     double said_at; /* clock_seconds() when a failure was said last */
     Error err;
 } Disk;
@@ -82,7 +83,8 @@ static void set_held_back(Receiver *receiver, bool held)
     (void)pthread_mutex_unlock(&receiver->lock);
 }
 
-/* Until there is room. The reader gets what is here meanwhile. */
+/* Until there is room. The reader gets what is here meanwhile. Nor is room waited for once the
+ * connection has broken: the next one, which the source has to hear from, would wait with us. */
 static bool wait_for_room(Disk *disk)
 {
     Receiver *receiver = disk->receiver;
@@ -97,10 +99,12 @@ static bool wait_for_room(Disk *disk)
                  kv_i64("limit", receiver->request.spool_limit));
     disk->warned = true;
     set_held_back(receiver, true);
-    while (is_full(disk) && !atomic_load(&receiver->ends)) {
+    while (is_full(disk) && !disk->dropping && !atomic_load(&receiver->ends)) {
         struct timespec at = clock_after_ms(HELD_LOOK_MS);
         (void)pthread_mutex_lock(&receiver->lock);
-        (void)pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
+        if (!receiver->restarting)
+            (void)pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
+        disk->dropping = receiver->restarting;
         (void)pthread_mutex_unlock(&receiver->lock);
     }
     set_held_back(receiver, false);
@@ -159,12 +163,14 @@ static bool restart(Disk *disk)
     (void)pthread_mutex_lock(&receiver->lock);
     atomic_store(&receiver->broken, false);
     receiver->restart_lsn = from;
+    receiver->restarting = false;
     receiver->restarted = true;
     receiver->status.flushed = from;
     (void)pthread_cond_broadcast(&receiver->changed);
     (void)pthread_mutex_unlock(&receiver->lock);
     disk->unsynced = 0;
     disk->dirty = false;
+    disk->dropping = false;
     return true;
 }
 
@@ -206,12 +212,12 @@ static bool handle_chunk(Disk *disk, const Chunk *chunk)
 {
     if (chunk->kind == CHUNK_RESTART)
         return restart(disk);
-    if (atomic_load(&disk->receiver->broken))
+    if (atomic_load(&disk->receiver->broken) || disk->dropping)
         return true;
     if (!wait_for_room(disk))
         return false;
     /* What is left of the stream comes again. */
-    if (atomic_load(&disk->receiver->ends))
+    if (disk->dropping || atomic_load(&disk->receiver->ends))
         return true;
     return write_chunk(disk, chunk);
 }

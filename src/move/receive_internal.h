@@ -28,6 +28,7 @@ struct Receiver {
     size_t queued;
     bool stopping;   /* somebody called receiver_stop() */
     bool disk_ended; /* the disk thread takes nothing any more */
+    bool restarting; /* a CHUNK_RESTART is asked for: what is queued before it comes again */
     bool restarted;  /* a CHUNK_RESTART was done: the stream begins at restart_lsn */
     Lsn restart_lsn;
     Lsn applied;

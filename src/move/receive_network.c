@@ -165,6 +165,17 @@ static bool handle(Network *network, ReplicationMessage *message)
     return !asked || report(network);
 }
 
+/* libpq says that a write failed when something is read next, which nothing is while there is no
+ * room. What is still unread comes again. */
+static bool check_socket(Network *network)
+{
+    struct pollfd look = {.fd = PQsocket(network->conn), .events = POLLRDHUP};
+
+    if (poll(&look, 1, 0) <= 0)
+        return true;
+    return error_set(&network->err, ERR_CONNECT, "connection lost: the server ended the stream");
+}
+
 static bool fail_disk(Network *network)
 {
     uint64_t woken = 0;
@@ -188,8 +199,11 @@ static bool stream(Network *network)
             return fail_disk(network);
         if (clock_seconds() >= network->report_at && !report(network))
             return false;
-        if (!has_room(receiver, ms_until(network->report_at)))
+        if (!has_room(receiver, ms_until(network->report_at))) {
+            if (!check_socket(network))
+                return false;
             continue;
+        }
         /* A chunk is passed on when it is full, or nothing more is there now. */
         int timeout_ms = network->chunk ? 0 : ms_until(network->report_at);
         if (!replication_receive(network->conn, timeout_ms, receiver->wake_fd, &message,
@@ -297,6 +311,9 @@ static bool is_passing(Network *network)
 /* Whole transactions stay, everything else is forgotten. False: everything ends. */
 static bool restart(Receiver *receiver, Lsn *ret)
 {
+    (void)pthread_mutex_lock(&receiver->lock);
+    receiver->restarting = true;
+    (void)pthread_mutex_unlock(&receiver->lock);
     push(receiver, chunk_new(CHUNK_RESTART));
     (void)pthread_mutex_lock(&receiver->lock);
     while (!receiver->restarted && !receiver->disk_ended)

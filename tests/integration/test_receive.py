@@ -301,6 +301,32 @@ def test_rule_10_the_source_hears_of_us_while_the_spool_is_full_and_then_all_of_
     one.check(consumed.read_text(encoding="utf-8").splitlines())
 
 
+def test_rule_10_a_connection_that_is_lost_while_the_spool_is_full_is_made_again(feed, servers, proxy):
+    """Nothing makes room: what was queued from the lost one is in nobody's way."""
+    one = feed(server=servers.new(15, IMPATIENT))
+    relay = proxy(one.database.server)
+    run = one.receive("--limit", "300000", source=relay.url(one.database))
+    run.wait_for(lambda: connected(run), what="connected")
+    note = "(SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 20) WHERE i > 0)"
+    for at in range(30):
+        one.database.sql(f"INSERT INTO a SELECT i, {note} FROM generate_series(%s, %s) i", (at * 1000, at * 1000 + 499))
+    end = one.mark()
+    for cuts in range(1, 4):
+        run.wait_for(lambda: connected(run) and status(run)["held_back"] == "1", what="held back")
+        relay.cut()
+        run.wait_for(lambda: connected(run) and int(status(run)["reconnects"]) == cuts, 10, "connected again")
+    with Silence(one.database) as silence:
+        wait.until(lambda: silence.looks > 60, 30, "the source's patience is over")
+        assert silence.longest < 3 and status(run)["reconnects"] == "3"
+    assert position(status(run)["flushed"]) < position(end)
+    (one.dir / "consume").touch()
+    run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), 60, "all received")
+    consumed = one.dir / "consumed"
+    run.wait_for(lambda: "M mark" in consumed.read_text(encoding="utf-8"), what="all consumed")
+    stop(run)
+    one.check(consumed.read_text(encoding="utf-8").splitlines())
+
+
 def test_rule_10_the_source_hears_of_us_while_a_sync_takes_long(feed, servers):
     one = feed(server=servers.new(15, IMPATIENT))
     run = one.receive()
