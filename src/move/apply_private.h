@@ -116,10 +116,10 @@ bool feed_change(Feed *feed, const SpoolItem *item, Binding **ret_binding, RowCh
 bool feed_truncate(Feed *feed, Arena *arena, const SpoolItem *item, const char **ret,
                    Error *err) MUST_USE;
 void feed_touch(const Feed *feed, const Binding *binding, const PgValue *row);
-/* A message of ours; false: it is somebody else's. */
-bool feed_marker(const PgOutput *message, Marker *ret);
 /* The rows of a change: where it was, and where it is now. */
 void feed_touch_change(const Feed *feed, const Binding *binding, const RowChange *change);
+/* A message of ours; false: it is somebody else's. */
+bool feed_marker(const PgOutput *message, Marker *ret);
 
 /* Until told to stop or an error. */
 bool ordered_run(Feed *feed, Error *err) MUST_USE;

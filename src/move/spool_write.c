@@ -683,6 +683,9 @@ static bool recover(Spool *spool, Error *err)
                                   : ftruncate(spool->fd, spool->fd_synced) < 0)
             return error_set_errno(err, "cut off segment %" PRId64 " of \"%s\"", number,
                                    spool->dir);
+        /* Before the next segment is: it has to begin where this one ends after a crash, too. */
+        if (spool->fd_synced > 0 && fdatasync(spool->fd) < 0)
+            return error_set_errno(err, "sync segment %" PRId64 " of \"%s\"", number, spool->dir);
         atomic_fetch_sub(&spool->bytes, spool->fd_bytes - spool->fd_synced);
         close_segment(spool);
     }
