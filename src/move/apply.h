@@ -101,3 +101,11 @@ bool progress_begin(PGconn *conn, int feed, Lsn start, Error *err) MUST_USE;
 /* In the caller's transaction. name NULL: the floor. Never lowers what is there. */
 bool progress_set(PGconn *conn, int feed, const char *schema, const char *name, Lsn lsn,
                   Error *err) MUST_USE;
+/* One of sql/apply, which is asked with the number of a feed. */
+bool progress_query(PGconn *conn, const char *sql, int feed, PGresult **ret, Error *err) MUST_USE;
+/* Every session that writes rows of a feed shares its lock, from before it writes until its server
+ * process ends, and with it any commit that is still to come of it. Beside an applier that holds
+ * still: */
+bool progress_share(PGconn *conn, int feed, Error *err) MUST_USE;
+/* The first of a run; *ret false: a session of an earlier one is there still. */
+bool progress_share_first(PGconn *conn, int feed, bool *ret, Error *err) MUST_USE;

@@ -80,23 +80,6 @@ static bool open_session(Applier *applier, const char *role, PGconn **ret, bool 
     return true;
 }
 
-/* A statement whose one parameter is the feed. */
-static bool query_feed(PGconn *conn, const char *sql, int feed, PGresult **ret, Error *err)
-{
-    char number[16];
-    const char *params[] = {number};
-
-    (void)snprintf(number, sizeof number, "%d", feed);
-    return pg_query(conn, sql, COUNT_OF(params), params, ret, err);
-}
-
-static bool share(PGconn *conn, int feed, Error *err)
-{
-    auto_result PGresult *res = NULL;
-
-    return query_feed(conn, sql_apply_share, feed, &res, err);
-}
-
 /*
  * Until no session of an earlier run is left on that side. The server process of a connection that
  * broke, or of a mover that was killed, may still be at its COMMIT: progress that is read before
@@ -108,13 +91,12 @@ static bool wait_alone(Applier *applier, PGconn *conn, Error *err)
 {
     int ms = FIRST_LOOK_MS;
     bool said = false;
+    bool alone = false;
 
     while (!atomic_load(&applier->stop)) {
-        auto_result PGresult *res = NULL;
-
-        if (!query_feed(conn, sql_apply_try_alone, applier->request.feed, &res, err))
+        if (!progress_share_first(conn, applier->request.feed, &alone, err))
             return false;
-        if (pg_cell_bool(res, 0, 0))
+        if (alone)
             return true;
         if (ms == LONGEST_LOOK_MS && !said) {
             applier_note_waiting(applier);
@@ -126,16 +108,10 @@ static bool wait_alone(Applier *applier, PGconn *conn, Error *err)
     return error_set(err, ERR_CANCELLED, "stopped");
 }
 
-/* The first session of a run. At no moment between has an earlier run's the lock again. */
+/* The first session of a run. */
 static bool open_first(Applier *applier, PGconn **ret, bool *ret_replica, Error *err)
 {
-    int feed = applier->request.feed;
-    auto_result PGresult *res = NULL;
-
-    if (!open_session(applier, "apply", ret, ret_replica, err))
-        return false;
-    return wait_alone(applier, *ret, err) && share(*ret, feed, err) &&
-           query_feed(*ret, sql_apply_end_alone, feed, &res, err);
+    return open_session(applier, "apply", ret, ret_replica, err) && wait_alone(applier, *ret, err);
 }
 
 bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_replica, Error *err)
@@ -144,7 +120,7 @@ bool side_connect(Applier *applier, const char *role, PGconn **ret, bool *ret_re
 
     if (!open_session(applier, role, &conn, ret_replica, err))
         return false;
-    if (!share(conn, applier->request.feed, err)) {
+    if (!progress_share(conn, applier->request.feed, err)) {
         side_close(applier, conn);
         return false;
     }
@@ -159,7 +135,7 @@ static bool read_positions(Feed *feed, Error *err)
     auto_result PGresult *res = NULL;
     Lsn least = 0;
 
-    if (!query_feed(feed->conn, sql_apply_positions, feed->applier->request.feed, &res, err))
+    if (!progress_query(feed->conn, sql_apply_positions, feed->applier->request.feed, &res, err))
         return error_add_context(err, "read how far this side is");
     if (PQntuples(res) == 0)
         return error_set(err, ERR_WRONG_STATE,

@@ -38,7 +38,10 @@ bool keeper_open(Arena *arena, const PgUrl *source, const char *given, Keeper *r
         (given && !pg_execf(conn, err, "SET TRANSACTION SNAPSHOT %s", pg_literal(arena, given))) ||
         !pg_query_text(conn, arena, "SELECT pg_catalog.pg_export_snapshot()", &snapshot, err))
         return error_add_context(err, "export a snapshot of the source");
-    *ret = (Keeper){.conn = conn, .snapshot = snapshot, .in_use = PTHREAD_MUTEX_INITIALIZER};
+    *ret = (Keeper){.conn = conn,
+                    .snapshot = snapshot,
+                    .patience_s = LOCK_PATIENCE_S,
+                    .in_use = PTHREAD_MUTEX_INITIALIZER};
     conn = NULL;
     return true;
 }
@@ -70,7 +73,7 @@ static bool run_patiently(Keeper *keeper, const Step *step, double deadline, Err
         if (clock_seconds() > deadline)
             return error_hint(err,
                               "Somebody has locked a table for more than %d s: pg_locks tells who.",
-                              (int)LOCK_PATIENCE_S);
+                              keeper->patience_s);
         log_debug("a table is locked by somebody else, trying again",
                   kv_str("reason", err->message));
         if (!pg_exec(keeper->conn, "ROLLBACK TO patience", err) ||
@@ -97,7 +100,7 @@ bool keeper_list(Keeper *keeper, Arena *arena, Table **ret, int *ret_count, Erro
     ListContext list = {.arena = arena};
     Step step = {.run = list_step, .context = &list};
 
-    if (!run_patiently(keeper, &step, clock_seconds() + LOCK_PATIENCE_S, err))
+    if (!run_patiently(keeper, &step, clock_seconds() + keeper->patience_s, err))
         return snapshot_lost(err, "list the source's tables");
     *ret = list.tables;
     *ret_count = list.count;
@@ -144,7 +147,7 @@ static bool check_storage(Keeper *keeper, const Table *tables, int count, Error 
 
 bool keeper_lock(Keeper *keeper, const Table *tables, int count, Error *err)
 {
-    double deadline = clock_seconds() + LOCK_PATIENCE_S;
+    double deadline = clock_seconds() + keeper->patience_s;
 
     for (int at = 0; at < count; at += LOCK_BATCH) {
         auto_arena Arena *scratch = arena_new();

@@ -19,6 +19,7 @@
 typedef struct Keeper {
     PGconn *conn;
     const char *snapshot; /* for SET TRANSACTION SNAPSHOT and pg_dump --snapshot */
+    int patience_s;       /* with tables that somebody has locked */
     pthread_mutex_t in_use;
 } Keeper;
 

@@ -7,7 +7,7 @@
  * live_feed.c    a feed's receiver and applier
  * live_switch.c  cutover and rollback
  * live_watch.c   what is looked at again and again: lag, fingerprints, touched rows
- * live_resync.c  a table copied again
+ * live_resync.c  a table copied again; its rows: live_again.c
  * live_end.c     finish and abort
  * hooks.c        the owner's commands
  */
@@ -155,6 +155,15 @@ bool live_apply(Live *live, Error *err) MUST_USE;   /* and the applier */
 void live_feed_stop(Live *live);                    /* applier, receiver, spool */
 /* Who holds up the making of a slot, in words; NULL: nobody, or it cannot be known. */
 const char *live_slot_waits_for(PGconn *conn, Arena *arena);
+typedef struct SlotRequest {
+    const char *name;
+    bool temporary;
+} SlotRequest;
+
+/* On a replication connection to that side. A slot waits for every transaction that its server has
+ * open: only for a while, and the error says for which. */
+bool live_create_slot(Live *live, LiveSideName side, PGconn *replication,
+                      const SlotRequest *request, SlotPoint *ret, Error *err) MUST_USE;
 /* Drops the slots of feeds that are not at work; what cannot be dropped now is tried again later.
  */
 bool live_drop_others(Live *live, Error *err) MUST_USE;

@@ -1,10 +1,13 @@
 /* A feed at work: its spool, receiver and applier. */
+#include <string.h>
+
 #include "core/log.h"
 #include "core/text.h"
 #include "move/live.h"
 
 enum {
-    MAX_NAMED = 4096
+    MAX_NAMED = 4096,
+    SLOT_WAITS_S = 10, /* for each transaction that its server has open */
 };
 
 bool live_receive(Live *live, Error *err)
@@ -80,6 +83,24 @@ const char *live_slot_waits_for(PGconn *conn, Arena *arena)
     for (int i = 0; i < PQntuples(res); i++)
         text_addf(&text, "%s%s", i > 0 ? "; " : "", pg_cell(res, i, 0));
     return text.len > 0 ? text_str(&text) : NULL;
+}
+
+bool live_create_slot(Live *live, LiveSideName side, PGconn *replication,
+                      const SlotRequest *request, SlotPoint *ret, Error *err)
+{
+    Error ignored = ERROR_INIT;
+    PGconn *conn = NULL;
+
+    if (pg_execf(replication, err, "SET lock_timeout = '%ds'", (int)SLOT_WAITS_S) &&
+        replication_create_slot(replication, live->arena, request->name, request->temporary, ret,
+                                err))
+        return true;
+    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
+        return false;
+    const char *who =
+        live_connect(live, side, &conn, &ignored) ? live_slot_waits_for(conn, live->arena) : NULL;
+    return error_hint(err, "It waits for transactions to end%s%s. Then try again.", who ? ": " : "",
+                      who ? who : "");
 }
 
 static bool drop_one(Live *live, const LiveFeed *feed, Error *err)

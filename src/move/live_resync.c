@@ -1,8 +1,12 @@
 /*
- * One table brought up to date without restarting the rest (rule 6): copied
- * again under the snapshot of a temporary slot, whose position becomes the
- * table's progress in the commit of its rows. The applier holds still meanwhile,
- * and then passes over what the copy has already.
+ * A table brought up to date without restarting the rest (rule 6): copied again
+ * under the snapshot of a temporary slot, whose position becomes the table's
+ * progress in the commit of its rows. The applier holds still meanwhile, and then
+ * passes over what the copy has already.
+ *
+ * The session that writes shares the feed's lock with the applier's, and what
+ * is not known to have been committed makes the applier begin anew: it waits for
+ * that session's end (rule 13).
  */
 #include <string.h>
 #include <unistd.h>
@@ -10,144 +14,228 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "move/live.h"
-#include "move/stream.h"
-#include "move/work.h"
+#include "move/live_again.h"
 
 enum {
-    PAUSE_S = 60
+    PAUSE_S = 60,
+    ALONE_S = 60,
+    ALONE_LOOK_MS = 100,
+    SNAPSHOT_TRIES = 5,
 };
 
-typedef struct Resync {
-    Live *live;
-    const Table *table;
-    PGconn *replication; /* keeps the snapshot */
-    PGconn *from;
-    PGconn *to;
-    SlotPoint point;
-    int64_t rows;
-} Resync;
-
-static bool find_table(Live *live, const char *name, const Table *tables, int count,
-                       const Table **ret, Error *err)
+static bool find_tables(Live *live, Resync *resync, const char *name, Error *err)
 {
-    auto_result PGresult *res = NULL;
     const char *params[] = {name};
     PGconn *conn = NULL;
 
-    if (!live_connect(live, live_from(live), &conn, err) ||
-        !pg_query(conn, sql_live_find_table, COUNT_OF(params), params, &res, err))
-        return false;
-    *ret = PQntuples(res) == 1
-               ? tables_find(tables, count, PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1))
-               : NULL;
-    if (*ret && !(*ret)->unlogged)
-        return true;
-    (void)error_set(err, ERR_USAGE, "\"%s\" is no table whose changes are followed", name);
-    (void)error_hint(err, "Name it as the source has it, with its schema: public.orders.");
+    return live_connect(live, live_from(live), &conn, err) &&
+           pg_query(conn, sql_live_find_table, COUNT_OF(params), params, &resync->names, err);
+}
+
+static bool is_named(const PGresult *names, const Table *table)
+{
+    for (int i = 0; i < PQntuples(names); i++)
+        if (strcmp(PQgetvalue(names, i, 0), table->schema) == 0 &&
+            strcmp(PQgetvalue(names, i, 1), table->name) == 0)
+            return true;
     return false;
 }
 
-static bool open_snapshot(Resync *resync, Error *err)
+/* Rows of partitions by hash over an enum lie in any of them on the other side: all or none. */
+static bool is_wanted(const PGresult *names, const Table *tables, int count, const Table *table)
 {
-    Live *live = resync->live;
-    auto_arena Arena *scratch = arena_new();
-    const PgUrl *from = live_url(live, live_from(live));
-
-    return replication_connect(from, "resync", &resync->replication, err) &&
-           replication_create_slot(
-               resync->replication, live->arena,
-               arena_printf(scratch, "%s_again_%d", live->publication, (int)getpid()), true,
-               &resync->point, err) &&
-           pg_connect(from, "resync", &resync->from, err) &&
-           pg_exec(resync->from, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) &&
-           pg_execf(resync->from, err, "SET TRANSACTION SNAPSHOT %s",
-                    pg_literal(scratch, resync->point.snapshot));
+    if (is_named(names, table))
+        return true;
+    for (int i = 0; i < count && table->root; i++)
+        if (tables[i].root && strcmp(tables[i].root, table->root) == 0 &&
+            is_named(names, &tables[i]))
+            return true;
+    return false;
 }
 
-/* The rows that are there go with the commit that brings the new ones. */
-static bool replace_rows(Resync *resync, Error *err)
+/* Of these, into resync->tables. */
+static bool choose_tables(Resync *resync, const Table *tables, int count, const char *name,
+                          Error *err)
 {
-    Live *live = resync->live;
-    const Table *table = resync->table;
-    auto_arena Arena *scratch = arena_new();
-    const char *columns = table_column_list(scratch, table);
-    const char *list = *columns ? arena_printf(scratch, " (%s)", columns) : "";
-    StreamEnd out = {resync->from,
-                     arena_printf(scratch, "COPY %s%s TO STDOUT", table->qualified, list)};
-    atomic_int_fast64_t bytes = 0;
-    atomic_bool stop = false;
-    auto_identity_rows IdentityRows *identities =
-        identity_rows_new(live->job.identities, live->feed.direction == DIRECTION_BACK, table);
-    StreamWatch watch = {.bytes = &bytes, .stop = &stop, .identities = identities};
+    Arena *arena = resync->arena;
+    bool followed = true;
 
-    if (!pg_connect(live_url(live, live_to(live)), "resync", &resync->to, err) ||
-        !fence_pass(resync->to, live->token, err) || !work_silence_triggers(resync->to, err))
-        return false;
-    StreamEnd in = {resync->to,
-                    arena_printf(scratch, "COPY %s%s FROM STDIN", table->qualified, list)};
-    return pg_exec(resync->to, "BEGIN READ WRITE", err) &&
-           pg_execf(resync->to, err, "DELETE FROM ONLY %s", table->qualified) &&
-           stream_rows(&out, &in, &watch, &resync->rows, err) &&
-           progress_set(resync->to, live->feed.number, table->schema, table->name,
-                        resync->point.lsn, err) &&
-           pg_exec(resync->to, "COMMIT", err);
+    resync->tables = arena_array(arena, (size_t)count + 1, sizeof *resync->tables);
+    resync->count = 0;
+    for (int i = 0; i < count; i++)
+        if (is_wanted(resync->names, tables, count, &tables[i])) {
+            followed = followed && !tables[i].unlogged;
+            resync->tables[resync->count++] = tables[i];
+        }
+    if (followed && resync->count > 0)
+        return true;
+    (void)error_set(err, ERR_USAGE, "\"%s\" is no table whose changes are followed", name);
+    return error_hint(err, "Name it as the source has it, with its schema: public.orders.");
 }
 
-/* A stopped applier, which may be what the table is copied again for, begins anew. */
-static bool hold_applier(Live *live, bool *ret_held, Error *err)
+/* ---- the applier ---- */
+
+/* One that is not at work, which may be what the table is copied again for, begins anew. */
+static bool hold_applier(Resync *resync, Error *err)
 {
+    Live *live = resync->live;
     ApplyStatus status;
     Lsn at = 0;
 
-    *ret_held = false;
     if (!live->feed.applier)
         return true;
     applier_status(live->feed.applier, &status);
-    if (!status.running) {
+    if (!status.running || !status.connected) {
         applier_stop(live->feed.applier);
         live->feed.applier = NULL;
         return true;
     }
-    *ret_held = applier_pause(live->feed.applier, clock_seconds() + PAUSE_S, &at, err);
-    return *ret_held;
+    resync->held = applier_pause(live->feed.applier, clock_seconds() + PAUSE_S, &at, err);
+    return resync->held;
 }
 
-static bool resync_table(Resync *resync, Error *err)
+/* What an applier's session that is gone has sent may still be committed: the rows would be there
+ * twice. One that holds still has waited for that when it began. */
+static bool wait_alone(Resync *resync, Error *err)
 {
     Live *live = resync->live;
-    bool held = false;
+    double deadline = clock_seconds() + ALONE_S;
+    bool alone = false;
+
+    while (progress_share_first(resync->to, live->feed.number, &alone, err) && !alone) {
+        if (clock_seconds() > deadline) {
+            (void)error_set(err, ERR_WRONG_STATE,
+                            "an earlier session of ours on that side has not ended: what it "
+                            "commits may still come");
+            return error_hint(err, "In its pg_stat_activity it is a \"homeport apply\". One that "
+                                   "waits for SyncRep goes on when a synchronous standby is there "
+                                   "again.");
+        }
+        if (!live_serve(live, ALONE_LOOK_MS, err))
+            return false;
+    }
+    return alone;
+}
+
+static bool join_feed(Resync *resync, Error *err)
+{
+    Live *live = resync->live;
+
+    return pg_connect(live_url(live, live_to(live)), "resync", &resync->to, err) &&
+           fence_pass(resync->to, live->token, err) &&
+           (resync->held ? progress_share(resync->to, live->feed.number, err)
+                         : wait_alone(resync, err));
+}
+
+/* Where it is not known what was committed, its position has to be read when that is. */
+static void release_applier(Resync *resync, bool ok)
+{
+    Live *live = resync->live;
+    Error failed = ERROR_INIT;
+
+    pg_close(resync->to);
+    resync->to = NULL;
+    if (resync->held && (ok || !resync->wrote)) {
+        applier_reload(live->feed.applier);
+        applier_resume(live->feed.applier);
+        return;
+    }
+    if (resync->held) {
+        applier_stop(live->feed.applier);
+        live->feed.applier = NULL;
+    }
+    if (!live_apply(live, &failed))
+        log_error("the applier could not be started", kv_str("reason", failed.message));
+}
+
+/* ---- the snapshot ---- */
+
+/* Rule 3: what the snapshot shows of the tables is what is there, and stays. */
+static bool open_snapshot(Resync *resync, const char *name, Error *err)
+{
+    Live *live = resync->live;
+    LiveSideName from = live_from(live);
+    const char *slot = arena_printf(resync->arena, "%s_again_%d", live->publication, (int)getpid());
+    SlotPoint point;
+    Table *tables = NULL;
+    int count = 0;
+
+    if (!replication_connect(live_url(live, from), "resync", &resync->replication, err) ||
+        !live_create_slot(live, from, resync->replication,
+                          &(SlotRequest){.name = slot, .temporary = true}, &point, err) ||
+        !keeper_open(resync->arena, live_url(live, from), point.snapshot, &resync->keeper, err))
+        return false;
+    resync->keeper.patience_s = PAUSE_S;
+    resync->position = point.lsn;
+    return keeper_list(&resync->keeper, resync->arena, &tables, &count, err) &&
+           identities_mark(live->job.identities, resync->keeper.conn, tables, count, err) &&
+           choose_tables(resync, tables, count, name, err) &&
+           keeper_lock(&resync->keeper, resync->tables, resync->count, err);
+}
+
+static void close_snapshot(Resync *resync)
+{
+    keeper_close(&resync->keeper);
+    pg_close(resync->replication);
+    resync->replication = NULL;
+}
+
+static bool open_some_snapshot(Resync *resync, const char *name, Error *err)
+{
+    for (int tries = 1; !open_snapshot(resync, name, err); tries++) {
+        close_snapshot(resync);
+        if (err->code != ERR_SNAPSHOT || tries == SNAPSHOT_TRIES)
+            return false;
+        log_warn("a new snapshot is needed", kv_str("reason", err->message));
+        *err = ERROR_INIT;
+    }
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static bool resync_held(Resync *resync, const char *name, Error *err)
+{
+    Live *live = resync->live;
 
     /* It asks the applier, and what it finds of a table that is copied again says nothing. */
     live_check_drop(live);
-    bool ok = live_hold_fence(live, live_to(live), err) && hold_applier(live, &held, err) &&
-              open_snapshot(resync, err) && replace_rows(resync, err);
-    if (held) {
-        applier_reload(live->feed.applier);
-        applier_resume(live->feed.applier);
-    }
-    touched_add_whole(live->touched, resync->table->schema, resync->table->name);
+    if (!live_hold_fence(live, live_to(live), err) || !hold_applier(resync, err))
+        return false;
+    bool ok = join_feed(resync, err) && open_some_snapshot(resync, name, err) &&
+              again_replace(resync, err);
+    release_applier(resync, ok);
+    for (int i = 0; i < resync->count; i++)
+        touched_add_whole(live->touched, resync->tables[i].schema, resync->tables[i].name);
     live->differences = 0;
     live->verified = false;
     live->checking = true;
-    return ok && (live->feed.applier || live_apply(live, err));
+    return ok;
 }
 
-bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
+/* What a table needs that came later, too. */
+static bool publish(Resync *resync, const char *name, Error *err)
 {
-    auto_arena Arena *scratch = arena_new();
-    Resync resync = {.live = live};
+    Live *live = resync->live;
     PGconn *conn = NULL;
     Table *tables = NULL;
     int count = 0;
 
-    bool ok = live_connect(live, live_from(live), &conn, err) &&
-              tables_list(conn, scratch, &tables, &count, err) &&
-              identities_mark(live->job.identities, conn, tables, count, err) &&
-              find_table(live, name, tables, count, &resync.table, err) &&
-              live_publish(live, conn, tables, count, err) && resync_table(&resync, err);
-    pg_close(resync.from);
-    pg_close(resync.to);
-    pg_close(resync.replication);
+    return find_tables(live, resync, name, err) &&
+           live_connect(live, live_from(live), &conn, err) &&
+           tables_list(conn, resync->arena, &tables, &count, err) &&
+           choose_tables(resync, tables, count, name, err) &&
+           live_publish(live, conn, tables, count, err);
+}
+
+bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
+{
+    auto_arena Arena *arena = arena_new();
+    Resync resync = {.live = live, .arena = arena};
+
+    bool ok = publish(&resync, name, err) && resync_held(&resync, name, err);
+    close_snapshot(&resync);
+    PQclear(resync.names);
     *ret_rows = resync.rows;
     if (ok)
         log_info("table copied again", kv_str("table", name), kv_i64("rows", resync.rows));

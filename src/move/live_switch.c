@@ -30,7 +30,6 @@ enum {
     UNDO_PAUSE_MS = 250,
     AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
-    BEFORE_S = 10,        /* for a transaction that the slot of the way back waits for */
     BYTES_A_ROW = 100,    /* of WAL, for a guess */
     MOST_BEHIND_S = 5,    /* more than that is not worth a pause */
 };
@@ -72,22 +71,14 @@ static bool check_time(const Switch *move, const char *what, Error *err)
 
 /* ---- before the pause ---- */
 
-/* A slot waits for every transaction that its server has open. */
-static bool create_slot(Switch *move, PGconn *there, Error *err)
+static bool create_slot(Switch *move, Error *err)
 {
-    Live *live = move->live;
     auto_conn PGconn *replication = NULL;
+    const SlotRequest request = {.name = move->next.slot};
     SlotPoint point;
 
-    if (replication_connect(live_url(live, move->there), "slot", &replication, err) &&
-        pg_execf(replication, err, "SET lock_timeout = '%ds'", (int)BEFORE_S) &&
-        replication_create_slot(replication, live->arena, move->next.slot, false, &point, err))
-        return true;
-    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
-        return false;
-    const char *who = live_slot_waits_for(there, live->arena);
-    return error_hint(err, "It waits for transactions to end%s%s. Then try again.", who ? ": " : "",
-                      who ? who : "");
+    return replication_connect(live_url(move->live, move->there), "slot", &replication, err) &&
+           live_create_slot(move->live, move->there, replication, &request, &point, err);
 }
 
 static bool make_reverse_slot(Switch *move, Error *err)
@@ -108,7 +99,7 @@ static bool make_reverse_slot(Switch *move, Error *err)
            live_publish(live, there, tables, count, err) &&
            live_save_feed(live, &move->next, err) &&
            replication_drop_slot(there, move->next.slot, LIVE_RECONNECT_S, err) &&
-           create_slot(move, there, err);
+           create_slot(move, err);
 }
 
 /* Rule 30's marker: a quiet server's WAL position may never be confirmed by anything else. *ret is

@@ -8,15 +8,41 @@ bool progress_create(PGconn *conn, Error *err)
     return pg_exec(conn, sql_apply_create_progress, err);
 }
 
-bool progress_begin(PGconn *conn, int feed, Lsn start, Error *err)
+bool progress_query(PGconn *conn, const char *sql, int feed, PGresult **ret, Error *err)
 {
     char number[16];
     const char *params[] = {number};
-    auto_result PGresult *res = NULL;
 
     (void)snprintf(number, sizeof number, "%d", feed);
-    return pg_query(conn, sql_apply_forget_progress, COUNT_OF(params), params, &res, err) &&
+    return pg_query(conn, sql, COUNT_OF(params), params, ret, err);
+}
+
+bool progress_begin(PGconn *conn, int feed, Lsn start, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    return progress_query(conn, sql_apply_forget_progress, feed, &res, err) &&
            progress_set(conn, feed, NULL, NULL, start, err);
+}
+
+bool progress_share(PGconn *conn, int feed, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    return progress_query(conn, sql_apply_share, feed, &res, err);
+}
+
+/* At no moment between has an earlier run's the lock again. */
+bool progress_share_first(PGconn *conn, int feed, bool *ret, Error *err)
+{
+    auto_result PGresult *taken = NULL;
+    auto_result PGresult *res = NULL;
+
+    if (!progress_query(conn, sql_apply_try_alone, feed, &taken, err))
+        return false;
+    *ret = pg_cell_bool(taken, 0, 0);
+    return !*ret || (progress_share(conn, feed, err) &&
+                     progress_query(conn, sql_apply_end_alone, feed, &res, err));
 }
 
 bool progress_set(PGconn *conn, int feed, const char *schema, const char *name, Lsn lsn, Error *err)

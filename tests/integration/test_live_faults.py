@@ -437,9 +437,9 @@ def test_bad_input_clock_that_jumps_back_and_far_ahead_changes_nothing(following
     assert live.mover.wait(10).rc == 0 and time.monotonic() - started < 2
 
 
-def open_by_hand(side, *statements):
+def open_by_hand(side, *statements, table="t"):
     """Somebody who may writes to a fenced side: the fence's trigger is off meanwhile and stays off."""
-    side.script("BEGIN READ WRITE; ALTER TABLE t DISABLE TRIGGER homeport_fence; " + "; ".join(statements) + "; COMMIT")
+    side.script(f"BEGIN READ WRITE; ALTER TABLE {table} DISABLE TRIGGER homeport_fence; " + "; ".join(statements) + "; COMMIT")
 
 
 def test_rule_31_what_an_earlier_move_left_under_the_number_of_a_feed_is_forgotten(following):

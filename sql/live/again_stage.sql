@@ -1,0 +1,6 @@
+-- name: live_again_stage
+-- Where a table's rows wait that are copied again, to be compared with those that are there.
+-- :columns relname
+-- :into ONLY pg_catalog.pg_class
+-- columns: none
+CREATE TEMPORARY TABLE homeport_again AS SELECT :columns FROM :into WITH NO DATA

@@ -1,0 +1,263 @@
+#include "move/live_again.h"
+
+#include <string.h>
+
+#include "core/text.h"
+#include "move/stream.h"
+#include "move/verify.h"
+
+enum {
+    LOCK_S = 60,
+    MAX_LIST = 1 << 20,
+};
+
+static const char stage[] = "pg_temp.homeport_again";
+static const char insufficient_privilege[] = "42501";
+static const char foreign_key_violation[] = "23503";
+
+/* Where the rows of a table go on the other side. */
+typedef struct Goal {
+    const Table *table; /* one of those whose rows go there: all have its columns */
+    const char *name;
+    const char *scope; /* with ONLY, where it has rows of its own alone */
+} Goal;
+
+static Goal goal_of(Arena *arena, const Table *table)
+{
+    return (Goal){
+        .table = table,
+        .name = table->root ? table->root : table->qualified,
+        .scope = table->root ? table->root : arena_printf(arena, "ONLY %s", table->qualified),
+    };
+}
+
+static bool is_into(const Goal *goal, const Table *table)
+{
+    return strcmp(goal->name, table->root ? table->root : table->qualified) == 0;
+}
+
+/* An extension's configuration table has rows that come with the extension. */
+static const char *condition_of(const Table *table)
+{
+    return table->condition ? table->condition : "";
+}
+
+static const char *columns_of(Arena *arena, const Table *table)
+{
+    const char *columns = table_column_list(arena, table);
+
+    return *columns ? arena_printf(arena, " (%s)", columns) : "";
+}
+
+static bool copy_table(Resync *resync, const Table *table, const char *into, Error *err)
+{
+    Live *live = resync->live;
+    auto_arena Arena *scratch = arena_new();
+    const char *columns = columns_of(scratch, table);
+    atomic_int_fast64_t bytes = 0;
+    atomic_bool stop = false;
+    auto_identity_rows IdentityRows *identities =
+        identity_rows_new(live->job.identities, live->feed.direction == DIRECTION_BACK, table);
+    StreamWatch watch = {.bytes = &bytes, .stop = &stop, .identities = identities};
+    const char *rows = table->condition ? arena_printf(scratch, "(SELECT %s FROM ONLY %s %s)",
+                                                       table_column_list(scratch, table),
+                                                       table->qualified, table->condition)
+                                        : arena_printf(scratch, "%s%s", table->qualified, columns);
+    StreamEnd out = {resync->keeper.conn, arena_printf(scratch, "COPY %s TO STDOUT", rows)};
+    StreamEnd in = {resync->to, arena_printf(scratch, "COPY %s%s FROM STDIN", into, columns)};
+    int64_t copied = 0;
+
+    if (!stream_rows(&out, &in, &watch, &copied, err))
+        return false;
+    resync->rows += copied;
+    return true;
+}
+
+static bool copy_all(Resync *resync, const Goal *goal, const char *into, Error *err)
+{
+    for (int i = 0; i < resync->count; i++)
+        if (is_into(goal, &resync->tables[i]) && !copy_table(resync, &resync->tables[i], into, err))
+            return false;
+    return true;
+}
+
+static bool replace_all(Resync *resync, const Goal *goal, Error *err)
+{
+    return pg_execf(resync->to, err, "DELETE FROM %s %s", goal->scope, condition_of(goal->table)) &&
+           copy_all(resync, goal, goal->name, err);
+}
+
+/* ---- where foreign keys act ---- */
+
+static bool is_key(const Table *table, int column)
+{
+    for (int i = 0; i < table->key_count; i++)
+        if (table->key[i] == column)
+            return true;
+    return false;
+}
+
+/* Its values cannot be set in a row that is there. */
+static bool is_fixed(const Table *table, int column)
+{
+    return is_key(table, column) || table->columns[column].identity == 'a';
+}
+
+/* By text: whichever operators a type has, and in whatever schema. */
+static const char *same_sql(Arena *arena, const Table *table)
+{
+    Text text = text_init(arena, MAX_LIST);
+
+    for (int i = 0; i < table->column_count; i++)
+        if (is_fixed(table, i) && !table->columns[i].generated)
+            text_addf(&text,
+                      "%snew.%s::text COLLATE pg_catalog.\"C\" = t.%s::text COLLATE "
+                      "pg_catalog.\"C\"",
+                      text.len ? " AND " : "", table->columns[i].quoted, table->columns[i].quoted);
+    return text_str(&text);
+}
+
+static const char *set_sql(Arena *arena, const Table *table)
+{
+    Text text = text_init(arena, MAX_LIST);
+
+    for (int i = 0; i < table->column_count; i++)
+        if (!is_fixed(table, i) && !table->columns[i].generated)
+            text_addf(&text, "%s%s = new.%s", text.len ? ", " : "", table->columns[i].quoted,
+                      table->columns[i].quoted);
+    return text_str(&text);
+}
+
+static const char *differs_sql(Arena *arena, const Table *table)
+{
+    Text text = text_init(arena, MAX_LIST);
+
+    for (int i = 0; i < table->column_count; i++)
+        if (!is_fixed(table, i) && !table->columns[i].generated)
+            text_addf(&text,
+                      "%snew.%s::text COLLATE pg_catalog.\"C\" IS DISTINCT FROM t.%s::text "
+                      "COLLATE pg_catalog.\"C\"",
+                      text.len ? " OR " : "", table->columns[i].quoted, table->columns[i].quoted);
+    return text_str(&text);
+}
+
+/* Only what differs is changed: no foreign key acts on a row that stays. */
+static bool merge_stage(Resync *resync, Arena *scratch, const Goal *goal, Error *err)
+{
+    const char *set = set_sql(scratch, goal->table);
+    const SqlPart parts[] = {
+        {"table",              goal->name           },
+        {"into",               goal->scope          },
+        {"stage",              stage                },
+        {"same",               same_sql(scratch,      goal->table)},
+        {"columns",                    table_column_list(scratch,                                 goal->table)},
+        {"set",        set},
+        {"differs",          differs_sql(scratch,                                   goal->table)},
+        {NULL,NULL},
+    };
+
+    return pg_execf(resync->to, err, "ANALYZE %s", stage) &&
+           pg_exec(resync->to, verify_fill(scratch, sql_live_again_delete, parts), err) &&
+           (!*set ||
+            pg_exec(resync->to, verify_fill(scratch, sql_live_again_update, parts), err)) &&
+           pg_exec(resync->to, verify_fill(scratch, sql_live_again_insert, parts), err) &&
+           pg_execf(resync->to, err, "DROP TABLE %s", stage);
+}
+
+static bool merge_rows(Resync *resync, const Goal *goal, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const SqlPart parts[] = {
+        {"columns", table_column_list(scratch, goal->table)},
+        {"into",         goal->scope                            },
+        {NULL,         NULL  },
+    };
+
+    return pg_exec(resync->to, verify_fill(scratch, sql_live_again_stage, parts), err) &&
+           copy_all(resync, goal, stage, err) && merge_stage(resync, scratch, goal, err);
+}
+
+/* Rows that cannot be told apart are taken out all of them, and with them what refers to them. */
+static bool replace_keyless(Resync *resync, const Goal *goal, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!pg_query(resync->to, sql_live_is_referenced, 1, &goal->name, &res, err))
+        return false;
+    return pg_cell_bool(res, 0, 0)
+               ? error_set(err, ERR_WRONG_STATE,
+                           "%s has no key, and other tables refer to it, which foreign keys act on "
+                           "here",
+                           goal->name)
+               : replace_all(resync, goal, err);
+}
+
+static bool replace_in_place(Resync *resync, const Goal *goal, Error *err)
+{
+    bool ok = goal->table->key_count == 0 || goal->table->condition
+                  ? replace_keyless(resync, goal, err)
+                  : merge_rows(resync, goal, err);
+
+    if (!ok && strcmp(err->sqlstate, foreign_key_violation) == 0)
+        return error_hint(err, "Foreign keys act on this side: bring the table that is referred "
+                               "to up to date first, or that which refers to it.");
+    return ok;
+}
+
+/* ---- all of it ---- */
+
+/* Triggers and foreign keys have acted on the side that the rows come from. On the way back the
+ * app's triggers are at rest where this may not be set (live/quiet_triggers.sql), and foreign keys
+ * are not; on the way home nothing is. */
+static bool silence(Resync *resync, bool *ret_replica, Error *err)
+{
+    *ret_replica = pg_exec(resync->to, "SET session_replication_role = replica", err);
+    if (*ret_replica)
+        return true;
+    if (strcmp(err->sqlstate, insufficient_privilege) != 0)
+        return false;
+    if (resync->live->feed.direction == DIRECTION_FORWARD)
+        return error_hint(err, "The target's triggers must be silenced: connect as a superuser, "
+                               "or GRANT SET ON PARAMETER session_replication_role.");
+    *err = ERROR_INIT;
+    return true;
+}
+
+static bool is_first(const Resync *resync, const Goal *goal, int at)
+{
+    for (int i = 0; i < at; i++)
+        if (is_into(goal, &resync->tables[i]))
+            return false;
+    return true;
+}
+
+static bool replace_rows(Resync *resync, bool replica, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    for (int i = 0; i < resync->count; i++) {
+        const Table *table = &resync->tables[i];
+        const Goal goal = goal_of(scratch, table);
+
+        if (is_first(resync, &goal, i) &&
+            !(replica ? replace_all(resync, &goal, err) : replace_in_place(resync, &goal, err)))
+            return false;
+        if (!progress_set(resync->to, resync->live->feed.number, table->schema, table->name,
+                          resync->position, err))
+            return false;
+    }
+    return true;
+}
+
+bool again_replace(Resync *resync, Error *err)
+{
+    bool replica = false;
+
+    if (!silence(resync, &replica, err))
+        return false;
+    resync->wrote = true;
+    return pg_exec(resync->to, "BEGIN READ WRITE", err) &&
+           pg_execf(resync->to, err, "SET LOCAL lock_timeout = '%ds'", (int)LOCK_S) &&
+           pg_exec(resync->to, "SET CONSTRAINTS ALL DEFERRED", err) &&
+           replace_rows(resync, replica, err) && pg_exec(resync->to, "COMMIT", err);
+}
