@@ -144,6 +144,21 @@ static bool find_unpublished(Live *live, Arena *scratch, Error *err)
     return true;
 }
 
+/* Rule 21: made alike on both sides it goes on at one of them alone. */
+static bool find_without_stream(Live *live, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    PGconn *conn = NULL;
+
+    if (!live_connect(live, live_from(live), &conn, err) ||
+        !pg_query(conn, sql_live_without_stream, 0, NULL, &res, err))
+        return error_add_context(err, "look for what has no stream");
+    if (PQntuples(res) > 0)
+        live->changed = arena_printf(live->arena, "no stream carries %s: drop it on both sides",
+                                     PQgetvalue(res, 0, 0));
+    return true;
+}
+
 bool live_check_fingerprints(Live *live, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
@@ -165,7 +180,8 @@ bool live_check_fingerprints(Live *live, Error *err)
                             &changes[side].count);
     }
     return judge(live, scratch, changes, before, now, err) &&
-           (live->changed || find_unpublished(live, scratch, err));
+           (live->changed || find_unpublished(live, scratch, err)) &&
+           (live->changed || find_without_stream(live, err));
 }
 
 /* ---- rows ---- */

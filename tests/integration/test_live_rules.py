@@ -1,0 +1,211 @@
+"""Rules of the live move (docs/move.md) that no fault of the peer is about, each held at the moment that it is for."""
+
+import contextlib
+import threading
+
+import psycopg2
+import pytest
+
+import live as lives
+import wait
+from live import Live, as_number
+from moving import is_waiting, transaction
+
+KEYED = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, 0 FROM generate_series(1, 50) AS g"
+
+
+@pytest.fixture
+def begun(homeport, pair, taken_down):
+    """begun(schema, ...) -> a live move of these tables that has not been started"""
+    def make(schema, *args):
+        source, target = pair(15, 15)
+        source.script(schema)
+        return taken_down(Live(homeport, source, target, *args), None)[0]
+    return make
+
+
+@pytest.fixture
+def following(begun):
+    def make(schema, *args):
+        live = begun(schema, *args)
+        live.start()
+        live.caught_up()
+        return live
+    return make
+
+
+def ours(database):
+    """As one of homeport's own sessions, which the fence does not end."""
+    return database.connect(autocommit=False, application_name="homeport test")
+
+
+def at_home(live, *statements):
+    live.target.script("; ".join(("BEGIN READ WRITE", *statements, "COMMIT")))
+
+
+def rows(database, table="t"):
+    return database.sql(f"SELECT * FROM {table} ORDER BY 1")
+
+
+def publications(database):
+    return database.sql("SELECT pubname FROM pg_publication")
+
+
+def test_rule_1_publication_then_slot_then_snapshot(begun):
+    """Each is held until those before it have been seen without it."""
+    live = begun(KEYED)
+    source, target = live.source, live.target
+    with contextlib.ExitStack() as stack:
+        publishing = stack.enter_context(transaction(source, "LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE"))
+        writing = stack.enter_context(transaction(source, "INSERT INTO t VALUES (1000, 1)"))
+        live.start()
+        wait.until(lambda: is_waiting(source, publishing), 30, "it publishes")
+        assert publications(source) == [] and lives.slots(source) == []
+        publishing.rollback()
+        wait.until(lambda: is_waiting(source, writing), 30, "it makes the slot")
+        assert len(publications(source)) == 1 and lives.slots(source) != []
+        # Behind where the slot may begin, and before the snapshot: copied, and not streamed as well.
+        source.sql("INSERT INTO t VALUES (2000, 2)")
+        assert source.server.sql("SELECT query FROM pg_stat_activity WHERE application_name LIKE 'homeport%%'"
+                                 " AND query LIKE '%%pg_export_snapshot%%'") == [] == target.tables()
+        writing.commit()
+    live.caught_up()
+    source.sql("INSERT INTO t VALUES (3000, 3)")
+    live.ok("cutover")
+    assert rows(target) == rows(source) and rows(target)[-3:] == [(1000, 1), (2000, 2), (3000, 3)]
+
+
+def test_rule_2_a_table_that_lost_its_identity_after_the_check_is_not_published(begun):
+    live = begun(KEYED)
+    with transaction(live.source, "LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE") as holder:
+        live.start()
+        wait.until(lambda: is_waiting(live.source, holder), 30, "it publishes")
+        holder.cursor().execute("ALTER TABLE t DROP CONSTRAINT t_pkey")
+        holder.commit()
+    result = live.mover.wait(30)
+    live.mover = None
+    assert result.rc == 1 and "t has no replica identity" in result.err and "IDENTITY FULL" in result.err, str(result)
+    assert publications(live.source) == [] and lives.slots(live.source) == []
+    live.source.sql("UPDATE t SET n = 1")
+    live.source.sql("ALTER TABLE t ADD PRIMARY KEY (id)")
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    assert rows(live.target) == [(g, 1) for g in range(1, 51)]
+
+
+def test_rule_2_a_table_without_an_identity_at_home_is_not_published_for_the_way_back(following):
+    live = following(KEYED)
+    live.source.sql("ALTER TABLE t DROP CONSTRAINT t_pkey")
+    at_home(live, "ALTER TABLE t DROP CONSTRAINT t_pkey")
+    refused = live.run("cutover")
+    assert refused.rc == 1 and "t has no replica identity" in refused.err, str(refused)
+    assert lives.slots(live.target) == [] and live.status()["phase"] == "caught-up"
+    live.source.sql("INSERT INTO t VALUES (51, 0)")
+    for sql in ("ALTER TABLE t REPLICA IDENTITY FULL",):
+        live.source.sql(sql)
+        at_home(live, sql)
+    live.ok("cutover")
+    live.target.sql("UPDATE t SET n = 2 WHERE id = 51")
+    live.ok("rollback")
+    assert rows(live.source) == [(g, 0) for g in range(1, 51)] + [(51, 2)]
+
+
+@pytest.mark.parametrize("what, made, gone", (
+    ("large object", "SELECT lo_from_bytea(4711, 'x')", "SELECT lo_unlink(4711)"),
+    ("materialized view", "CREATE MATERIALIZED VIEW total AS SELECT count(*) FROM t", "DROP MATERIALIZED VIEW total"),
+    ("unlogged table", "CREATE UNLOGGED TABLE passing (id int PRIMARY KEY)", "DROP TABLE passing"),
+), ids=("large-object", "materialized-view", "unlogged-table"))
+@pytest.mark.parametrize("alike", (False, True), ids=("at-the-source", "on-both-sides"))
+def test_rule_21_peer_fault_what_has_no_stream_and_came_during_the_move_refuses_the_cutover(following, what, made, gone, alike):
+    live = following(KEYED)
+    live.source.sql(made)
+    if alike:
+        at_home(live, made)
+    refused = live.run("cutover")
+    assert refused.rc == 1 and ("no stream carries " + what if alike else "is new on the source") in refused.err, str(refused)
+    live.source.sql("INSERT INTO t VALUES (51, 0)")
+    assert live.status()["phase"] == "caught-up"
+    live.source.sql(gone)
+    if alike:
+        at_home(live, gone)
+    live.ok("cutover")
+    assert rows(live.target) == rows(live.source)
+
+
+def test_rule_30_what_is_confirmed_and_flushed_is_not_yet_drained(following):
+    """The last write is on our disk, its LSN is confirmed, and home has not got it: nothing is switched before it has."""
+    live = following(KEYED)
+    source, target = live.source, live.target
+    armed = live.homeport.cwd / "paused"
+    answers = []
+    command = threading.Thread(target=lambda: answers.append(live.run(
+        "cutover", "--max-pause", "60s", "--on-pause", f"touch {armed}; while test -e {armed}; do sleep 0.01; done")))
+    command.start()
+    wait.until(armed.exists, 30, "the pause begins")
+    with contextlib.closing(ours(target)) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN SHARE MODE")
+        source.sql("INSERT INTO t VALUES (51, 1)")
+        (written,), = source.sql("SELECT pg_current_wal_insert_lsn()::text")
+        armed.unlink()
+        wait.until(lambda: live.status()["phase"] == "draining", 30, "it drains")
+        wait.until(lambda: as_number(source.value(
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE database = current_database()"))
+            >= as_number(written), 30, "the write is confirmed")
+        wait.until(lambda: is_waiting(target, hold), 30, "the write is being applied")
+        # Whatever would not wait for it would be through by now.
+        command.join(2)
+        assert not answers and live.status()["phase"] == "draining" and rows(target)[-1] == (50, 0)
+        hold.rollback()
+    command.join(60)
+    assert answers[0].rc == 0 and answers[0].json["done"], str(answers[0])
+    assert rows(target) == rows(source) and rows(target)[-1] == (51, 1)
+
+
+def test_rule_33_the_old_directions_slot_goes_once_the_switch_is_durable_and_not_before(following):
+    live = following(KEYED)
+    source, target = live.source, live.target
+    forward = lives.slots(source)
+    killed = live.homeport.cwd / "killed"
+    assert live.run("cutover", "--on-switch", f"test -e {killed} || {{ touch {killed}; kill -9 $PPID; }}").rc == 1
+    wait.until(lambda: not live.mover.running, 10, "the mover is dead")
+    assert lives.slots(source) == forward and len(forward) == 1
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    back = lives.slots(target)
+    assert lives.slots(source) == [] and len(back) == 1
+    live.ok("rollback")
+    again = lives.slots(source)
+    assert lives.slots(target) == [] and len(again) == 1 and again != forward
+    live.ok("cutover")
+    assert lives.slots(source) == [] and len(lives.slots(target)) == 1
+
+
+def test_bad_input_cutover_while_far_behind_is_refused_with_the_time_it_would_take(following):
+    live = following(KEYED)
+    at_home(live, "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$",
+            "CREATE TRIGGER slowly BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slowly()",
+            "ALTER TABLE t ENABLE REPLICA TRIGGER slowly")
+    stop = threading.Event()
+
+    def write():
+        with contextlib.closing(live.source.connect()) as conn, conn.cursor() as cursor:
+            n = 1000
+            while not stop.wait(0.002):
+                n += 1
+                cursor.execute("INSERT INTO t VALUES (%s, 0)", (n,))
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        wait.until(lambda: live.status()["rows_applied"] > 20 and live.status()["lag_seconds"] > 2, 60, "it is behind")
+        refused = live.run("cutover")
+        assert refused.rc == 1 and "bytes behind" in refused.err and "takes about" in refused.err, str(refused)
+        live.source.sql("INSERT INTO t VALUES (51, 0)")
+    finally:
+        stop.set()
+        writer.join()
+    at_home(live, "DROP TRIGGER slowly ON t", "DROP FUNCTION slowly()")
+    wait.until(lambda: live.run("cutover").rc == 0, 60, "it has caught up")
+    assert rows(live.target) == rows(live.source)
