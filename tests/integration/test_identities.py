@@ -89,7 +89,7 @@ def following(homeport, pair, tmp_path, taken_down):
     return make
 
 
-def test_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pair, tmp_path):
+def test_rule_36_once_copies_listed_columns_mapped_and_finds_them_equal(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(SCHEMA + MANY)
     path = write_map(tmp_path / "map.csv", pairs())
@@ -140,7 +140,7 @@ UPDATE plain SET who = '{u}1' WHERE id = 1;
 """
 
 
-def test_36_stream_cutover_and_back_map_every_change_both_ways(following):
+def test_rule_36_stream_cutover_and_back_map_every_change_both_ways(following):
     live = following(script=SCHEMA + MANY, columns=COLUMNS + ", public.marks.user_id")
     source, target = live.source, live.target
     mapping = dict(pairs())
@@ -200,7 +200,7 @@ def test_36_stream_cutover_and_back_map_every_change_both_ways(following):
     assert_mapped(source, target, mapping)
 
 
-def test_36_a_killed_move_and_a_table_copied_again_are_mapped_alike(following):
+def test_rule_36_a_killed_move_and_a_table_copied_again_are_mapped_alike(following):
     live = following()
     source, target = live.source, live.target
     source.sql("UPDATE attempts SET user_id = 'user_1' WHERE id < 100")
@@ -225,7 +225,7 @@ def error_of(live):
     return wait.until(there, 30, "the applier has stopped")
 
 
-def test_36_stop_names_table_column_and_id_and_a_line_at_the_end_is_the_way_on(following):
+def test_rule_36_stop_names_table_column_and_id_and_a_line_at_the_end_is_the_way_on(following):
     live = following()
     source, target = live.source, live.target
     source.script("INSERT INTO users VALUES ('user_late', 'l@example.org'); INSERT INTO plain VALUES (9, 'after')")
@@ -243,7 +243,7 @@ def test_36_stop_names_table_column_and_id_and_a_line_at_the_end_is_the_way_on(f
     assert live.ok("verify")["verified"]
 
 
-def test_36_stop_backwards_holds_the_way_back_until_the_id_is_in_the_map(following):
+def test_rule_36_stop_backwards_holds_the_way_back_until_the_id_is_in_the_map(following):
     live = following()
     source, target = live.source, live.target
     assert live.ok("cutover")["done"]
@@ -262,7 +262,7 @@ def test_36_stop_backwards_holds_the_way_back_until_the_id_is_in_the_map(followi
     assert_mapped(source, target, dict(pairs()) | {"user_own": "usr_own"})
 
 
-def test_36_keep_lets_ids_pass_both_ways_counts_them_and_refuses_a_line_for_them_later(following):
+def test_rule_36_keep_lets_ids_pass_both_ways_counts_them_and_refuses_a_line_for_them_later(following):
     live = following(forward="keep", back="keep")
     source, target = live.source, live.target
     source.script("""
@@ -298,7 +298,7 @@ def test_36_keep_lets_ids_pass_both_ways_counts_them_and_refuses_a_line_for_them
     assert [status[name] for name in ("identities_in_map", "identities_kept")] == [40, 3]
 
 
-def test_36_keep_refuses_an_id_that_the_map_gives_to_another(following):
+def test_rule_36_keep_refuses_an_id_that_the_map_gives_to_another(following):
     live = following(forward="keep", back="keep")
     source, target = live.source, live.target
     taken = pairs()[4][1]
@@ -314,7 +314,7 @@ def test_36_keep_refuses_an_id_that_the_map_gives_to_another(following):
     (lambda text: "\n".join(text.split("\n")[:-2]) + "\n", "the map is not the one this move began with"),
     (lambda text: None, "No such file"),
 ])
-def test_36_a_map_that_changed_between_runs_is_refused(following, change, message):
+def test_rule_36_a_map_that_changed_between_runs_is_refused(following, change, message):
     live = following()
     live.stop()
     before = live.map.read_text()
@@ -331,7 +331,7 @@ def test_36_a_map_that_changed_between_runs_is_refused(following, change, messag
     live.caught_up()
 
 
-def test_36_a_move_goes_on_with_its_columns_and_its_map_only(following):
+def test_rule_36_a_move_goes_on_with_its_columns_and_its_map_only(following):
     live = following()
     live.stop()
     args = live.args
@@ -355,7 +355,7 @@ def test_36_a_move_goes_on_with_its_columns_and_its_map_only(following):
     ('old,new\n"a,b\n', ":2: a quote is not closed"),
     ("old,new\na, b\n", ":2: a blank at an id's end"),
 ])
-def test_36_a_map_that_is_no_bijection_is_refused_with_its_line(homeport, pair, tmp_path, text, message):
+def test_rule_36_a_map_that_is_no_bijection_is_refused_with_its_line(homeport, pair, tmp_path, text, message):
     source, target = pair(15, 15)
     source.script(SCHEMA)
     path = tmp_path / "map.csv"
@@ -365,7 +365,7 @@ def test_36_a_map_that_is_no_bijection_is_refused_with_its_line(homeport, pair, 
     assert target.tables() == []
 
 
-def test_36_a_map_of_a_spreadsheet_is_read(homeport, pair, tmp_path):
+def test_rule_36_a_map_of_a_spreadsheet_is_read(homeport, pair, tmp_path):
     """A byte order mark, CRLF, quotes, further columns, an empty line, and ids that COPY escapes."""
     source, target = pair(15, 15)
     source.sql("CREATE TABLE users (id text PRIMARY KEY, n integer)")
@@ -397,7 +397,7 @@ INSERT INTO heir SELECT md5('4')::uuid, 1;
 """
 
 
-def test_36_uuids_in_partitions_and_heirs_are_mapped_by_their_parents_names(homeport, pair, tmp_path):
+def test_rule_36_uuids_in_partitions_and_heirs_are_mapped_by_their_parents_names(homeport, pair, tmp_path):
     source, target = pair(14, 15)
     source.script(UUIDS)
     old = [row[0] for row in source.sql("SELECT id::text FROM users ORDER BY number")]
@@ -414,7 +414,7 @@ def test_36_uuids_in_partitions_and_heirs_are_mapped_by_their_parents_names(home
         assert sorted((mapping[who], rest) for who, rest in source.sql(query)) == sorted(target.sql(query))
 
 
-def test_36_numbers_are_mapped(homeport, pair, tmp_path):
+def test_rule_36_numbers_are_mapped(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(UUIDS)
     path = write_map(tmp_path / "map.csv", [(str(n), str(1000000000000 - n)) for n in range(1, 51)])
@@ -434,7 +434,7 @@ def test_36_numbers_are_mapped(homeport, pair, tmp_path):
     ("UPDATE visits SET who = 'user_2' WHERE ctid = (SELECT min(ctid) FROM visits WHERE who = '{2}')", "count"),
     ("UPDATE users SET id = 'user_39' WHERE id = '{39}'", "missing"),
 ])
-def test_36_comparison_finds_a_wrongly_mapped_row(homeport, pair, tmp_path, wrong, kind):
+def test_rule_36_comparison_finds_a_wrongly_mapped_row(homeport, pair, tmp_path, wrong, kind):
     source, target = pair(15, 15)
     source.script(SCHEMA)
     path = write_map(tmp_path / "map.csv", pairs())
@@ -446,7 +446,7 @@ def test_36_comparison_finds_a_wrongly_mapped_row(homeport, pair, tmp_path, wron
     assert len(found.json["differing_tables"]) == 1 and kind in {item["kind"] for item in found.json["list"]}
 
 
-def test_36_comparison_of_touched_rows_finds_a_wrongly_mapped_one_inside_the_pause(following):
+def test_rule_36_comparison_of_touched_rows_finds_a_wrongly_mapped_one_inside_the_pause(following):
     """The row is written after the whole comparison, and spoilt at home behind the stream's back."""
     live = following()
     source, target = live.source, live.target
@@ -467,7 +467,7 @@ def findings(homeport, source, target, *args):
     return {f["id"]: f for f in result.json["findings"] if f["id"].startswith("identity-")}
 
 
-def test_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homeport, pair, tmp_path):
+def test_rule_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(SCHEMA + """
         CREATE TABLE audit (id integer, actor text, actors text[], body jsonb, other text);
@@ -507,7 +507,7 @@ def test_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homeport, p
     assert 'map.csv:2: "user_1" is no uuid' in found["identity-column"]["objects"][0]
 
 
-def test_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
+def test_rule_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(SCHEMA + "INSERT INTO users VALUES ('guest_1', 'a'), ('guest_2', 'b');"
                            "INSERT INTO attempts VALUES (2000, 'guest_1', 'x')")
@@ -526,7 +526,7 @@ def test_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
     (["--identity-map", "map.csv", "--identity-columns", "a.b.c, a.b.c"], "a.b.c is there twice"),
     (["--identity-map", "map.csv", "--identity-columns", "a.b.c", "--identity-unmapped", "drop"], "stop or keep"),
 ])
-def test_36_settings_that_make_no_sense_are_refused(homeport, pair, tmp_path, args, message):
+def test_rule_36_settings_that_make_no_sense_are_refused(homeport, pair, tmp_path, args, message):
     source, target = pair(15, 15)
     write_map(homeport.cwd / "map.csv", pairs())
     result = homeport("check", *args, source=source, target=target)

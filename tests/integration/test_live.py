@@ -3,6 +3,7 @@ acknowledged write must be found at the end, once, and nothing else."""
 
 import contextlib
 import signal
+import threading
 import time
 
 import psycopg2
@@ -10,8 +11,10 @@ import pytest
 
 import live as lives
 import wait
+import zoo
 from ledger import Ledger
 from live import Live
+from moving import is_waiting
 
 VERSIONS = ((15, 15), (14, 17), (15, 17), (17, 18))
 
@@ -100,7 +103,7 @@ def test_rule_25_at_most_one_side_accepts_writes_at_any_moment(move):
     assert "Home keeps its WAL" in stopped.out, str(stopped)
 
 
-def test_rule_6_killed_in_the_copy_keeps_the_tables_that_are_complete(move):
+def test_rule_6_peer_fault_kill_9_in_the_copy_keeps_the_tables_that_are_complete(move):
     live, ledger = move()
     source, target = live.source, live.target
     source.sql("CREATE TABLE large (id integer PRIMARY KEY, note text)")
@@ -131,7 +134,7 @@ def test_rule_6_killed_in_the_copy_keeps_the_tables_that_are_complete(move):
     assert target.sql("SELECT count(*), count(DISTINCT note) FROM large") == [(50000, 50000)]
 
 
-def test_kill_9_while_following_is_exactly_once(move):
+def test_peer_fault_kill_9_while_following_is_exactly_once(move):
     live, ledger = move()
     with ledger:
         live.start()
@@ -216,20 +219,34 @@ def test_rehearsal_says_how_long_and_leaves_the_source_as_it_was(move):
     ledger.check(live.target)
 
 
+def whole_catalogue(database):
+    """Everything that is defined in a database and set for it; not what rows change."""
+    found = zoo.inventory(database)
+    found.pop("sequence value")
+    found["setting"] = database.sql("SELECT s.setrole, s.setconfig FROM pg_db_role_setting AS s JOIN pg_database AS d"
+                                    " ON d.oid = s.setdatabase WHERE datname = current_database() ORDER BY 1")
+    found["publication"] = database.sql("SELECT pubname FROM pg_publication ORDER BY 1")
+    found["slot"] = lives.slots(database)
+    return found
+
+
 def test_abort_leaves_no_trace(move):
     live, ledger = move()
-    before = live.source.dump() if hasattr(live.source, "dump") else None
+    live.source.sql("CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    live.source.sql("CREATE TRIGGER noted AFTER UPDATE ON scratch EXECUTE FUNCTION noted()")
+    before = whole_catalogue(live.source), whole_catalogue(live.target)
     with ledger:
         live.start()
         live.caught_up()
+        assert whole_catalogue(live.source) != before[0] and whole_catalogue(live.target) != before[1]
         with writes_go_on(ledger):
             live.ok("abort")
         assert live.mover.wait().rc == 0
     assert lives.traces(live.source) == [] and lives.traces(live.target) == []
     assert live.target.tables() == []
     assert live.status()["phase"] == "aborted"
-    if before is not None:
-        assert live.source.dump() == before
+    ledger.check(live.source)
+    assert (whole_catalogue(live.source), whole_catalogue(live.target)) == before
     # And the folder is free for the next move.
     live.start()
     live.caught_up()
@@ -269,16 +286,32 @@ def test_second_mover_is_refused_with_the_process_of_the_first(move):
     assert second.rc == 1 and str(live.mover.pid) in second.err, str(second)
 
 
-@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
-def test_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
+def sessions(live):
+    return [row for side in (live.source, live.target) for row in side.server.sql(
+        "SELECT application_name, query FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'homeport%%'"
+        " AND application_name <> 'homeport test'", (side.name,))]
+
+
+def end_by(live, number):
+    """The mover, within a second; nothing of it is left."""
+    live.mover.signal(number)
+    started = time.monotonic()
+    result = live.mover.wait(20)
+    assert time.monotonic() - started < 1
+    wait.until(lambda: not sessions(live), 10, "no session is left")
+    return result
+
+
+SIGNALS = pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+
+
+@SIGNALS
+def test_peer_fault_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
     live, ledger = move()
     with ledger:
         live.start()
         live.caught_up()
-        live.mover.signal(number)
-        started = time.monotonic()
-        assert live.mover.wait(20).rc == 0
-        assert time.monotonic() - started < 2
+        assert end_by(live, number).rc == 0
         live.start()
         live.caught_up()
         live.ok("cutover")
@@ -286,7 +319,47 @@ def test_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
     ledger.check(live.target)
 
 
-def test_backlog_is_caught_up_before_cutover_is_allowed(move):
+@SIGNALS
+def test_peer_fault_signals_are_obeyed_in_the_copy_as_well(move, number):
+    live, ledger = move()
+    with ledger:
+        live.start()
+        wait.until(lambda: live.target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
+                   "the marks are there")
+        with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+            hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'account', 0, 1, 0)")
+            wait.until(lambda: is_waiting(live.target, hold), 30, "a table's copy is held")
+            assert end_by(live, number).rc == 1
+        live.start()
+        live.caught_up()
+        live.ok("cutover")
+        go_on(ledger, live.target)
+    ledger.check(live.target)
+
+
+@SIGNALS
+def test_peer_fault_signals_are_obeyed_while_rows_are_compared_as_well(move, number):
+    live, ledger = move()
+    answers = []
+    with ledger:
+        live.start()
+        live.caught_up()
+        with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+            hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+            command = threading.Thread(target=lambda: answers.append(live.run("verify")))
+            command.start()
+            wait.until(lambda: is_waiting(live.target, hold), 30, "the comparison is held")
+            assert end_by(live, number).rc == 0
+            command.join(20)
+        assert answers and answers[0].rc != 0
+        live.start()
+        live.caught_up()
+        live.ok("cutover")
+        go_on(ledger, live.target)
+    ledger.check(live.target)
+
+
+def test_peer_fault_a_backlog_at_cutover_is_caught_up_before_cutover_is_allowed(move):
     live, ledger = move()
     live.start()
     live.caught_up()
@@ -300,7 +373,7 @@ def test_backlog_is_caught_up_before_cutover_is_allowed(move):
     assert ledger.written() == 0
 
 
-def test_quiet_source_is_followed_to_its_last_write(move):
+def test_peer_fault_a_quiet_source_is_followed_to_its_last_write(move):
     live, _ledger = move()
     live.start()
     live.caught_up()
@@ -308,7 +381,7 @@ def test_quiet_source_is_followed_to_its_last_write(move):
     wait.until(lambda: live.target.sql("SELECT count(*) FROM scratch") == [(1,)], 5, "the last write")
 
 
-def test_unlogged_table_is_a_blocker_that_check_names(move):
+def test_peer_fault_an_unlogged_table_is_a_blocker_that_check_names(move):
     live, _ledger = move()
     live.source.sql("CREATE UNLOGGED TABLE passing (id integer PRIMARY KEY)")
     result = live.homeport("move", "--dir", live.dir, source=live.source, target=live.target)
@@ -375,7 +448,7 @@ def test_rule_6_resync_brings_one_table_up_to_date_while_the_others_follow(move)
     ledger.check(source)
 
 
-def test_table_that_came_during_the_move_is_followed_after_resync(move):
+def test_peer_fault_a_new_table_is_followed_after_resync(move):
     live, ledger = move()
     source, target = live.source, live.target
     with ledger:

@@ -543,7 +543,7 @@ def test_a_sync_that_fails_is_never_confirmed_and_what_it_was_for_comes_again(fe
     one.check()
 
 
-def test_an_end_that_was_written_half_is_cut_off_and_comes_again(feed):
+def test_peer_fault_a_record_that_was_written_half_is_cut_off_and_comes_again(feed):
     one = feed(15)
     run = one.receive()
     run.wait_for(lambda: connected(run), what="connected")
