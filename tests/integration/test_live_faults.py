@@ -461,6 +461,26 @@ def test_rule_22_sequence_that_was_set_but_not_asked_gives_the_same_value_at_hom
     assert live.source.sql("INSERT INTO t (n) VALUES (2) RETURNING id")[0][0] > 5001
 
 
+SHORT = {  # how it is declared, its last value, what home gives next
+    "wide": ("", 5000, 6001),
+    "short": ("AS smallint", 31900, 31987),
+    "few": ("MAXVALUE 500", 495, 496),
+    "down": ("INCREMENT BY -1 MINVALUE -300", -200, -211),
+    "steps": ("INCREMENT BY 7 MAXVALUE 1000", 800, 821),
+    "cycle": ("MAXVALUE 100 CYCLE", 50, 56),
+}
+
+
+def test_rule_22_sequence_that_is_near_its_end_is_not_used_up(following):
+    live = following("".join(f"CREATE SEQUENCE {name} {how}; SELECT setval('{name}', {last});"
+                             for name, (how, last, _) in SHORT.items())
+                     + "CREATE SEQUENCE over MAXVALUE 5; SELECT setval('over', 5)")
+    live.ok("cutover")
+    assert {name: live.target.value(f"SELECT nextval('{name}')") for name in SHORT} == {
+        name: value for name, (_, _, value) in SHORT.items()}
+    assert live.target.sql("SELECT last_value, is_called FROM over") == [(5, True)]
+
+
 def test_rule_20_changes_of_one_name_that_say_something_else_are_no_change_alike(following):
     live = following("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
     live.source.sql("ALTER TABLE t ADD COLUMN c int DEFAULT 1")
