@@ -13,8 +13,11 @@ SELECT format('%I.%I', n.nspname, c.relname) AS object,
    AND NOT EXISTS (
            SELECT
              FROM pg_catalog.pg_depend AS e
+             JOIN pg_catalog.pg_extension AS x ON x.oid = e.refobjid
             WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = c.oid
-              AND e.deptype = 'e')
+              AND e.refclassid = 'pg_catalog.pg_extension'::regclass
+              AND e.deptype = 'e'
+              AND c.oid <> ALL (coalesce(x.extconfig, '{}')))
    AND NOT EXISTS (
            SELECT
              FROM pg_catalog.pg_depend AS s

@@ -1,7 +1,8 @@
 -- name: live_fence_tables
--- Every table that the fence stands before: what is published, and the partitioned tables above,
--- since statement triggers fire only on the relation that a statement names (rule 26). Also
--- tables that are not published: nobody writes to them either.
+-- Every table that the fence stands before: what is published (move/tables.sql), configuration
+-- tables of extensions too, and the partitioned tables above, since statement triggers fire only on
+-- the relation that a statement names (rule 26). Also tables that are not published: nobody writes
+-- to them either.
 -- columns: schema, table
 SELECT n.nspname, c.relname
   FROM pg_catalog.pg_class AS c
@@ -12,7 +13,10 @@ SELECT n.nspname, c.relname
    AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
    AND NOT EXISTS (SELECT
                      FROM pg_catalog.pg_depend AS d
+                     JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                       AND d.objid = c.oid
-                      AND d.deptype = 'e')
+                      AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+                      AND d.deptype = 'e'
+                      AND (c.oid = ANY (e.extconfig) AND e.extname NOT IN ('neon', 'neon_utils')) IS NOT TRUE)
  ORDER BY 1, 2

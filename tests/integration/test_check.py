@@ -15,6 +15,7 @@ import typing
 import pytest
 
 import wait
+import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What a pair of the tests' servers always has: a rule of the move, and servers that may lose data.
@@ -583,6 +584,17 @@ def test_rights_of_an_ordinary_role_on_the_source(pair, check):
             source.script(statements(fixes[name]))
     # Member of a superuser's role is no superuser: triggers still cannot rest.
     assert check(url, target).ids() == {"trigger-fires-back", "large-objects"}
+
+
+def test_configuration_tables_of_an_extension_are_published_with_the_others(pair, check):
+    source, target = pair(15, 15)
+    url = source.role("app")
+    assert zoo.install_extension(source) and zoo.install_extension(target)
+    source.script("CREATE EXTENSION zoo_ext; ALTER TABLE setting DROP CONSTRAINT setting_pkey")
+    report = check(url, target)
+    assert report.get("publication-privilege")["objects"] == [
+        f"database {source.name}", "public.setting", "public.whole_config"]
+    assert report.get("table-no-identity")["objects"] == ["public.setting"]
 
 
 def test_row_security_that_hides_nothing(pair, check):

@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 import wait
+import zoo
 from live import Live, as_number
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,8 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 @pytest.fixture
 def following(homeport, pair, taken_down):
     """following(schema, ...) -> a live move of these tables that has caught up"""
-    def make(schema, *args, versions=(15, 15), env=None, url=None):
+    def make(schema, *args, versions=(15, 15), env=None, url=None, before=None):
         source, target = pair(*versions)
+        if before:
+            before(source, target)
         source.script(schema)
         live, _ = taken_down(Live(homeport, source, target, *args, env=env), None)
         if url:
@@ -479,6 +482,25 @@ def test_rule_22_sequence_that_is_near_its_end_is_not_used_up(following):
     assert {name: live.target.value(f"SELECT nextval('{name}')") for name in SHORT} == {
         name: value for name, (_, _, value) in SHORT.items()}
     assert live.target.sql("SELECT last_value, is_called FROM over") == [(5, True)]
+
+
+def test_rule_26_configuration_tables_of_an_extension_are_fenced_as_they_are_published(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)", before=lambda source, target: [
+        zoo.install_extension(source), zoo.install_extension(target), source.sql("CREATE EXTENSION zoo_ext")])
+    published = live.source.sql("SELECT schemaname || '.' || tablename FROM pg_publication_tables ORDER BY 1")
+    assert published == [("public.setting",), ("public.t",), ("public.whole_config",)]
+    live.source.sql("INSERT INTO setting VALUES ('mine', '1', false)")
+    live.applied_past(live.source)
+    for verb, closed, used in (("cutover", live.source, live.target), ("rollback", live.target, live.source)):
+        live.ok(verb)
+        assert set(published) <= set(closed.sql(
+            "SELECT 'public.' || tgrelid::regclass FROM pg_trigger WHERE tgname = 'homeport_fence' AND tgenabled = 'A'"))
+        with pytest.raises(AssertionError, match="setting is fenced"):
+            closed.script("BEGIN READ WRITE; INSERT INTO setting VALUES ('late', '1', false); COMMIT")
+        used.sql("UPDATE setting SET value = value || '1' WHERE key = 'mine'")
+        live.applied_past(used)
+    assert rows(live.source, "setting") == rows(live.target, "setting")
+    assert live.target.value("SELECT value FROM setting WHERE key = 'mine'") == "111"
 
 
 def test_rule_20_changes_of_one_name_that_say_something_else_are_no_change_alike(following):
