@@ -499,6 +499,21 @@ static void undo_after(Switch *move, const Error *why)
         log_error("the applier could not be started again", kv_str("reason", failed.message));
 }
 
+/* A rehearsal leaves the source as it was. */
+static void leave_as_found(Switch *move)
+{
+    Error failed = ERROR_INIT;
+    PGconn *conn = NULL;
+    Fence fence;
+
+    if (!live_connect(move->live, move->here, &conn, &failed) ||
+        !live_fence(move->live, move->here, &fence, &failed) ||
+        !fence_remove(conn, &fence, &failed))
+        log_warn("the fence's triggers, which are disabled, could not be removed: the end of the "
+                 "move takes them away",
+                 kv_str("reason", failed.message));
+}
+
 /* ---- all of it ---- */
 
 bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Error *err)
@@ -535,6 +550,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
     cancel_hold(false);
+    if (ret->rehearsed && move.here == LIVE_SOURCE)
+        leave_as_found(&move);
     if (ok && ret->done)
         return live_drop_others(live, err);
     return ok || error_add_context(err, home ? "rollback" : "cutover");

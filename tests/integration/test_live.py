@@ -204,21 +204,6 @@ def test_hooks_know_the_direction_and_both_addresses(move):
                                             for hook in ("pause", "switch", "resume")]
 
 
-def test_rehearsal_says_how_long_and_leaves_the_source_as_it_was(move):
-    live, ledger = move()
-    with ledger:
-        live.start()
-        live.caught_up()
-        report = live.ok("cutover", "--rehearse")
-        assert report["rehearsed"] and not report["done"] and not report["reverse"] and report["pause_ms"] > 0
-        go_on(ledger)
-        live.caught_up()
-        assert len(lives.slots(live.source)) == 1 and lives.slots(live.target) == []
-        live.ok("cutover")
-        go_on(ledger, live.target)
-    ledger.check(live.target)
-
-
 def whole_catalogue(database):
     """Everything that is defined in a database and set for it; not what rows change."""
     found = zoo.inventory(database)
@@ -228,6 +213,22 @@ def whole_catalogue(database):
     found["publication"] = database.sql("SELECT pubname FROM pg_publication ORDER BY 1")
     found["slot"] = lives.slots(database)
     return found
+
+
+def test_rehearsal_says_how_long_and_leaves_the_source_as_it_was(move):
+    live, ledger = move()
+    with ledger:
+        live.start()
+        live.caught_up()
+        before = whole_catalogue(live.source)
+        report = live.ok("cutover", "--rehearse")
+        assert report["rehearsed"] and not report["done"] and not report["reverse"] and report["pause_ms"] > 0
+        go_on(ledger)
+        live.caught_up()
+        assert whole_catalogue(live.source) == before and lives.slots(live.target) == []
+        live.ok("cutover")
+        go_on(ledger, live.target)
+    ledger.check(live.target)
 
 
 def test_abort_leaves_no_trace(move):
