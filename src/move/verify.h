@@ -16,7 +16,8 @@
  * verify_rows.c    rows that differ, of tables with a key
  * verify_values.c  what differs within them
  * verify_bags.c    tables without a key
- * verify_schema.c  objects (views: verify_deparse.c); verify_states.c, verify_sequences.c: what they hold
+ * verify_schema.c  objects (views: verify_deparse.c); verify_states.c, verify_sequences.c: what
+ * they hold
  *
  * While writers are at work (verify_live.h) a row that differs is only suspected, and looked at
  * again:

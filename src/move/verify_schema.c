@@ -154,9 +154,14 @@ static bool has_owner(const ArchiveEntry *entry)
 
 static bool is_view(const ArchiveEntry *entry)
 {
+/* One that needs a primary key is listed as a rule: it comes after the key. */
     static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW"};
 
-    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds));
+    return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
+           (strcmp(entry->desc, "RULE") == 0 && len > strlen(rule) &&
+            strcmp(entry->tag + len - strlen(rule), rule) == 0);
+    static const char rule[] = " _RETURN";
+    size_t len = strlen(entry->tag);
 }
 
 static bool may_hold_password(const ArchiveEntry *entry)

@@ -106,10 +106,49 @@ def test_zoo_moved_to_a_newer_version_is_equal(homeport, pair, pg_bin, source_ve
     assert verify(homeport, source, target, "--pg-bin", pg_bin(17), rc=0).json["schema"]["compared"] is True
     target.sql("DROP INDEX zoo_index.partial; REVOKE SELECT ON zoo.no_key FROM zoo_admin")
     target.sql("CREATE OR REPLACE VIEW zoo_views.second (a, \"B\") AS SELECT id, lower(name) FROM zoo_views.first")
+    target.sql("DROP RULE no_delete ON zoo_views.ruled; ALTER VIEW zoo_views.writable RESET (security_barrier)")
+    target.sql("DROP VIEW zoo_views.on_needs_key; DROP INDEX zoo_views.totals_expression")
     result = verify(homeport, source, target, "--pg-bin", pg_bin(17), rc=3)
     objects = {d["object"].replace('"', "") for d in result.json["list"]}
     assert objects == {"ACL zoo.TABLE no_key", "INDEX zoo_index.partial", "COMMENT zoo_index.INDEX partial",
-                       "VIEW zoo_views.second"}
+                       "VIEW zoo_views.second", "RULE zoo_views.ruled no_delete", "VIEW zoo_views.writable",
+                       "VIEW zoo_views.on_needs_key", "INDEX zoo_views.totals_expression"}
+
+
+# Views and their rules as two versions write them, each on one side only in what it reads.
+VIEWS = """
+CREATE SCHEMA tenant1; CREATE SCHEMA tenant2;
+CREATE TABLE tenant1.t (id int PRIMARY KEY, v text, ref int);
+CREATE TABLE tenant2.t (id int PRIMARY KEY, v text, ref int);
+CREATE FUNCTION tenant1.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION tenant2.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE VIEW public.same AS SELECT t.id, upper(v) AS v, (SELECT max(x.id) FROM tenant2.t AS x WHERE x.ref = t.id) AS m
+    FROM tenant1.t WHERE v IS DISTINCT FROM 'x' GROUP BY t.id ORDER BY id; -- by its key
+CREATE VIEW public.same_alias AS SELECT a.id AS "ID", (a.*)::text AS whole FROM tenant1.t AS a;
+CREATE VIEW public.same_query AS WITH c AS (SELECT id FROM tenant1.t) SELECT id FROM c;
+CREATE VIEW public.same_sub AS SELECT id FROM (SELECT a.id FROM tenant1.t AS a, tenant2.t AS b) AS s;
+CREATE VIEW public.same_function AS SELECT n, o FROM unnest(ARRAY[1, 2]) WITH ORDINALITY AS u (n, o);
+CREATE VIEW public.same_sample AS SELECT id FROM tenant1.t TABLESAMPLE system (10);
+CREATE VIEW public.same_union AS SELECT id FROM tenant1.t UNION SELECT ref FROM tenant2.t ORDER BY 1;
+CREATE VIEW public.same_values AS SELECT * FROM (VALUES (1, 2), (3, 4)) AS w (a, b);
+CREATE MATERIALIZED VIEW public.same_material AS SELECT id, v FROM tenant1.t WITH DATA;
+CREATE VIEW public.of_tenant AS SELECT id FROM {tenant}.t;
+CREATE MATERIALIZED VIEW public.material AS SELECT id FROM {tenant}.t;
+CREATE VIEW public.joined AS SELECT {side}.id FROM tenant1.t AS a JOIN tenant2.t AS b ON a.id = b.ref;
+CREATE VIEW public.calls AS SELECT {tenant}.f(id) AS f FROM tenant1.t;
+CREATE RULE redirect AS ON INSERT TO public.same_sub DO INSTEAD INSERT INTO {tenant}.t (id) VALUES (NEW.id);
+"""
+
+
+@pytest.mark.parametrize("source_version, target_version", ((15, 17), (15, 15), (15, 16)))
+def test_views_of_another_relation_are_told_apart_across_versions(homeport, pair, pg_bin, source_version, target_version):
+    source, target = pair(source_version, target_version)
+    source.script(VIEWS.format(tenant="tenant1", side="a"))
+    target.script(VIEWS.format(tenant="tenant2", side="b"))
+    result = verify(homeport, source, target, "--pg-bin", pg_bin(17), rc=3)
+    assert {d["object"] for d in result.json["list"]} == {
+        "VIEW public.of_tenant", "MATERIALIZED VIEW public.material", "VIEW public.joined", "VIEW public.calls",
+        "RULE public.same_sub redirect"}
 
 
 # -- rows with a key
