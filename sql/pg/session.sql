@@ -26,6 +26,8 @@ SELECT pg_catalog.set_config(s.name, s.value, false)
                ('transaction_timeout', '0'),
                ('client_min_messages', 'warning'),
                ('vacuum_cost_delay', '0'),
+               ('default_tablespace', ''),
+               ('default_table_access_method', 'heap'),
                ('client_connection_check_interval', '1000'),
                ('tcp_keepalives_idle', '30'),
                ('tcp_keepalives_interval', '10'),

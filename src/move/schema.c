@@ -213,6 +213,19 @@ bool schema_run_entry(PGconn *target, const Config *config, const Archive *archi
     return set_owner(target, scratch, config, entry, err) || schema_fail_entry(entry, err);
 }
 
+bool schema_set_tablespace(PGconn *target, const char *tablespace, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    return pg_query(target, sql_target_set_tablespace, 1, &tablespace, &res, err);
+}
+
+/* As every session and transaction begins. */
+#define PLACEMENT_INIT                                                                             \
+    {                                                                                              \
+        .tablespace = "", .access_method = "heap"                                                  \
+    }
+
 typedef struct Placement {
     const char *tablespace;
     const char *access_method;
@@ -220,12 +233,11 @@ typedef struct Placement {
 
 static bool set_placement(PGconn *target, Placement *now, const ArchiveEntry *entry, Error *err)
 {
-    auto_result PGresult *tablespace = NULL;
     auto_result PGresult *method = NULL;
     const char *wanted = *entry->access_method ? entry->access_method : now->access_method;
 
     if (strcmp(now->tablespace, entry->tablespace) != 0) {
-        if (!pg_query(target, sql_target_set_tablespace, 1, &entry->tablespace, &tablespace, err))
+        if (!schema_set_tablespace(target, entry->tablespace, err))
             return false;
         now->tablespace = entry->tablespace;
     }
@@ -239,7 +251,7 @@ static bool set_placement(PGconn *target, Placement *now, const ArchiveEntry *en
 
 bool schema_create(PGconn *target, const Config *config, const Archive *archive, Error *err)
 {
-    Placement placement = {.tablespace = "", .access_method = "heap"};
+    Placement placement = PLACEMENT_INIT;
 
     if (!pg_exec(target, "BEGIN", err) ||
         !pg_exec(target, "SET LOCAL check_function_bodies = off", err))
@@ -263,6 +275,7 @@ bool schema_run_stage(PGconn *target, const Config *config, const Archive *archi
     int *done = NULL;
     int done_count = 0;
     int in_transaction = 0;
+    Placement placement = PLACEMENT_INIT;
 
     if (!marks_entries(target, scratch, &done, &done_count, err) || !pg_exec(target, "BEGIN", err))
         return false;
@@ -272,12 +285,16 @@ bool schema_run_stage(PGconn *target, const Config *config, const Archive *archi
         if (entry_stage(entry) != stage || marks_has_entry(done, done_count, entry->id))
             continue;
         if (!pg_exec(target, "SET LOCAL check_function_bodies = off", err) ||
+            !set_placement(target, &placement, entry, err) ||
             !schema_run_entry(target, config, archive, entry, err) ||
             !marks_entry(target, entry->id, err))
             return false;
         /* Each object locked stays locked until the commit, and locks are counted. */
-        if (++in_transaction % ENTRIES_PER_COMMIT == 0 && !pg_exec(target, "COMMIT; BEGIN", err))
+        if (++in_transaction % ENTRIES_PER_COMMIT > 0)
+            continue;
+        if (!pg_exec(target, "COMMIT; BEGIN", err))
             return false;
+        placement = (Placement)PLACEMENT_INIT;
     }
     return pg_exec(target, "COMMIT", err);
 }

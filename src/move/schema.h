@@ -44,6 +44,8 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
 bool schema_create(PGconn *target, const Config *config, const Archive *archive,
                    Error *err) MUST_USE;
 
+/* Where what is made next in this transaction goes to; '' for the database's own. */
+bool schema_set_tablespace(PGconn *target, const char *tablespace, Error *err) MUST_USE;
 /* One entry: its SQL with roles mapped, then its owner. In the caller's transaction. */
 bool schema_run_entry(PGconn *target, const Config *config, const Archive *archive,
                       const ArchiveEntry *entry, Error *err) MUST_USE;

@@ -32,6 +32,8 @@ enum {
 typedef struct Item {
     const char *object; /* "INDEX public.x" */
     const char *owner;  /* NULL: not compared */
+    const char *tablespace;
+    const char *access_method;
     const char *defn;
     bool view;
     bool secret; /* may hold a password */
@@ -217,6 +219,8 @@ static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *
         .object = arena_printf(arena, "%s %s%s%s%s", entry->desc, entry->schema,
                                *entry->schema ? "." : "", tag, of),
         .owner = owner,
+        .tablespace = entry->tablespace,
+        .access_method = entry->access_method,
         .defn = acl ? sorted_statements(arena, defn, reading->maintain) : defn,
         .view = is_view(entry),
         .secret = may_hold_password(entry),
@@ -384,13 +388,28 @@ static void note_one_sided(Arena *arena, const Item *item, const char *where,
     compare->emit(compare->context, item->object, detail);
 }
 
+static void compare_property(Arena *arena, const Item *item, const char *name,
+                             const char *const values[VERIFY_SIDES], const SchemaCompare *compare)
+{
+    const char *source = values[VERIFY_SOURCE];
+    const char *target = values[VERIFY_TARGET];
+
+    if (source && target && strcmp(source, target) != 0)
+        compare->emit(compare->context, item->object,
+                      arena_printf(arena, "%s: %s -> %s", name, *source ? source : "the default",
+                                   *target ? target : "the default"));
+}
+
 static void compare_pair(Arena *arena, const Item *a, const Item *b, const SchemaCompare *compare)
 {
     if (!same_defn(a, b, compare))
         compare->emit(compare->context, a->object, defn_detail(arena, a, b));
-    else if (a->owner && b->owner && strcmp(a->owner, b->owner) != 0)
-        compare->emit(compare->context, a->object,
-                      arena_printf(arena, "owner: %s -> %s", a->owner, b->owner));
+    else
+        compare_property(arena, a, "owner", (const char *[]){a->owner, b->owner}, compare);
+    compare_property(arena, a, "tablespace", (const char *[]){a->tablespace, b->tablespace},
+                     compare);
+    compare_property(arena, a, "access method",
+                     (const char *[]){a->access_method, b->access_method}, compare);
 }
 
 void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)

@@ -211,6 +211,9 @@ static bool build(Worker *worker, const Task *task, Error *err)
 
     if (!pg_exec(worker->target, "BEGIN", err))
         return false;
+    if (*task->entry->tablespace &&
+        !schema_set_tablespace(worker->target, task->entry->tablespace, err))
+        return schema_fail_entry(task->entry, err);
     if (task->sql) {
         if (!pg_exec(worker->target, task->sql, err))
             return schema_fail_entry(task->entry, err);

@@ -284,6 +284,11 @@ class Server:
             wait.until(lambda: not self.value(
                 "SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)), 10, "slot free")
             self.sql("SELECT pg_drop_replication_slot(%s)", (slot,))
+        for name, dbname in self.sql(
+                "SELECT quote_ident(subname), datname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"):
+            self.sql(f"ALTER SUBSCRIPTION {name} DISABLE", dbname=dbname)
+            self.sql(f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)", dbname=dbname)
+            self.sql(f"DROP SUBSCRIPTION {name}", dbname=dbname)
         for (name,) in self.sql("SELECT quote_ident(datname) FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"):
             self.sql(f"DROP DATABASE {name} WITH (FORCE)")
         for (name,) in self.sql("SELECT quote_ident(spcname) FROM pg_tablespace WHERE spcname !~ '^pg_'"):

@@ -34,6 +34,44 @@ def test_rule_9_relaxed_settings_are_put_back(homeport, servers, pg_bin):
     source = servers.get(15, "source").create_db()
     target = servers.new(15).create_db()
     source.sql("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' FROM generate_series(1, 1000) g")
+def test_move_whose_schema_cannot_be_compared_says_so_and_gives_no_number(homeport, pair, pg_bin):
+    """For want of a pg_dump that reads the target: the rows were compared, and are equal."""
+    source, target = pair(17, 18)
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
+    result = homeport("move", "--once", "--pg-bin", pg_bin(17), source=source, target=target)
+    assert result.rc == 3, str(result)
+    assert "all rows are equal, but the schema could not be compared" in result.err
+    assert "difference" not in result.out, str(result)
+
+
+TABLESPACE = "SET allow_in_place_tablespaces = true; CREATE TABLESPACE zoo_space LOCATION ''"
+SUBSCRIPTION = "SELECT subname, subenabled, subslotname FROM pg_subscription"
+
+
+def test_tablespaces_and_subscriptions_arrive_whatever_the_target_does_by_default(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    zoo.load(source, target, parts=("tablespace", "subscription"))
+    target.script(TABLESPACE)
+    target.sql(f'ALTER DATABASE "{target.name}" SET default_tablespace = zoo_space')
+    result = move(homeport, source, target, "--pg-bin", pg_bin(15))
+    assert result.rc == 0, str(result)
+    assert result.json["verified"] is True
+    assert zoo.differences(source, target) == []
+    assert target.sql(SUBSCRIPTION) == [("zoo_subscription", False, None)]
+    target.script("""SET session_replication_role = replica; -- or the zoo's event triggers log it
+        ALTER INDEX zoo_space.seen_n SET TABLESPACE pg_default;
+        ALTER INDEX zoo_space.outside_pkey SET TABLESPACE pg_default;
+        ALTER TABLE zoo_space.inside SET TABLESPACE pg_default;
+        ALTER INDEX zoo_space.outside_v SET TABLESPACE zoo_space""")
+    result = homeport("verify", "--json", "--pg-bin", pg_bin(15), source=source, target=target)
+    assert result.rc == 3, str(result)
+    assert {(d["object"], d["detail"]) for d in result.json["list"]} == {
+        ("INDEX zoo_space.seen_n", "tablespace: zoo_space -> the default"),
+        ("CONSTRAINT zoo_space.outside outside_pkey", "tablespace: zoo_space -> the default"),
+        ("TABLE zoo_space.inside", "tablespace: zoo_space -> the default"),
+        ("INDEX zoo_space.outside_v", "tablespace: the default -> zoo_space")}
+
+
     target.sql("ALTER SYSTEM SET checkpoint_timeout = '7min'")
     target.sql("SELECT pg_reload_conf()")
     result = move(homeport, source, target, "--pg-bin", pg_bin(15), "--relax-durability")

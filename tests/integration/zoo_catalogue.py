@@ -96,10 +96,11 @@ QUESTIONS = (
           FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid WHERE {RELATIONS}"""),
     Question("index", f"""
         SELECT {RELATION}, pg_catalog.pg_get_indexdef(c.oid), i.indisvalid, i.indisreplident, i.indisclustered,
-               i.indisprimary, i.indisexclusion, i.indimmediate, p.inhparent::pg_catalog.regclass,
+               i.indisprimary, i.indisexclusion, i.indimmediate, p.inhparent::pg_catalog.regclass, s.spcname,
                (SELECT pg_catalog.array_agg(nullif(a.attstattarget, -1) ORDER BY a.attnum)
                   FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid)
           FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+          LEFT JOIN pg_catalog.pg_tablespace AS s ON s.oid = c.reltablespace
           LEFT JOIN pg_catalog.pg_inherits AS p ON p.inhrelid = c.oid WHERE {RELATIONS}"""),
     Question("constraint", f"""
         SELECT {CONSTRAINT} AND k.conparentid = 0"""),

@@ -243,6 +243,25 @@ static void views_are_equal_whether_a_version_names_the_table_or_not(void **stat
     assert_true(*compare_one(arena, table_old, table_new, 15, 16));
 }
 
+static void where_and_how_an_object_is_stored_is_compared(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    ArchiveEntry here = entry("INDEX", "i", "me", "CREATE INDEX i;\n");
+    ArchiveEntry there = here;
+    ArchiveEntry table = entry("TABLE", "t", "me", "CREATE TABLE t ();\n");
+    ArchiveEntry column_store = table;
+
+    here.tablespace = "fast";
+    assert_string_equal(compare_one(arena, here, here, 15, 17), "");
+    assert_string_equal(compare_one(arena, here, there, 15, 17),
+                        "INDEX public.i: tablespace: fast -> the default\n");
+    table.access_method = "heap";
+    column_store.access_method = "columns";
+    assert_string_equal(compare_one(arena, table, column_store, 15, 15),
+                        "TABLE public.t: access method: heap -> columns\n");
+}
+
 /* What a server before 16 wrote, and a later one. */
 typedef struct Views {
     const char *kind;
@@ -422,6 +441,7 @@ int main(void)
         cmocka_unit_test(privileges_of_a_role_left_behind_are_no_difference),
         cmocka_unit_test(maintain_is_left_out_between_versions_of_which_one_lacks_it),
         cmocka_unit_test(views_are_equal_whether_a_version_names_the_table_or_not),
+        cmocka_unit_test(where_and_how_an_object_is_stored_is_compared),
         cmocka_unit_test(only_the_columns_of_a_view_s_one_relation_lose_its_name),
         cmocka_unit_test(any_other_qualifier_tells_two_views_apart),
         cmocka_unit_test(quotes_matter_only_where_they_mean_something),
