@@ -78,7 +78,7 @@ static Drift find_drift(Arena *arena, const DrizzleRequest *request, const PGcon
         .majors = {request->source_major, PQserverVersion(scratch) / 10000},
     };
 
-    schema_compare(arena, request->source, journal, &compare);
+    (void)schema_compare(arena, request->source, journal, &compare);
     return list.drift;
 }
 

@@ -285,7 +285,8 @@ typedef struct SchemaCompare {
     bool definitions_only;    /* leave owners and privileges out */
     int majors[VERIFY_SIDES]; /* of the servers: some deparse expressions otherwise than others */
 } SchemaCompare;
-void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);
+/* False where privileges were to be compared and could not be. */
+bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);
 
 /* Definitions that say the same, whether a name that needs no quotes has some or not. */
 bool defn_equal(const char *a, const char *b);

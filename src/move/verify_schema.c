@@ -154,16 +154,16 @@ static bool has_owner(const ArchiveEntry *entry)
     return *entry->owner && !text_is_one_of(entry->desc, dependent, COUNT_OF(dependent));
 }
 
+/* One that needs a primary key is listed as a rule: it comes after the key. */
 static bool is_view(const ArchiveEntry *entry)
 {
-/* One that needs a primary key is listed as a rule: it comes after the key. */
     static const char *const kinds[] = {"VIEW", "MATERIALIZED VIEW"};
+    static const char rule[] = " _RETURN";
+    size_t len = strlen(entry->tag);
 
     return text_is_one_of(entry->desc, kinds, COUNT_OF(kinds)) ||
            (strcmp(entry->desc, "RULE") == 0 && len > strlen(rule) &&
             strcmp(entry->tag + len - strlen(rule), rule) == 0);
-    static const char rule[] = " _RETURN";
-    size_t len = strlen(entry->tag);
 }
 
 static bool may_hold_password(const ArchiveEntry *entry)
@@ -412,7 +412,7 @@ static void compare_pair(Arena *arena, const Item *a, const Item *b, const Schem
                      (const char *[]){a->access_method, b->access_method}, compare);
 }
 
-void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)
+bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)
 {
     static const Config no_map = {0};
     int source_count = 0;
@@ -426,7 +426,8 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
     Reading there = here;
     there.config = &no_map;
     /* Of what several were granted each, by each other, and one owns now, no list tells the sum. */
-    if (!here.privileges && !compare->definitions_only)
+    bool merged = !here.privileges && !compare->definitions_only;
+    if (merged)
         log_warn("privileges are not compared, since roles of the source are one at home");
     Item *source = make_items(arena, &here, a, &source_count);
     Item *target = make_items(arena, &there, b, &target_count);
@@ -444,6 +445,7 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
         i += order <= 0;
         k += order >= 0;
     }
+    return !merged;
 }
 
 static void emit_difference(void *context, const char *object, const char *detail)
@@ -516,6 +518,6 @@ void verify_schema(VerifyRun *run, const VerifyDump *dump)
 
     for (int side = 0; side < VERIFY_SIDES; side++)
         compare.majors[side] = PQserverVersion(run->sides[side].conn) / 10000;
-    schema_compare(scratch, &dump->archives[VERIFY_SOURCE], &dump->archives[VERIFY_TARGET],
-                   &compare);
+    run->report->privileges_compared = schema_compare(scratch, &dump->archives[VERIFY_SOURCE],
+                                                      &dump->archives[VERIFY_TARGET], &compare);
 }

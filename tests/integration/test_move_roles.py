@@ -174,10 +174,15 @@ def test_roles_of_the_provider_can_be_given_a_successor(homeport, cloud):
 def test_several_roles_become_one(homeport, cloud):
     source, target = cloud
     one = [f"{role}=home owner" for role in ("cloud owner", 'app "x"', "auditor", "reader")]
-    Move(homeport, source, target, *mapped(*one), verify=True).ok()
+    moved = Move(homeport, source, target, *mapped(*one), verify=True).ok()
     owners = {row[2] for row in everything(target, OWNERS)}
     assert owners <= {"home owner", "postgres", "public"}
     assert {row[3] for row in everything(target, GRANTS)} <= {"home owner", "postgres", "PUBLIC"}
+    # No list tells what they may together, so nobody is told that it is equal.
+    assert moved.json["verified"] is True
+    assert moved.json["schema"] == {"compared": True, "why_not": None, "privileges_compared": False}
+    verified = homeport("verify", *mapped(*one), source=source, target=target)
+    assert verified.rc == 0 and "Privileges were not compared" in verified.out, str(verified)
 
 
 def test_role_that_the_target_lacks_is_a_blocker_that_names_it(homeport, cloud):
