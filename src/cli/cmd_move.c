@@ -59,10 +59,12 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
     json_kv_bool(&json, "complete", complete);
     json_kv_bool(&json, "already_done", report->already_done);
     json_kv_bool(&json, "resumed", report->resumed);
-    if (report->verify_done)
+    if (report->verify_done) {
         verify_report_json(&json, &report->verify);
-    else
-        json_kv_bool(&json, "verified", false);
+    } else {
+        json_key(&json, "verified"); /* neither true nor false: nothing was compared */
+        json_add_null(&json);
+    }
     json_key(&json, "copied");
     json_open_object(&json);
     json_kv_int(&json, "tables", report->tables);
@@ -269,7 +271,7 @@ static bool once(const Invocation *inv, Error *err)
         report_json(&out, &report, ok);
     else if (ok)
         report_text(inv->arena, &out, &report);
-    else if (report.verify_done)
+    else if (report.verify_done && report.verify.differences > 0)
         text_addf(&out, "%s %s; `homeport verify` names them.",
                   text_count(inv->arena, report.verify.differences),
                   text_plural(report.verify.differences, "difference", "differences"));
