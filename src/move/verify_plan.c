@@ -13,7 +13,8 @@ enum {
 
 static const char *sides_name[VERIFY_SIDES] = {"source", "target"};
 
-/* Large objects are compared like the rows of a table of this shape. */
+/* Large objects are compared like the rows of a table of this shape, a slice each. */
+#define LARGE_OBJECT_SLICE "16777216"
 static const TableColumn large_object_columns[] = {
     {.number = 1,
      .name = "loid",
@@ -23,6 +24,13 @@ static const TableColumn large_object_columns[] = {
      .not_null = true,
      .deterministic = true},
     {.number = 2,
+     .name = "at",
+     .quoted = "\"at\"",
+     .type = "bigint",
+     .base = "int8",
+     .not_null = true,
+     .deterministic = true},
+    {.number = 3,
      .name = "data",
      .quoted = "\"data\"",
      .type = "bytea",
@@ -30,7 +38,7 @@ static const TableColumn large_object_columns[] = {
      .not_null = true,
      .deterministic = true},
 };
-static const int large_object_key[] = {0};
+static const int large_object_key[] = {0, 1};
 
 static const char *from_item(Arena *arena, const Table *table)
 {
@@ -295,8 +303,12 @@ static bool add_large_objects(VerifyRun *run, Error *err)
     if (!found)
         return true;
 
-    const char *rows = "(SELECT m.oid AS loid, pg_catalog.lo_get(m.oid) AS data"
-                       " FROM pg_catalog.pg_largeobject_metadata AS m) AS t";
+    const SqlPart parts[] = {
+        {"slice", LARGE_OBJECT_SLICE},
+        {NULL,    NULL              },
+    };
+    const char *slices = verify_fill(run->arena, sql_verify_large_object_slices, parts);
+    const char *rows = arena_printf(run->arena, "(%s) AS t", slices);
     Table *shape = arena_alloc(run->arena, sizeof *shape);
     TableColumn *columns = arena_array(run->arena, COUNT_OF(large_object_columns), sizeof *columns);
     memcpy(columns, large_object_columns, sizeof large_object_columns);

@@ -238,6 +238,19 @@ def test_integers_that_fold_to_one_hash_are_different(homeport, twins):
     assert {key for _, _, key in found(result, "different")} == {"(id)=(1)", "(id)=(2)"}
 
 
+@pytest.mark.plain
+def test_large_object_that_no_query_gives_at_once_is_compared_to_its_end(homeport, twins):
+    """Of more than 1 GB, most of it a hole; beside one of two slices and an empty one."""
+    source, target = twins("""
+        SELECT lo_put(lo_create(7), 1181116006, 'end'), lo_create(8), lo_put(lo_create(9), 16777216, 'x'), lo_create(10)""")
+    assert verify(homeport, source, target, rc=0).json["rows"] == 71 + 1 + 2 + 1
+    target.sql("SELECT lo_put(7, 1181116008, 'D'), lo_put(7, 600000000, 'x'), lo_unlink(8), lo_put(9, 16777217, 'y')")
+    result = verify(homeport, source, target, rc=3)
+    rows = {(kind, key) for kind, name, key in found(result) if name == "large objects" and kind != "count"}
+    assert rows == {("different", "(loid, at)=(7, 1174405120)"), ("different", "(loid, at)=(7, 587202560)"),
+                    ("missing", "(loid, at)=(8, 0)"), ("different", "(loid, at)=(9, 16777216)")}
+
+
 BIG = """
 CREATE TABLE big (id uuid PRIMARY KEY, tenant int NOT NULL, v text);
 INSERT INTO big SELECT md5(i::text)::uuid, i % 3, repeat('v', i % 50) FROM generate_series(1, 150000) AS i;
