@@ -422,7 +422,8 @@ static void add_removal(AssessRun *run, FindingParts *parts, AssessSide side, co
                                pg_literal(run->arena, slots)));
 }
 
-/* The move of the work folder itself is not in its own way. */
+/* The move of the work folder itself is not in its own way. --once leaves the source as it is, and
+ * marks on the target what it has done. */
 static bool judge_owner(AssessRun *run, AssessSide side, Error *err)
 {
     FindingParts parts = {.arena = run->arena};
@@ -438,19 +439,23 @@ static bool judge_owner(AssessRun *run, AssessSide side, Error *err)
         return true;
     parts_add_object(&parts, arena_printf(run->arena, "move %s", other));
     add_removal(run, &parts, side, other);
+    bool target = side == SIDE_TARGET;
     finding_add(
         run,
         &(FindingText){
             .id = "other-move",
             .severity = SEVERITY_BLOCKER,
-            .scope = SCOPE_LIVE,
+            .scope = target ? SCOPE_BOTH : SCOPE_LIVE,
             .side = side,
-            .summary = arena_printf(run->arena,
-                                    "another live move is under way on the %s: its fence "
-                                    "and its way back are there, and a side has one of each",
-                                    side_names[side]),
-            .advice = "`homeport finish` or `homeport abort` with the --dir of that move "
-                      "ends it; only where its work folder is lost, this",
+            .summary = target ? "another move is under way on the target: what it has done is "
+                                "marked there, and a side belongs to one move"
+                              : "another live move is under way on the source: its fence and its "
+                                "way back are there, and a side has one of each",
+            .advice = target ? "with the --dir of that move `homeport finish`, `homeport abort` "
+                               "or, where it was one, `homeport move --once` ends it; only where "
+                               "its work folder is lost, this"
+                             : "`homeport finish` or `homeport abort` with the --dir of that move "
+                               "ends it; only where its work folder is lost, this",
         },
         &parts);
     return true;
