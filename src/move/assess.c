@@ -188,6 +188,9 @@ static bool rule_applies(const AssessRun *run, const Rule *rule)
         return true;
     case WHEN_SCHEMA_IS_MADE:
         return run->config->schema != SCHEMA_EXISTING;
+    case WHEN_18_MAKES_SCHEMA:
+        return run->config->schema != SCHEMA_EXISTING &&
+               run->sides[SIDE_TARGET].seen.version_num >= 180000;
     case WHEN_SCHEMA_IS_THERE:
         return run->config->schema == SCHEMA_EXISTING;
     case WHEN_TRIGGERS_REST_NOT:

@@ -57,6 +57,7 @@ typedef enum AssessInput {
 typedef enum RuleCondition {
     WHEN_ALWAYS,
     WHEN_SCHEMA_IS_MADE,   /* schema: dump or drizzle */
+    WHEN_18_MAKES_SCHEMA,  /* the same, on a target of 18 or later */
     WHEN_SCHEMA_IS_THERE,  /* schema: existing */
     WHEN_TRIGGERS_REST_NOT /* the source's role may not set session_replication_role */
 } RuleCondition;

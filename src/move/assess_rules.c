@@ -218,6 +218,12 @@ const Rule assess_rules[] = {
          .summary =
              "invalid indexes, left by an interrupted CREATE INDEX CONCURRENTLY: they are not "
              "used, and they do not arrive"),
+    RULE(.id = "partition-exclusion", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
+         .side = SIDE_SOURCE, .sql = sql_assess_partition_exclusion, .inputs = {INPUT_LEFT_OUT},
+         .condition = WHEN_18_MAKES_SCHEMA,
+         .summary = "exclusion constraints of partitioned tables: a server of 18 attaches no "
+                    "partition's to them, whoever restores the dump",
+         .advice = "and once the move is over, at home what the comments say"),
     RULE(.id = "constraint-not-valid", .severity = SEVERITY_NOTE, .scope = SCOPE_BOTH,
          .side = SIDE_SOURCE, .sql = sql_assess_constraint_not_valid, .inputs = {INPUT_LEFT_OUT},
          .summary = "constraints that are NOT VALID arrive so: old rows may break them",
