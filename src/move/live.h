@@ -84,6 +84,7 @@ typedef struct Live {
     double next_look;
     double next_fingerprint;
     double next_touched;
+    double next_drop;     /* of slots that are not needed any more */
     double applier_retry; /* clock_seconds() when a stopped applier is started again; 0: it runs */
     LagSample lags[LAG_SAMPLES]; /* a ring */
     int lag_count;
@@ -210,8 +211,6 @@ void live_sample(Live *live);
 /* Some times a second, while following. False: the move cannot go on. */
 bool live_look(Live *live, Error *err) MUST_USE;
 json_t *live_status_json(Live *live);
-bool live_take_fingerprints(Live *live,
-                            Error *err) MUST_USE; /* as they are is how they should be */
 /* What differs from them, named in live->changed. */
 bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
 /* A comparison of everything, or of what was touched, beside the main loop; one at a time. */

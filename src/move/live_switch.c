@@ -26,8 +26,8 @@
 enum {
     SEQUENCE_MARGIN = 1000,
     UNDO_S = 30, /* for hooks that undo */
-    UNDO_TRIES = 20,
-    UNDO_PAUSE_MS = 250,
+    LIFT_S = 5,  /* at once; then again and again, beside all else */
+    LIFT_PAUSE_MS = 250,
     AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
     BYTES_A_ROW = 100,    /* of WAL, for a guess */
@@ -44,6 +44,7 @@ typedef struct Switch {
     LiveFeed next; /* the feed the other way */
     double began;  /* clock_seconds() when the first table was fenced; 0: none is */
     double deadline;
+    bool lost;   /* a server did not answer */
     bool paused; /* the hooks that have been run */
     bool switched;
 } Switch;
@@ -58,15 +59,20 @@ static PGconn *side(Switch *move, LiveSideName name)
     return move->live->conns[name];
 }
 
+static bool fail_late(const Switch *move, const char *what, Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE, "%s took longer than --max-pause allows (%.1f s)", what,
+                    move->options->max_pause_s);
+    return error_hint(err, "Try when it is quieter, or give more time.");
+}
+
 static bool check_time(const Switch *move, const char *what, Error *err)
 {
     if (cancel_pending())
         return error_set(err, ERR_CANCELLED, "stopped while %s", what);
     if (clock_seconds() < move->deadline)
         return true;
-    (void)error_set(err, ERR_WRONG_STATE, "%s took longer than --max-pause allows (%.1f s)", what,
-                    move->options->max_pause_s);
-    return error_hint(err, "Everything was undone. Try when it is quieter, or give more time.");
+    return fail_late(move, what, err);
 }
 
 /* ---- before the pause ---- */
@@ -195,6 +201,8 @@ static bool fence_here(Switch *move, Error *err)
         return false;
     double before = clock_seconds();
     move->deadline = before + move->options->max_pause_s;
+    if (!pg_deadline_begin(move->deadline, err))
+        return false;
     move->paused = true;
     live_say(live, "fence");
     if (!hook_run(live, move->options, HOOK_PAUSE, move->direction, move->deadline, err))
@@ -274,7 +282,7 @@ static bool fail_different(const VerifyReport *report, Error *err)
 {
     const Difference *first = report->list_count > 0 ? &report->list[0] : NULL;
 
-    (void)error_set(err, ERR_FOUND, "%" PRId64 " %s: nothing was switched", report->differences,
+    (void)error_set(err, ERR_FOUND, "%" PRId64 " %s", report->differences,
                     text_plural(report->differences, "row differs", "rows differ"));
     return error_hint(err, "The first: %s %s. `homeport verify` names all of them.",
                       first ? first->object : "", first && first->key ? first->key : "");
@@ -319,7 +327,7 @@ static bool check_schema(Switch *move, Error *err)
     if (!live->changed)
         return true;
     (void)error_set(err, ERR_WRONG_STATE, "the schema has changed: %s", live->changed);
-    return error_hint(err, "Nothing was switched. Make both sides alike, then try again.");
+    return error_hint(err, "Make both sides alike, then try again.");
 }
 
 /* From where the way back begins on nobody else may have written there. */
@@ -363,7 +371,7 @@ static bool record(Switch *move, Error *err)
            state_event(&live->job.state, EVENT_SWITCHED, err);
 }
 
-static bool run_pause(Switch *move, Error *err)
+static bool pause_steps(Switch *move, Error *err)
 {
     Live *live = move->live;
 
@@ -381,25 +389,39 @@ static bool run_pause(Switch *move, Error *err)
            record(move, err);
 }
 
+/* At the deadline whatever waits for a server is ended: one that has gone silent would hold the app
+ * up for as long as the network likes. */
+static bool run_pause(Switch *move, Error *err)
+{
+    bool ok = pause_steps(move, err);
+
+    pg_deadline_end();
+    move->lost = !ok && err->code == ERR_CONNECT;
+    if (move->lost && clock_seconds() >= move->deadline)
+        return fail_late(move, "waiting for a server", err);
+    return ok;
+}
+
 /* Until then the app can write nowhere, so a connection that is lost here is no reason to stop.
  * Rule 25: the other side is fenced before this, or never was open. */
 static bool lift(Live *live, LiveSideName side, Error *err)
 {
-    PGconn *conn = NULL;
+    const double deadline = clock_seconds() + LIFT_S;
+    const struct timespec pause = {.tv_nsec = LIFT_PAUSE_MS * 1000000L};
     Fence fence;
 
-    for (int tries = 1;; tries++) {
-        if (live_connect(live, side, &conn, err) && live_fence(live, side, &fence, err) &&
-            fence_lift(conn, &fence, err))
+    for (;;) {
+        PGconn **conn = &live->conns[side];
+        if ((*conn || pg_connect(live_url(live, side), "mover", conn, err)) &&
+            fence_pass(*conn, live->token, err) && live_fence(live, side, &fence, err) &&
+            fence_lift(*conn, &fence, err))
             return true;
-        pg_close(live->conns[side]);
-        live->conns[side] = NULL;
-        if (tries == UNDO_TRIES)
-            break;
-        struct timespec pause = {.tv_nsec = UNDO_PAUSE_MS * 1000000L};
+        pg_close(*conn);
+        *conn = NULL;
+        if (clock_seconds() > deadline)
+            return error_add_context(err, "lift the fence");
         (void)nanosleep(&pause, NULL);
     }
-    return error_add_context(err, "lift the fence");
 }
 
 /* ---- behind the commit point ---- */
@@ -459,16 +481,23 @@ static bool undo(Live *live, const SwitchOptions *options, bool paused, bool swi
     return state_event(&live->job.state, EVENT_UNDONE, err);
 }
 
-/* A slot that nobody reads would hold back WAL for ever. */
-static void drop_reverse_slot(Live *live, LiveFeed *next)
+/* A slot that nobody reads would hold back WAL for ever. Where its server does not answer it is
+ * dropped later. */
+static void drop_reverse_slot(Switch *move)
 {
+    Live *live = move->live;
+    const LiveFeed *next = &move->next;
+    LiveSideName side = next->direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
     Error failed = ERROR_INIT;
     PGconn *conn = NULL;
-    LiveSideName side = next->direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
 
-    if (next->number > 0 && (!live_connect(live, side, &conn, &failed) ||
-                             !replication_drop_slot(conn, next->slot, LIVE_RECONNECT_S, &failed) ||
-                             !live_forget_feed(live, next->number, &failed)))
+    if (move->lost) {
+        pg_close(live->conns[side]);
+        live->conns[side] = NULL;
+    } else if (next->number > 0 &&
+               (!live_connect(live, side, &conn, &failed) ||
+                !replication_drop_slot(conn, next->slot, LIVE_RECONNECT_S, &failed) ||
+                !live_forget_feed(live, next->number, &failed)))
         log_warn("the slot that was made for the way back could not be dropped",
                  kv_str("slot", next->slot), kv_str("reason", failed.message));
 }
@@ -483,20 +512,40 @@ bool live_switch_undo(Live *live, const SwitchOptions *options, Error *err)
     return ok;
 }
 
-static void undo_after(Switch *move, const Error *why)
+/* What is said is how things stand then: err is why it is undone, where the switch has failed. */
+static bool undo_after(Switch *move, bool failed, Error *err)
 {
     Live *live = move->live;
-    Error failed = ERROR_INIT;
+    Error why = ERROR_INIT;
 
-    if (!undo(live, move->options, move->paused, move->switched, &failed)) {
+    if (!undo(live, move->options, move->paused, move->switched, &why)) {
         log_error("the switch could not be undone yet: the app cannot write",
-                  kv_str("because", why->message), kv_str("reason", failed.message));
+                  kv_str("because", failed ? err->message : "it was a rehearsal"),
+                  kv_str("reason", why.message));
         live->conclude_at = clock_seconds() + AGAIN_S;
-        return;
+        *err = why;
+        (void)error_add_context(err, "not undone yet, so that the app cannot write");
+        return error_hint(err, "The mover goes on trying: `homeport status` says when it can.");
     }
-    drop_reverse_slot(live, &move->next);
-    if (!live->feed.applier && !live_apply(live, &failed))
-        log_error("the applier could not be started again", kv_str("reason", failed.message));
+    if (failed) {
+        const char *hint = arena_strdup(live->arena, err->hint);
+        (void)error_hint(err, "%s%sEverything was undone: writers go on where they were.", hint,
+                         *hint ? " " : "");
+    }
+    drop_reverse_slot(move);
+    if (!live->feed.applier && !live_apply(live, &why))
+        log_error("the applier could not be started again", kv_str("reason", why.message));
+    return !failed;
+}
+
+static bool conclude_after(Live *live, const SwitchOptions *options, double *ret_over_s, Error *err)
+{
+    if (live_switch_conclude(live, options, ret_over_s, err) && live_apply(live, err))
+        return true;
+    live->conclude_at = clock_seconds() + AGAIN_S;
+    (void)error_add_context(err, "the switch is made, but not complete yet");
+    return error_hint(err, "There is no way but forward, and the mover goes on trying: `homeport "
+                           "status` says when the app can write.");
 }
 
 /* A rehearsal leaves the source as it was. */
@@ -530,7 +579,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
 
     *ret = (SwitchReport){0};
     if (!prepare(&move, err)) {
-        drop_reverse_slot(live, &move.next);
+        move.lost = err->code == ERR_CONNECT;
+        drop_reverse_slot(&move);
         return false;
     }
     cancel_hold(true);
@@ -539,21 +589,18 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     if (phase_is_switch(live->job.state.move.place.phase)) {
         if (ok)
             live_say(live, "lift");
-        undo_after(&move, err);
+        ok = undo_after(&move, !ok, err);
         ret->rehearsed = ok;
         over = clock_seconds();
     } else if (ok) {
-        ok = live_switch_conclude(live, options, &over, err) && live_apply(live, err);
-        if (!ok)
-            live->conclude_at = clock_seconds() + AGAIN_S;
+        ok = conclude_after(live, options, &over, err);
         ret->done = ret->reverse = ok;
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
     cancel_hold(false);
     if (ret->rehearsed && move.here == LIVE_SOURCE)
         leave_as_found(&move);
-    if (ok && ret->done)
-        return live_drop_others(live, err);
+    live->next_drop = 0;
     return ok || error_add_context(err, home ? "rollback" : "cutover");
 }
 

@@ -14,6 +14,7 @@ enum {
     LOOK_EVERY_S = 1,
     FINGERPRINT_EVERY_S = 60,
     TOUCHED_EVERY_S = 10,
+    DROP_EVERY_S = 60,
     RETRY_S = 5,
     NEAR_BYTES = 1 << 20, /* caught up */
     FAR_BYTES = 16 << 20, /* no longer */
@@ -52,13 +53,35 @@ static bool same_changes(const Changes *a, const Changes *b)
     return true;
 }
 
+static bool same_major(const Live *live)
+{
+    return PQserverVersion(live->conns[LIVE_SOURCE]) / 10000 ==
+           PQserverVersion(live->conns[LIVE_HOME]) / 10000;
+}
+
+/* Both at once: one alone would look like a change of one side. */
+static bool keep_prints(Live *live, Arena *scratch, const Fingerprint now[LIVE_SIDES], Error *err)
+{
+    Store *store = live->job.state.store;
+    Error ignored = ERROR_INIT;
+
+    if (store_run(store, "BEGIN IMMEDIATE", STORE_NO_VALUES, err) &&
+        live_set_fact(live, fact_names[LIVE_SOURCE], fingerprint_text(scratch, &now[LIVE_SOURCE]),
+                      err) &&
+        live_set_fact(live, fact_names[LIVE_HOME], fingerprint_text(scratch, &now[LIVE_HOME]),
+                      err) &&
+        store_run(store, "COMMIT", STORE_NO_VALUES, err))
+        return true;
+    (void)!store_run(store, "ROLLBACK", STORE_NO_VALUES, &ignored);
+    return false;
+}
+
 /* What was one thing on both sides is still one. Servers of different versions describe the same
  * thing differently, so there names have to do. */
 static bool stayed_alike(const Live *live, const Changes *changes,
                          const Fingerprint before[LIVE_SIDES], const Fingerprint now[LIVE_SIDES])
 {
-    if (PQserverVersion(live->conns[LIVE_SOURCE]) / 10000 !=
-        PQserverVersion(live->conns[LIVE_HOME]) / 10000)
+    if (!same_major(live))
         return true;
     for (int i = 0; i < changes->count; i++) {
         const char *object = changes->list[i].object;
@@ -90,10 +113,10 @@ static void add_changes(Text *text, const char *side, const Changes *changes)
 static bool accept(Live *live, Arena *scratch, const Changes *changes,
                    const Fingerprint now[LIVE_SIDES], Error *err)
 {
-    log_info("both schemas changed alike", kv_str("first", changes->list[0].object));
-    for (int side = 0; side < LIVE_SIDES; side++)
-        if (!live_set_fact(live, fact_names[side], fingerprint_text(scratch, &now[side]), err))
-            return false;
+    log_info("both schemas changed alike", kv_str("first", changes->list[0].object),
+             kv_str("compared by", same_major(live) ? "definition" : "name"));
+    if (!keep_prints(live, scratch, now, err))
+        return false;
     live->verified = false;
     live->checking = true;
     return live_declare_tables(live, err);
@@ -456,6 +479,16 @@ static bool look_at_schema(Live *live, Error *err)
     return true;
 }
 
+/* Rule 33: a slot that nobody reads keeps all WAL from its position on. */
+static bool drop_slots(Live *live, const ReceiveStatus *received, const ApplyStatus *applied,
+                       Error *err)
+{
+    if (clock_seconds() < live->next_drop || !received->connected || !applied->connected)
+        return true;
+    live->next_drop = clock_seconds() + DROP_EVERY_S;
+    return live_drop_others(live, err);
+}
+
 /* Where the slot is lost behind a switch, only the way back is lost with it. */
 static bool fail_receiver(const Live *live, const Error *why, Error *err)
 {
@@ -503,7 +536,8 @@ bool live_look(Live *live, Error *err)
     receiver_set_applied(live->feed.receiver, applied.applied);
     note_rate(live, &applied);
     return spool_prune(live->feed.spool, applied.applied, err) &&
-           follow_phase(live, behind_bytes(&received, &applied), err) && look_at_rows(live, err) &&
+           follow_phase(live, behind_bytes(&received, &applied), err) &&
+           drop_slots(live, &received, &applied, err) && look_at_rows(live, err) &&
            look_at_schema(live, err);
 }
 

@@ -54,7 +54,8 @@ static bool start_run(VerifyRun *run, Arena *arena, const VerifyLive *live,
         .jobs = verify_jobs(live->config),
         .identities = live->identities,
         .home = live->identities_back ? VERIFY_SOURCE : VERIFY_TARGET,
-        .sides = {{.name = "source"}, {.name = "target"}},
+        .sides = {{.name = live->identities_back ? "target" : "source"},
+                  {.name = live->identities_back ? "source" : "target"}},
     };
     return url_parse(arena, live->config->source, "source", &run->sides[VERIFY_SOURCE].url, err) &&
            url_parse(arena, live->config->target, "target", &run->sides[VERIFY_TARGET].url, err) &&
@@ -120,6 +121,7 @@ bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *r
 typedef struct Half {
     VerifyRun *run;
     VerifySide side;
+    const char *name;
     Arena *arena;
     bool (*work)(struct Half *half, Error *err);
     void *context;
@@ -152,7 +154,7 @@ static bool run_halves(Half *halves, bool (*work)(Half *half, Error *err), Error
     if (source->ok && target->ok)
         return true;
     *err = source->ok ? target->error : source->error;
-    return error_add_context(err, "%s", source->ok ? "target" : "source");
+    return error_add_context(err, "%s", (source->ok ? target : source)->name);
 }
 
 static bool open_half(Half *half, Error *err)
@@ -317,7 +319,12 @@ static bool compare_touched(VerifyRun *run, Half *halves, const Taken *taken, Er
 static void halves_init(Half *halves, VerifyRun *run)
 {
     for (int side = 0; side < VERIFY_SIDES; side++)
-        halves[side] = (Half){.run = run, .side = (VerifySide)side, .arena = arena_new()};
+        halves[side] = (Half){
+            .run = run,
+            .side = (VerifySide)side,
+            .name = run->sides[side].name,
+            .arena = arena_new(),
+        };
 }
 
 static void halves_free(Half *halves)

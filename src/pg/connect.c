@@ -22,6 +22,8 @@
 
 enum {
     CONNECT_TIMEOUT_S = 15,
+    SHORTEST_TIMEOUT_S = 2, /* libpq takes no less */
+    AGAIN_MS = 50,          /* between looks for new connections, once the deadline has passed */
     MAX_PARAMS = 80,
     FIRST_WAIT_MS = 100,
     LONGEST_WAIT_MS = 3000,
@@ -71,6 +73,67 @@ void pg_interrupt_all(void)
         if (PQsocket(at->conn) >= 0)
             (void)shutdown(PQsocket(at->conn), SHUT_RDWR);
     (void)pthread_mutex_unlock(&register_lock);
+}
+
+/* ---- a deadline ---- */
+
+static struct {
+    pthread_t thread;
+    pthread_cond_t changed;
+    double at_s; /* clock_seconds(); 0: there is none */
+} limit;
+
+static double limit_now(void)
+{
+    (void)pthread_mutex_lock(&register_lock);
+    double at_s = limit.at_s;
+    (void)pthread_mutex_unlock(&register_lock);
+    return at_s;
+}
+
+static void *limit_main(void *arg)
+{
+    double at_s = limit_now();
+
+    (void)arg;
+    (void)pthread_mutex_lock(&register_lock);
+    while (limit.at_s > 0) {
+        struct timespec until = clock_at(at_s);
+        (void)pthread_cond_timedwait(&limit.changed, &register_lock, &until);
+        if (limit.at_s <= 0 || clock_seconds() < at_s)
+            continue;
+        (void)pthread_mutex_unlock(&register_lock);
+        pg_interrupt_all();
+        (void)pthread_mutex_lock(&register_lock);
+        at_s = clock_seconds() + AGAIN_MS / 1000.0;
+    }
+    (void)pthread_mutex_unlock(&register_lock);
+    return NULL;
+}
+
+bool pg_deadline_begin(double at_s, Error *err)
+{
+    clock_cond_init(&limit.changed);
+    limit.at_s = at_s;
+    if (pthread_create(&limit.thread, NULL, limit_main, NULL) == 0)
+        return true;
+    limit.at_s = 0;
+    (void)pthread_cond_destroy(&limit.changed);
+    return error_set(err, ERR_IO, "a thread could not be started");
+}
+
+void pg_deadline_end(void)
+{
+    (void)pthread_mutex_lock(&register_lock);
+    bool was = limit.at_s > 0;
+    limit.at_s = 0;
+    if (was)
+        (void)pthread_cond_signal(&limit.changed);
+    (void)pthread_mutex_unlock(&register_lock);
+    if (!was)
+        return;
+    (void)pthread_join(limit.thread, NULL);
+    (void)pthread_cond_destroy(&limit.changed);
 }
 
 /* The request stays readable, and a connection that is made after it is closed at once. */
@@ -181,12 +244,25 @@ static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
     return false;
 }
 
-static void connect_params(const PgUrl *url, const char *application, const char **keywords,
-                           const char **values)
+/* How long a host may take, in whole seconds: until the deadline, where there is one. */
+static const char *connect_timeout(char buffer[16])
+{
+    double deadline_s = limit_now();
+    double left_s = deadline_s > 0 ? deadline_s - clock_seconds() : CONNECT_TIMEOUT_S;
+    int seconds = left_s < SHORTEST_TIMEOUT_S  ? SHORTEST_TIMEOUT_S
+                  : left_s > CONNECT_TIMEOUT_S ? CONNECT_TIMEOUT_S
+                                               : (int)left_s;
+
+    (void)snprintf(buffer, 16, "%d", seconds);
+    return buffer;
+}
+
+static void connect_params(const PgUrl *url, const char *application, const char *timeout,
+                           const char **keywords, const char **values)
 {
     /* Ours first: libpq takes the last value of a keyword, so the owner's wins. */
-    static const char *const defaults[][2] = {
-        {"connect_timeout",     "15"   },
+    const char *const defaults[][2] = {
+        {"connect_timeout",     timeout},
         {"keepalives_idle",     "30"   },
         {"keepalives_interval", "10"   },
         {"keepalives_count",    "3"    },
@@ -213,11 +289,12 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     const char *keywords[MAX_PARAMS + 1];
     const char *values[MAX_PARAMS + 1];
     char application[64];
+    char timeout[16];
     static pthread_once_t watched = PTHREAD_ONCE_INIT;
 
     (void)pthread_once(&watched, watch_start);
     (void)snprintf(application, sizeof application, "homeport %s", role);
-    connect_params(url, application, keywords, values);
+    connect_params(url, application, connect_timeout(timeout), keywords, values);
 
     PGconn *conn = PQconnectdbParams(keywords, values, 0);
     if (!conn)

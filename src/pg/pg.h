@@ -33,6 +33,10 @@ bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **
  * servers end what they were doing within a second or two. Happens by itself when a stop is asked
  * for (core/cancel.h): then no new connection is made either. */
 void pg_interrupt_all(void);
+/* From that moment of clock_seconds() on, and until pg_deadline_end(), every connection of this
+ * process is lost, so that nothing waits for a server any longer. One at a time. */
+bool pg_deadline_begin(double at_s, Error *err) MUST_USE;
+void pg_deadline_end(void); /* also where none was begun */
 
 /* One statement with text parameters ($1...), text results. */
 bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,

@@ -19,6 +19,7 @@ class Proxy:
         self._open = set()
         self._limit = None
         self._losing = None
+        self._silencing = None
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
         self._flowing = threading.Event()
@@ -57,6 +58,10 @@ class Proxy:
     def silence(self, silent=True):
         """Nothing is carried either way while connections stay open, as where packets are dropped."""
         (self._flowing.clear if silent else self._flowing.set)()
+
+    def silence_at(self, text):
+        """Once, when a client sends a message with this text: from then on nothing is carried."""
+        self._silencing = text.encode()
 
     def close(self):
         self._flowing.set()
@@ -117,6 +122,9 @@ class Proxy:
         try:
             while data := source.recv(65536):
                 carried += len(data)
+                if not from_server and self._silencing and self._silencing in data:
+                    self._silencing = None
+                    self.silence()
                 self._flowing.wait()
                 if from_server and (deaf.is_set() or self._over_limit(carried)):
                     break

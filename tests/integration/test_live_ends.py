@@ -4,6 +4,7 @@ crash left behind its commit point, a comparison or a transaction that takes lon
 import contextlib
 import time
 
+import psycopg2
 import pytest
 
 import live as lives
@@ -15,9 +16,10 @@ from live import Live
 @pytest.fixture
 def move(homeport, servers, taken_down):
     """move() -> Live, on two servers of their own: they may be stopped."""
-    def make(settings=None):
-        source, target = (servers.new(15, settings=settings).create_db() for _ in range(2))
+    def make(url=None):
+        source, target = (servers.new(15).create_db() for _ in range(2))
         live, _ledger = taken_down(Live(homeport, source, target), Ledger(source, writers=0))
+        live.env = url(live) if url else None
         live.start()
         live.caught_up()
         return live
@@ -147,3 +149,45 @@ def test_cutover_says_at_which_step_it_is(move):
     steps = [line.strip("✓ ").rsplit("  ", 1)[0].strip() for line in result.err.splitlines() if line.startswith("✓")]
     assert steps[0] == "wait until the other side has everything"
     assert [step.split()[0] for step in steps[-4:]] == ["fence", "apply", "compare", "let"], steps
+
+
+def paused(live, command, *args):
+    """A switch that waits in its first hook, and what lets it go on."""
+    begun, go_on = live.homeport.cwd / "begun", live.homeport.cwd / "go-on"
+    run = live.homeport.start(command, "--dir", live.dir, "--json", "--on-pause",
+                              f"touch {begun}; while ! test -e {go_on}; do :; done", *args, source=live.source,
+                              target=live.target, env=live.env)
+    run.wait_for(begun.exists, 30, "the switch has begun")
+    return run, go_on.touch
+
+
+@pytest.mark.parametrize("moment", ("setval", "homeport verify", "begin of feed"))
+def test_rule_32_deadline_holds_where_the_other_side_goes_silent(move, proxy, moment):
+    """Packets are dropped from some step of the pause on: no error ever comes by itself."""
+    held = []
+
+    def through(live):
+        held.append(proxy(live.source.server))
+        return {"HOMEPORT_SOURCE_URL": held[0].url(live.source)}
+    live = move(through)
+    live.ok("cutover")
+    live.target.sql("INSERT INTO transfer (token, sender, receiver, amount) VALUES ('at home', 1, 2, 3)")
+    run, go_on = paused(live, "rollback", "--max-pause", "3s")
+    held[0].silence_at(moment)
+    go_on()
+
+    def accepts():
+        with contextlib.suppress(psycopg2.Error):
+            live.target.sql("UPDATE account SET balance = balance")
+            return True
+    wait.until(lambda: not accepts(), 30, "home is fenced")
+    began = time.monotonic()
+    wait.until(accepts, 30, "writers go on at home")
+    assert time.monotonic() - began < 10
+    refused = run.wait(60)
+    assert refused.rc == 1 and "Everything was undone" in refused.err, str(refused)
+    assert "--max-pause" in refused.err or "source: connect" in refused.err and "timeout" in refused.err, str(refused)
+    held[0].silence(False)
+    wait.until(lambda: live.status()["phase"] == "home" and live.status()["applying"], 60, "the way back flows again")
+    wait.until(lambda: live.run("rollback").rc == 0, 60, "the rollback is made")
+    assert live.source.value("SELECT amount FROM transfer WHERE token = 'at home'") == 3

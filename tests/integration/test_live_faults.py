@@ -267,11 +267,14 @@ def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_i
     armed = live.homeport.cwd / "paused"
     answers = []
     command = threading.Thread(target=lambda: answers.append(
-        live.run("cutover", "--max-pause", "3s", "--on-switch", f"touch {armed}; while test -e {armed}; do :; done", timeout=200)))
+        live.run("cutover", "--max-pause", "3s", "--on-switch",
+                 f"test $HOMEPORT_DIRECTION = back || {{ touch {armed}; while test -e {armed}; do :; done; }}", timeout=200)))
     command.start()
     wait.until(armed.exists, 30, "it is switching")
     held[0].refuse()
-    command.join(25)
+    command.join(30)
+    assert answers and answers[0].rc == 1 and "not undone yet" in answers[0].err, str(answers)
+    assert live.status()["phase"] == "switching"
     held[0].refuse(False)
 
     def accepts():
@@ -280,8 +283,6 @@ def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_i
             return live.status()["phase"] == "caught-up"
     wait.until(accepts, 60, "the source accepts writes")
     armed.unlink(missing_ok=True)
-    command.join(60)
-    assert answers and answers[0].rc == 1
     live.caught_up()
     live.ok("cutover")
     assert rows(live.target, "t") == ["(1)"]
