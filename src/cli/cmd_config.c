@@ -140,6 +140,7 @@ static const char *const config_settings[] = {
     "gateway-timezone",
     "max-request",
     "max-response",
+    "max-memory",
     "threads",
     "pool-size",
     "max-connections",

@@ -55,6 +55,7 @@ static GatewayOptions options_of(const Invocation *inv)
         .timezone = s->timezone,
         .max_request_bytes = s->max_request_bytes,
         .max_response_bytes = s->max_response_bytes,
+        .max_memory_bytes = s->max_memory_bytes,
         .threads = s->threads,
         .pool_size = s->pool_size,
         .max_connections = s->max_connections,
@@ -279,13 +280,14 @@ static bool switch_run(const Invocation *inv, Error *err)
 /* ---- rows ---- */
 
 static const char *const run_settings[] = {
-    "upstream",        "listen",       "cert",       "key",
-    "listen-pg",       "listen-http",  "metrics",    "admin",
-    "names",           "cert-life-s",  "tls-dir",    "gateway-state",
-    "roles-file",      "databases",    "roles",      "gateway-timezone",
-    "max-request",     "max-response", "threads",    "pool-size",
-    "max-connections", "queue-ms",     "recheck-ms", "slow-ms",
-    "drain-ms",        "cors",         "dir",        NULL};
+    "upstream",    "listen",          "cert",       "key",
+    "listen-pg",   "listen-http",     "metrics",    "admin",
+    "names",       "cert-life-s",     "tls-dir",    "gateway-state",
+    "roles-file",  "databases",       "roles",      "gateway-timezone",
+    "max-request", "max-response",    "max-memory", "threads",
+    "pool-size",   "max-connections", "queue-ms",   "recheck-ms",
+    "slow-ms",     "drain-ms",        "cors",       "dir",
+    NULL};
 static const char *const run_needs[] = {"upstream", NULL};
 static const char *const cert_settings[] = {"names", "cert-life-s", "tls-dir", "dir", NULL};
 static const char *const cert_needs[] = {"names", NULL};

@@ -50,6 +50,7 @@ typedef struct GatewaySettings {
     const char *timezone;
     uint64_t max_request_bytes;
     uint64_t max_response_bytes;
+    uint64_t max_memory_bytes;
     int threads;
     int pool_size;
     int max_connections;

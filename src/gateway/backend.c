@@ -2,13 +2,17 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "gateway/cancel.h"
 
 enum {
     CONNECT_TIMEOUT_S = 10,
@@ -26,7 +30,9 @@ struct LoginJob {
     void *arg;
     PGconn *conn; /* NULL: it failed */
     WireError error;
-    bool abandoned;
+    double until;
+    atomic_bool withdrawn; /* not worth beginning */
+    atomic_bool abandoned;
 };
 
 /* ---- on the crew's threads ---- */
@@ -39,6 +45,15 @@ static void add_param(const char **keywords, const char **values, size_t *count,
     keywords[*count] = keyword;
     values[(*count)++] = value;
 }
+
+/* A server that is not there any more is found out, and what goes through the crew has an end. Ours
+ * first: libpq takes the last value of a keyword, so the owner's wins. */
+static const char *const patience[][2] = {
+    {"keepalives_idle",     "30"   },
+    {"keepalives_interval", "10"   },
+    {"keepalives_count",    "3"    },
+    {"tcp_user_timeout",    "10000"}, /* backend_new() takes it back, cancels keep it */
+};
 
 /* What the owner said about the server, but for who and which database; those are the client's.
  * Nothing may come from the gateway's own environment or password file. */
@@ -53,6 +68,8 @@ static size_t login_params(const LoginJob *job, const char **keywords, const cha
     size_t count = 0;
 
     add_param(keywords, values, &count, "gssencmode", "disable");
+    for (size_t i = 0; i < COUNT_OF(patience); i++)
+        add_param(keywords, values, &count, patience[i][0], patience[i][1]);
     for (size_t i = 0; url->keywords[i]; i++) {
         bool is_clients = text_is_one_of(url->keywords[i], clients, COUNT_OF(clients));
         if (!is_clients)
@@ -74,16 +91,17 @@ static size_t login_params(const LoginJob *job, const char **keywords, const cha
     return count;
 }
 
-/* As PQconnectdb() does, but for an end when the gateway stops. */
-static bool connect_wait(const Gateway *gateway, PGconn *conn)
+/* As PQconnectdb() does, but for an end when the gateway stops, or nobody waits any more. */
+static bool connect_wait(const LoginJob *job, PGconn *conn)
 {
-    double deadline = clock_seconds() + CONNECT_TIMEOUT_S;
+    const Gateway *gateway = job->worker->gateway;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
 
     while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
         struct pollfd wait = {.fd = PQsocket(conn),
                               .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
-        if (atomic_load(&gateway->stopping) || clock_seconds() > deadline)
+        if (atomic_load(&gateway->stopping) || atomic_load(&job->abandoned) ||
+            clock_seconds() > job->until)
             return false;
         if (poll(&wait, 1, LOOK_MS) > 0)
             state = PQconnectPoll(conn);
@@ -99,9 +117,8 @@ static void ignore_notice(void *arg, const PGresult *res)
 
 static void login_finish(void *arg);
 
-static void login_run(void *arg)
+static void login_try(LoginJob *job)
 {
-    LoginJob *job = arg;
     const char *keywords[MAX_PARAMS + 1];
     const char *values[MAX_PARAMS + 1];
 
@@ -111,7 +128,7 @@ static void login_run(void *arg)
         abort();
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
-    bool fine = PQstatus(conn) != CONNECTION_BAD && connect_wait(job->worker->gateway, conn);
+    bool fine = PQstatus(conn) != CONNECTION_BAD && connect_wait(job, conn);
     if (fine) {
         job->conn = conn;
     } else {
@@ -120,6 +137,18 @@ static void login_run(void *arg)
         job->error = wire_error_of_libpq(job->arena, silent ? "timeout expired" : text);
         PQfinish(conn);
     }
+}
+
+static void login_run(void *arg)
+{
+    LoginJob *job = arg;
+    bool late = clock_seconds() > job->until;
+
+    if (late || atomic_load(&job->withdrawn) || atomic_load(&job->abandoned) ||
+        atomic_load(&job->worker->gateway->stopping))
+        job->error = wire_error_of_libpq(job->arena, late ? "timeout expired" : "not begun");
+    else
+        login_try(job);
     loop_post(job->worker->loop, login_finish, job);
 }
 
@@ -127,10 +156,19 @@ static void login_run(void *arg)
 
 static void on_stream(void *arg, StreamEvent event);
 
+static bool url_says(const PgUrl *url, const char *keyword)
+{
+    for (size_t i = 0; url->keywords[i]; i++)
+        if (strcmp(url->keywords[i], keyword) == 0 && url->values[i])
+            return true;
+    return false;
+}
+
 static Backend *backend_new(LoginJob *job)
 {
     Backend *backend = calloc(1, sizeof *backend);
     SSL *tls = PQgetssl(job->conn);
+    const unsigned no_limit = 0;
 
     if (!backend)
         abort();
@@ -141,6 +179,10 @@ static Backend *backend_new(LoginJob *job)
     backend->transaction = 'I';
     backend->message_max = READ_AHEAD;
     (void)PQsetnonblocking(backend->conn, 1);
+    /* A server that is at work, and reads nothing meanwhile, may be so for as long as it likes. */
+    if (!url_says(&job->upstream->url, "tcp_user_timeout"))
+        (void)setsockopt(PQsocket(job->conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &no_limit,
+                         sizeof no_limit);
     backend->stream =
         stream_new(loop_base(job->worker->loop), PQsocket(job->conn), on_stream, backend);
     if (tls)
@@ -157,22 +199,32 @@ bool error_is_login(const WireError *error)
                     strcmp(code, "42501") == 0);
 }
 
+bool error_is_password(const WireError *error)
+{
+    const char *code = error->fields[FIELD_CODE];
+
+    return code && strncmp(code, "28", 2) == 0;
+}
+
+bool error_is_full(const WireError *error)
+{
+    const char *code = error->fields[FIELD_CODE];
+
+    return code && strcmp(code, "53300") == 0;
+}
+
 static void login_finish(void *arg)
 {
     LoginJob *job = arg;
     Worker *worker = job->worker;
+    bool untried = atomic_load(&job->abandoned) || atomic_load(&job->withdrawn);
 
-    /* The gateway was put before another server meanwhile. */
-    if (job->conn && !job->abandoned && worker->upstream != job->upstream && !worker->draining) {
-        PQfinish(job->conn);
-        job->conn = NULL;
-        job->upstream = worker->upstream;
-        crew_submit(worker->gateway->crew, login_run, job);
-        return;
-    }
     worker->connecting--;
-    metric_add(job->conn ? &worker->metrics.logins : &worker->metrics.login_failures, 1);
-    if (job->abandoned)
+    if (job->conn)
+        metric_add(&worker->metrics.logins, 1);
+    else if (!untried)
+        metric_add(&worker->metrics.login_failures, 1);
+    if (atomic_load(&job->abandoned))
         PQfinish(job->conn);
     else if (job->conn)
         job->done(job->arg, backend_new(job), NULL);
@@ -208,14 +260,20 @@ LoginJob *backend_login(Worker *worker, const Login *login, LoginDone *done, voi
     };
     job->done = done;
     job->arg = arg;
+    job->until = clock_seconds() + CONNECT_TIMEOUT_S;
     worker->connecting++;
     crew_submit(worker->gateway->crew, login_run, job);
     return job;
 }
 
+void login_withdraw(LoginJob *job)
+{
+    atomic_store(&job->withdrawn, true);
+}
+
 void login_abandon(LoginJob *job)
 {
-    job->abandoned = true;
+    atomic_store(&job->abandoned, true);
 }
 
 void backend_free(Backend *backend)
@@ -333,23 +391,7 @@ void backend_send(Backend *backend, Bytes *messages)
     stream_write_bytes(backend->stream, messages);
 }
 
-/* ---- cancel ---- */
-
-static void cancel_run(void *arg)
-{
-    char why[256];
-
-    /* Whether it came in time shows on the connection itself. */
-    (void)!PQcancel(arg, why, sizeof why);
-    PQfreeCancel(arg);
-}
-
 void backend_cancel(Backend *backend)
 {
-    PGcancel *cancel = PQgetCancel(backend->conn);
-
-    if (!cancel)
-        return;
-    metric_add(&backend->worker->metrics.cancels, 1);
-    crew_submit(backend->worker->gateway->crew, cancel_run, cancel);
+    cancel_conn(backend->worker, backend->conn);
 }

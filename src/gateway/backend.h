@@ -55,7 +55,9 @@ typedef void LoginDone(void *arg, Backend *backend, const WireError *error);
 
 typedef struct LoginJob LoginJob;
 LoginJob *backend_login(Worker *worker, const Login *login, LoginDone *done, void *arg);
-/* Nobody wants it any more: the connection is closed when it comes about. */
+/* If it has not begun it need not; what it comes to is told as ever. */
+void login_withdraw(LoginJob *job);
+/* Nobody wants it any more, nor hears of it: a connection is closed when it comes about. */
 void login_abandon(LoginJob *job);
 
 void backend_free(Backend *backend); /* closes at once; accepts NULL */
@@ -67,3 +69,5 @@ void backend_send(Backend *backend, Bytes *messages);
 void backend_cancel(Backend *backend);
 /* Is it an error of who logs in, rather than of the server? */
 bool error_is_login(const WireError *error);
+bool error_is_password(const WireError *error); /* that, or no such role, or not from here */
+bool error_is_full(const WireError *error);     /* the server has no connection left */

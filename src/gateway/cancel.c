@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "core/clock.h"
 #include "gateway/session.h"
+
+enum {
+    CANCEL_S = 5, /* later than this it would hit something else */
+    MAX_WAITING = 1000,
+    MAX_OF_ONE = 8
+};
 
 typedef struct CancelEntry {
     UT_hash_handle hh;
@@ -94,23 +101,93 @@ void cancel_remove(CancelTable *table, uint32_t pid, uint32_t key)
         release(entry);
 }
 
-static void cancel_run(void *arg)
-{
-    CancelEntry *entry = arg;
-    char why[256];
+/* ---- on their way ---- */
 
-    if (entry->cancel)
-        (void)!PQcancel(entry->cancel, why, sizeof why);
-    release(entry);
+struct CancelJob {
+    Worker *worker;
+    CancelEntry *entry; /* of a session, or NULL: `cancel` is ours */
+    PGcancel *cancel;
+    CancelDone *done; /* NULL: nobody wants to know */
+    void *arg;
+    double until;
+};
+
+static void cancel_finish(void *arg)
+{
+    CancelJob *job = arg;
+
+    job->worker->cancelling--;
+    if (job->done)
+        job->done(job->arg);
+    free(job);
 }
 
-void cancel_fire(CancelTable *table, Crew *crew, uint32_t pid, uint32_t key)
+/* Whether it came in time shows on the connection itself. */
+static void cancel_run(void *arg)
 {
+    CancelJob *job = arg;
+    PGcancel *cancel = job->entry ? job->entry->cancel : job->cancel;
+    char why[256];
+
+    if (cancel && clock_seconds() < job->until)
+        (void)!PQcancel(cancel, why, sizeof why);
+    if (job->entry)
+        release(job->entry);
+    PQfreeCancel(job->cancel);
+    if (job->entry)
+        loop_post(job->worker->loop, cancel_finish, job);
+    else
+        free(job);
+}
+
+static CancelJob *cancel_submit(Worker *worker, const CancelJob *what)
+{
+    CancelJob *job = calloc(1, sizeof *job);
+
+    if (!job)
+        abort();
+    *job = *what;
+    job->worker = worker;
+    job->until = clock_seconds() + CANCEL_S;
+    if (crew_offer(worker->gateway->cancellers, cancel_run, job, MAX_WAITING))
+        return job;
+    if (job->entry)
+        release(job->entry);
+    PQfreeCancel(job->cancel);
+    free(job);
+    return NULL;
+}
+
+CancelJob *cancel_fire(Worker *worker, uint32_t pid, uint32_t key, CancelDone *done, void *arg)
+{
+    CancelTable *table = worker->gateway->cancels;
+
     (void)pthread_mutex_lock(&table->lock);
     CancelEntry *entry = find(table, pid, key);
-    if (entry)
+    bool crowded = entry && entry->users > MAX_OF_ONE;
+    if (entry && !crowded)
         entry->users++;
     (void)pthread_mutex_unlock(&table->lock);
-    if (entry)
-        crew_submit(crew, cancel_run, entry);
+    if (!entry || crowded)
+        return NULL;
+    worker->cancelling++;
+    CancelJob *job = cancel_submit(worker, &(CancelJob){.entry = entry, .done = done, .arg = arg});
+    worker->cancelling -= !job;
+    return job;
+}
+
+void cancel_forget(CancelJob *job)
+{
+    if (job)
+        job->done = NULL;
+}
+
+void cancel_conn(Worker *worker, PGconn *conn)
+{
+    PGcancel *cancel = PQgetCancel(conn);
+
+    if (!cancel)
+        return;
+    metric_add(&worker->metrics.cancels, 1);
+    (void)cancel_submit(worker, &(CancelJob){.cancel = cancel});
 }

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "gateway/backend.h"
+#include "gateway/cancel.h"
 #include "gateway/relay.h"
 #include "gateway/session.h"
 #include "http/address.h"
@@ -19,7 +20,9 @@ typedef enum SessionState {
     SESSION_SASL_FIRST,
     SESSION_SASL_FINAL,
     SESSION_GATED, /* the gateway is paused */
+    SESSION_HELD,  /* others of its address log in, or the server has no connection left */
     SESSION_CONNECTING,
+    SESSION_CANCELS, /* another one's query, and waits until that has been sent */
     SESSION_OPEN,
     SESSION_CLOSING
 } SessionState;
@@ -40,10 +43,17 @@ struct Session {
     const char *password;
     Scram *scram;
     ScramKeys keys;
+    unsigned char proof[PROOF_BYTES]; /* of the password */
+    bool shown;     /* the gateway has seen by itself that the password is right */
+    bool trying;    /* the throttle counts its login */
+    bool throttled; /* ... or that it was told to come later */
+    int full_tries;
+    double give_up; /* when it was held for too long */
     LoginJob *login;
     Backend *backend;
     RelayState relay;
     uint32_t cancel_key;
+    CancelJob *cancel;
     char peer[ADDRESS_TEXT_MAX];
     bool pumping;
     bool dead;
@@ -59,8 +69,10 @@ Bytes *session_input(Session *session);
 void session_refuse(Session *session, const char *code, const char *message);
 void session_close(Session *session);
 void session_free(Session *session);
-/* It has shown who it is. */
+/* It has a password to show. */
 void session_connect(Session *session);
+void session_refuse_throttled(Session *session);
+Claim session_claim(const Session *session);
 
 /* login.c: take what the client sent, by the session's state. True: there may be more to take. */
 bool login_take_startup(Session *session);

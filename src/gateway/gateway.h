@@ -34,7 +34,8 @@ typedef struct GatewayOptions {
     const char *timezone;   /* of sessions of the driver; "server": the server's */
     uint64_t max_request_bytes;
     uint64_t max_response_bytes;
-    int threads; /* 0: by the processors */
+    uint64_t max_memory_bytes; /* of requests and responses together; 0: no limit */
+    int threads;               /* 0: by the processors */
     int pool_size;
     int max_connections;
     int queue_ms;

@@ -13,6 +13,7 @@
 #include "gateway/client.h"
 #include "gateway/connstring.h"
 #include "gateway/sql.h"
+#include "gateway/trust.h"
 
 enum {
     MAX_PASSWORD_MESSAGE = 8 * 1024
@@ -61,11 +62,8 @@ static void ask_password(Session *session)
     Gateway *gateway = session->worker->gateway;
     Error err = ERROR_INIT;
 
-    if (throttle_wait(gateway->throttle, session->peer, session->startup.user) > 0) {
-        metric_add(&session->worker->metrics.throttled, 1);
-        session_refuse(session, "28000", "too many failed logins, try again later");
-    } else if (!login_is_served(gateway->options, session->startup.user, session->startup.database,
-                                &err)) {
+    if (!login_is_served(gateway->options, session->startup.user, session->startup.database,
+                         &err)) {
         session_refuse(session, "28000", err.message);
     } else if (!session->ws && roles_known(gateway->roles)) {
         ask_scram(session);
@@ -76,14 +74,6 @@ static void ask_password(Session *session)
         session_refuse(session, "28000",
                        "a password is only asked for under TLS; connect with sslmode=require");
     }
-}
-
-static void wrong_password(Session *session)
-{
-    throttle_failed(session->worker->gateway->throttle, session->peer, session->startup.user);
-    session_refuse(session, "28P01",
-                   arena_printf(session->arena, "password authentication failed for user \"%s\"",
-                                session->startup.user));
 }
 
 static void take_sasl_first(Session *session, const char *payload, size_t len)
@@ -106,17 +96,32 @@ static void take_sasl_first(Session *session, const char *payload, size_t len)
     ask(session, ASK_SASL_CONTINUE, answer, strlen(answer));
 }
 
+/* Whether it has to wait must not tell whether the password is right, except to who had it right a
+ * while ago. */
 static void take_sasl_final(Session *session, const char *payload, size_t len)
 {
+    Gateway *gateway = session->worker->gateway;
     const char *message = arena_strndup(session->arena, payload, len);
     const char *answer = scram_final(session->scram, message);
+    bool right = answer && session->password;
+    Claim claim;
 
-    if (!answer || !session->password) {
-        wrong_password(session);
-        return;
+    if (right)
+        proof_make(gateway, session->password, session->proof);
+    session->shown = right;
+    claim = session_claim(session);
+    if (throttle_refuses(gateway->throttle, &claim)) {
+        session_refuse_throttled(session);
+    } else if (right) {
+        ask(session, ASK_SASL_FINAL, answer, strlen(answer));
+        session_connect(session);
+    } else {
+        throttle_failed(gateway->throttle, &claim);
+        session_refuse(session, "28P01",
+                       arena_printf(session->arena,
+                                    "password authentication failed for user \"%s\"",
+                                    session->startup.user));
     }
-    ask(session, ASK_SASL_FINAL, answer, strlen(answer));
-    session_connect(session);
 }
 
 static void take_password(Session *session, const char *payload, size_t len)
@@ -126,10 +131,12 @@ static void take_password(Session *session, const char *payload, size_t len)
         return;
     }
     session->password = arena_strdup(session->arena, password_clean(payload));
-    if (!*session->password)
+    if (!*session->password) {
         session_refuse(session, "28P01", "empty password returned by client");
-    else
-        session_connect(session);
+        return;
+    }
+    proof_make(session->worker->gateway, session->password, session->proof);
+    session_connect(session);
 }
 
 bool login_take_message(Session *session)
@@ -201,6 +208,24 @@ static void answer_tls(Session *session, uint32_t code)
     session_accept_tls(session);
 }
 
+static void on_cancelled(void *arg)
+{
+    Session *session = arg;
+
+    session->cancel = NULL;
+    session_close(session);
+}
+
+/* Who cancels takes the end of this connection for "it is done", and may send its next query. */
+static void take_cancel(Session *session, const Startup *startup)
+{
+    session->cancel = cancel_fire(session->worker, startup->cancel_pid, startup->cancel_key,
+                                  on_cancelled, session);
+    session->state = SESSION_CANCELS;
+    if (!session->cancel)
+        session_close(session);
+}
+
 bool login_take_startup(Session *session)
 {
     Bytes *input = session_input(session);
@@ -223,9 +248,7 @@ bool login_take_startup(Session *session)
         return session->state == SESSION_STARTUP && !session->dead;
     }
     if (startup.code == WIRE_CANCEL) {
-        cancel_fire(session->worker->gateway->cancels, session->worker->gateway->crew,
-                    startup.cancel_pid, startup.cancel_key);
-        session_close(session);
+        take_cancel(session, &startup);
         return false;
     }
     session->startup = startup;

@@ -1,118 +1,20 @@
-#include "gateway/pool.h"
-
 #include <assert.h>
 #include <event2/event.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #include "core/clock.h"
-#include "core/log.h"
+#include "gateway/group.h"
 
 enum {
-    PROOF_BYTES = 32,
     MAX_KEY = 1024,
-    MAX_WAITING = 2000,
-    MAX_TRUSTED = 8, /* passwords of one role that are right at the same time: old and new */
     IDLE_S = 300,
     LIFE_S = 3600,
-    SWEEP_S = 10
+    SWEEP_S = 10,
+    AGAIN_MS = 50
 };
-
-typedef struct Group Group;
-TAILQ_HEAD(BackendList, Backend);
-TAILQ_HEAD(TicketList, PoolTicket);
-
-/* The server has taken this password; `at` says when. */
-typedef struct Trust {
-    unsigned char proof[PROOF_BYTES];
-    double at;
-    LoginJob *check; /* it is asked again */
-    struct CheckArg *check_arg;
-} Trust;
-
-struct PoolTicket {
-    TAILQ_ENTRY(PoolTicket) link;
-    Group *group;
-    Arena *arena;
-    ConnString who;
-    unsigned char proof[PROOF_BYTES];
-    PoolReady *ready;
-    void *arg;
-    struct LoginArg *login; /* made for this one; whoever is first may get it */
-    struct event *deadline;
-    double since;
-    bool *served; /* set where it is served before pool_acquire() has returned */
-};
-
-/* A connection on its way. It comes into the group also where its ticket has gone by then. */
-typedef struct LoginArg {
-    Group *group;
-    PoolTicket *ticket; /* NULL: gone */
-    unsigned char proof[PROOF_BYTES];
-} LoginArg;
-
-/* One database and role. */
-struct Group {
-    UT_hash_handle hh;
-    char *key;
-    size_t key_len;
-    Pool *pool;
-    struct BackendList idle; /* the one used last first */
-    struct TicketList waiting;
-    Trust trusted[MAX_TRUSTED];
-    int total; /* idle, at work, on their way */
-    bool dispatching;
-};
-
-struct Pool {
-    Worker *worker;
-    Group *groups;
-    struct event *sweep;
-    int limit;
-    int waiting;
-    bool paused;
-};
-
-/* ---- passwords ---- */
-
-static void make_proof(const Pool *pool, const ConnString *who, unsigned char ret[PROOF_BYTES])
-{
-    const unsigned char *salt = pool->worker->gateway->salt;
-    unsigned len = 0;
-
-    if (!HMAC(EVP_sha256(), salt, sizeof pool->worker->gateway->salt,
-              (const unsigned char *)who->password, strlen(who->password), ret, &len))
-        abort();
-}
-
-static bool same_proof(const unsigned char *a, const unsigned char *b)
-{
-    return CRYPTO_memcmp(a, b, PROOF_BYTES) == 0;
-}
-
-static Trust *trust_find(Group *group, const unsigned char *proof)
-{
-    for (int i = 0; i < MAX_TRUSTED; i++)
-        if (group->trusted[i].at > 0 && same_proof(group->trusted[i].proof, proof))
-            return &group->trusted[i];
-    return NULL;
-}
-
-static void trust_remember(Group *group, const unsigned char *proof)
-{
-    Trust *trust = trust_find(group, proof);
-
-    for (int i = 0; !trust && i < MAX_TRUSTED; i++)
-        if (group->trusted[i].at == 0)
-            trust = &group->trusted[i];
-    if (!trust)
-        return; /* not remembered: each of its logins is a new one */
-    memcpy(trust->proof, proof, PROOF_BYTES);
-    trust->at = clock_seconds();
-}
 
 /* ---- groups ---- */
 
@@ -143,29 +45,28 @@ static Group *group_get(Pool *pool, const ConnString *who)
     if (group || len == 0)
         return group;
     group = calloc(1, sizeof *group);
-    if (!group || !(group->key = malloc(len)))
+    if (!group || !(group->key = malloc(len + 1)))
         abort();
-    memcpy(group->key, key, len);
+    memcpy(group->key, key, len + 1);
     group->key_len = len;
     group->pool = pool;
     TAILQ_INIT(&group->idle);
     TAILQ_INIT(&group->waiting);
+    LIST_INIT(&group->logins);
     HASH_ADD_KEYPTR(hh, pool->groups, group->key, len, group);
     return group;
 }
 
 static bool group_is_unused(const Group *group)
 {
-    for (int i = 0; i < MAX_TRUSTED; i++)
-        if (group->trusted[i].check)
-            return false;
-    return group->total == 0 && TAILQ_EMPTY(&group->waiting) && !group->dispatching;
+    return group->total == 0 && TAILQ_EMPTY(&group->waiting) && LIST_EMPTY(&group->logins) &&
+           !group->dispatching;
 }
 
 static void group_free(Group *group)
 {
     HASH_DELETE(hh, group->pool->groups, group);
-    OPENSSL_cleanse(group->trusted, sizeof group->trusted);
+    OPENSSL_cleanse(&group->trusted, sizeof group->trusted);
     free(group->key);
     free(group);
 }
@@ -182,7 +83,7 @@ static void idle_remove(Backend *backend)
     gauge_add(&group->pool->worker->metrics.pool_idle, -1);
 }
 
-static void idle_close(Backend *backend)
+void idle_close(Backend *backend)
 {
     Group *group = backend->group;
 
@@ -197,7 +98,7 @@ static void idle_lost(void *arg)
     idle_close(arg);
 }
 
-static void idle_add(Group *group, Backend *backend)
+void idle_add(Group *group, Backend *backend)
 {
     backend->group = group;
     backend->idle_since = clock_seconds();
@@ -211,13 +112,13 @@ static Backend *idle_find(Group *group, const unsigned char *proof)
     Backend *backend;
 
     TAILQ_FOREACH(backend, &group->idle, link)
-    if (same_proof(backend->proof, proof))
+    if (proof_same(backend->proof, proof))
         return backend;
     return NULL;
 }
 
 /* Connections of a password that is right no more. */
-static void idle_close_of(Group *group, const unsigned char *proof)
+void idle_close_of(Group *group, const unsigned char *proof)
 {
     for (Backend *backend; (backend = idle_find(group, proof)) != NULL;)
         idle_close(backend);
@@ -225,10 +126,27 @@ static void idle_close_of(Group *group, const unsigned char *proof)
 
 /* ---- tickets ---- */
 
+PoolTicket *ticket_find(Group *group, const unsigned char *proof)
+{
+    PoolTicket *ticket;
+
+    TAILQ_FOREACH(ticket, &group->waiting, link)
+    if (proof_same(ticket->proof, proof))
+        return ticket;
+    return NULL;
+}
+
+/* Out of the line already. */
 static void ticket_free(PoolTicket *ticket)
 {
-    if (ticket->login)
-        ticket->login->ticket = NULL;
+    LoginArg *login = ticket->login;
+    Claim claim = {ticket->peer, ticket->who.user, ticket->proof};
+
+    throttle_leave(ticket->group->pool->worker->gateway->throttle, &claim, &ticket->throttled);
+    if (login)
+        login->ticket = NULL;
+    if (login && !ticket_find(ticket->group, ticket->proof))
+        login_withdraw(login->job);
     if (ticket->deadline)
         event_free(ticket->deadline);
     OPENSSL_cleanse(ticket->proof, sizeof ticket->proof);
@@ -245,8 +163,7 @@ static void ticket_leave(PoolTicket *ticket)
     gauge_add(&pool->worker->metrics.pool_waiting, -1);
 }
 
-static void ticket_end(PoolTicket *ticket, PoolOutcome outcome, Backend *backend,
-                       const WireError *error)
+void ticket_end(PoolTicket *ticket, PoolOutcome outcome, Backend *backend, const WireError *error)
 {
     PoolReady *ready = ticket->ready;
     void *arg = ticket->arg;
@@ -267,148 +184,49 @@ static void hand_out(Group *group, PoolTicket *ticket, Backend *backend)
     ticket_end(ticket, POOL_READY, backend, NULL);
 }
 
-static const char default_options[] =
-    "-c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1 "
-    "-c standard_conforming_strings=on";
-
-static Login login_of(const Pool *pool, Arena *arena, const ConnString *who)
+void group_hold(Group *group)
 {
-    const char *zone = pool->worker->gateway->options->timezone;
-    bool servers = !zone || strcmp(zone, "server") == 0;
+    static const struct timeval soon = {.tv_usec = AGAIN_MS * 1000L};
+    struct event *again = group->pool->again;
 
-    return (Login){
-        .user = who->user,
-        .database = who->database,
-        .password = who->password,
-        /* No "homeport ": those are the mover's, which the fence spares (move/fence.h). */
-        .application = "homeport-gateway",
-        .options = servers ? default_options
-                           : arena_printf(arena, "%s -c TimeZone=%s", default_options, zone),
-    };
+    group->held = true;
+    if (!event_pending(again, EV_TIMEOUT, NULL))
+        (void)event_add(again, &soon);
 }
 
-static void login_done(void *arg, Backend *backend, const WireError *error);
-
-static void ticket_login(Group *group, PoolTicket *ticket)
-{
-    Login login = login_of(group->pool, ticket->arena, &ticket->who);
-    LoginArg *arg = calloc(1, sizeof *arg);
-
-    if (!arg)
-        abort();
-    arg->group = group;
-    arg->ticket = ticket;
-    memcpy(arg->proof, ticket->proof, sizeof arg->proof);
-    ticket->login = arg;
-    group->total++;
-    (void)backend_login(group->pool->worker, &login, login_done, arg);
-}
-
-/* A connection that idles for somebody else makes room. */
-static bool make_room(Group *group)
-{
-    Backend *last = TAILQ_LAST(&group->idle, BackendList);
-
-    if (group->total < group->pool->limit)
-        return true;
-    if (!last)
-        return false;
-    idle_close(last);
-    return true;
-}
-
-static void dispatch(Group *group)
+void group_dispatch(Group *group)
 {
     PoolTicket *next;
 
     if (group->pool->paused || group->dispatching)
         return;
     group->dispatching = true;
+    group->held = false;
     for (PoolTicket *ticket = TAILQ_FIRST(&group->waiting); ticket; ticket = next) {
         next = TAILQ_NEXT(ticket, link);
-        Trust *trust = trust_find(group, ticket->proof);
+        const Trust *trust = trust_find(&group->trusted, ticket->proof);
         Backend *backend = trust ? idle_find(group, ticket->proof) : NULL;
-        if (backend) {
+        if (backend)
             hand_out(group, ticket, backend);
-            /* What was called may have taken tickets out of the line. */
-            next = TAILQ_FIRST(&group->waiting);
-        } else if (!ticket->login && make_room(group)) {
-            ticket_login(group, ticket);
-        }
+        else if (ticket_wait(group, ticket, trust))
+            continue;
+        /* What was called may have taken tickets out of the line. */
+        next = TAILQ_FIRST(&group->waiting);
     }
     group->dispatching = false;
 }
 
-static bool is_passing(const WireError *error)
+static void on_again(evutil_socket_t fd, short what, void *arg)
 {
-    const char *code = error->fields[FIELD_CODE];
+    Pool *pool = arg;
 
-    return code && strcmp(code, "53300") == 0;
-}
-
-/* The password is wrong for all who came with it, the others may be luckier. */
-static void refuse_all(Group *group, const unsigned char *proof, const WireError *error)
-{
-    PoolTicket *next;
-
-    for (PoolTicket *ticket = TAILQ_FIRST(&group->waiting); ticket; ticket = next) {
-        next = TAILQ_NEXT(ticket, link);
-        if (same_proof(ticket->proof, proof)) {
-            ticket_end(ticket, POOL_REFUSED, NULL, error);
-            next = TAILQ_FIRST(&group->waiting);
-        }
+    (void)fd;
+    (void)what;
+    for (Group *group = pool->groups, *next; group; group = next) {
+        next = group->hh.next;
+        if (group->held)
+            group_dispatch(group);
     }
-}
-
-static void forget(Group *group, const unsigned char *proof)
-{
-    Trust *trust = trust_find(group, proof);
-
-    if (trust && !trust->check)
-        *trust = (Trust){.at = 0};
-    else if (trust)
-        trust->at = 0;
-    idle_close_of(group, proof);
-}
-
-static void login_failed(Group *group, PoolTicket *ticket, const unsigned char *proof,
-                         const WireError *error)
-{
-    group->total--;
-    /* Full there, but connections of ours are at work: one of them will do. */
-    if (is_passing(error) && group->total > 0)
-        return;
-    if (error_is_login(error)) {
-        forget(group, proof);
-        refuse_all(group, proof, error);
-    } else if (ticket) {
-        ticket_end(ticket, POOL_REFUSED, NULL, error);
-    }
-    dispatch(group);
-}
-
-static void login_done(void *arg, Backend *backend, const WireError *error)
-{
-    LoginArg *login = arg;
-    Group *group = login->group;
-
-    if (login->ticket)
-        login->ticket->login = NULL;
-    if (!backend) {
-        login_failed(group, login->ticket, login->proof, error);
-    } else {
-        memcpy(backend->proof, login->proof, sizeof backend->proof);
-        backend->message_max = group->pool->worker->gateway->options->max_response_bytes;
-        backend_read_messages(backend);
-        trust_remember(group, login->proof);
-        idle_add(group, backend);
-        if (group->pool->paused)
-            idle_close(backend);
-        else
-            dispatch(group);
-    }
-    OPENSSL_cleanse(login->proof, sizeof login->proof);
-    free(login);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -421,114 +239,64 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     ticket_end(ticket, POOL_TIMEOUT, NULL, NULL);
 }
 
-/* ---- is a password still right? ---- */
+/* ---- passwords ---- */
 
-typedef struct CheckArg {
-    Group *group;
-    unsigned char proof[PROOF_BYTES];
-} CheckArg;
-
-static void check_done(void *arg, Backend *backend, const WireError *error)
+void group_forget(Group *group, const unsigned char *proof)
 {
-    CheckArg *check = arg;
-    Trust *trust = trust_find(check->group, check->proof);
-
-    for (int i = 0; i < MAX_TRUSTED; i++)
-        if (check->group->trusted[i].check_arg == check) {
-            check->group->trusted[i].check = NULL;
-            check->group->trusted[i].check_arg = NULL;
-        }
-    if (backend && trust)
-        trust->at = clock_seconds();
-    else if (error && error_is_login(error))
-        forget(check->group, check->proof);
-    backend_free(backend);
-    OPENSSL_cleanse(check->proof, sizeof check->proof);
-    free(check);
-}
-
-/* Behind the back of the request that is given the benefit of the doubt. */
-static void recheck(Group *group, Trust *trust, const ConnString *who, Arena *arena)
-{
-    double allowed = group->pool->worker->gateway->options->recheck_ms / 1000.0;
-
-    if (trust->check || clock_seconds() - trust->at < allowed || group->pool->paused)
-        return;
-    CheckArg *check = calloc(1, sizeof *check);
-    if (!check)
-        abort();
-    check->group = group;
-    memcpy(check->proof, trust->proof, sizeof check->proof);
-    Login login = login_of(group->pool, arena, who);
-    trust->check_arg = check;
-    trust->check = backend_login(group->pool->worker, &login, check_done, check);
-}
-
-bool pool_trusts(Pool *pool, const ConnString *who)
-{
-    Group *group = group_find(pool, who);
-    unsigned char proof[PROOF_BYTES];
-
-    if (!group)
-        return false;
-    make_proof(pool, who, proof);
-    return trust_find(group, proof) != NULL;
+    trust_forget(&group->trusted, proof);
+    idle_close_of(group, proof);
 }
 
 /* Older than twice the time to the next question: nobody has asked for long, so the password has to
  * be shown to the server before it opens anything. */
 static void forget_stale(Group *group, const unsigned char *proof)
 {
-    Trust *trust = trust_find(group, proof);
+    const Trust *trust = trust_find(&group->trusted, proof);
     double allowed = group->pool->worker->gateway->options->recheck_ms / 1000.0;
 
     if (trust && clock_seconds() - trust->at > 2 * allowed)
-        forget(group, proof);
+        group_forget(group, proof);
 }
 
 /* ---- from outside ---- */
 
-PoolTicket *pool_acquire(Pool *pool, const ConnString *who, PoolReady *ready, void *arg)
+/* The way of nearly all: nothing is asked of anybody. */
+static Backend *acquire_idle(Group *group, const ConnString *who, const unsigned char *proof)
 {
-    Group *group = group_get(pool, who);
-    unsigned char proof[PROOF_BYTES];
-
-    if (!group || pool->waiting >= MAX_WAITING) {
-        ready(arg, POOL_FULL, NULL, NULL);
-        return NULL;
-    }
-    make_proof(pool, who, proof);
-    forget_stale(group, proof);
-    Trust *trust = trust_find(group, proof);
+    Pool *pool = group->pool;
+    Trust *trust = trust_find(&group->trusted, proof);
     Backend *backend =
         trust && TAILQ_EMPTY(&group->waiting) && !pool->paused ? idle_find(group, proof) : NULL;
-    if (backend) {
-        auto_arena Arena *arena = arena_new();
-        recheck(group, trust, who, arena);
-        metric_add(&pool->worker->metrics.pool_hits, 1);
-        idle_remove(backend);
-        gauge_add(&pool->worker->metrics.pool_busy, 1);
-        pool->worker->sql_busy++;
-        ready(arg, POOL_READY, backend, NULL);
-        return NULL;
-    }
 
+    if (!backend)
+        return NULL;
+    trust->used = clock_seconds();
+    group_recheck(group, trust, who);
+    metric_add(&pool->worker->metrics.pool_hits, 1);
+    idle_remove(backend);
+    gauge_add(&pool->worker->metrics.pool_busy, 1);
+    pool->worker->sql_busy++;
+    return backend;
+}
+
+static PoolTicket *ticket_new(Group *group, const ConnString *who, const char *peer)
+{
     PoolTicket *ticket = calloc(1, sizeof *ticket);
+    Pool *pool = group->pool;
+    int wait_ms = pool->worker->gateway->options->queue_ms;
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
+
     if (!ticket)
         abort();
     ticket->arena = arena_new();
     ticket->group = group;
-    ticket->ready = ready;
-    ticket->arg = arg;
     ticket->since = clock_seconds();
+    ticket->peer = arena_strdup(ticket->arena, peer);
     ticket->who = (ConnString){
         .user = arena_strdup(ticket->arena, who->user),
         .password = arena_strdup(ticket->arena, who->password),
         .database = arena_strdup(ticket->arena, who->database),
     };
-    memcpy(ticket->proof, proof, sizeof proof);
-    int wait_ms = pool->worker->gateway->options->queue_ms;
-    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
     ticket->deadline = event_new(loop_base(pool->worker->loop), -1, 0, on_deadline, ticket);
     if (!ticket->deadline || event_add(ticket->deadline, &wait) != 0)
         abort();
@@ -536,9 +304,33 @@ PoolTicket *pool_acquire(Pool *pool, const ConnString *who, PoolReady *ready, vo
     pool->waiting++;
     gauge_add(&pool->worker->metrics.pool_waiting, 1);
     metric_add(&pool->worker->metrics.pool_waits, 1);
+    return ticket;
+}
+
+PoolTicket *pool_acquire(Pool *pool, const ConnString *who, const char *peer, PoolReady *ready,
+                         void *arg)
+{
+    Group *group = group_get(pool, who);
+    unsigned char proof[PROOF_BYTES];
     bool served = false;
+
+    if (!group) {
+        ready(arg, POOL_FULL, NULL, NULL);
+        return NULL;
+    }
+    proof_make(pool->worker->gateway, who->password, proof);
+    forget_stale(group, proof);
+    Backend *backend = acquire_idle(group, who, proof);
+    if (backend || pool->waiting >= pool->waiting_limit) {
+        ready(arg, backend ? POOL_READY : POOL_FULL, backend, NULL);
+        return NULL;
+    }
+    PoolTicket *ticket = ticket_new(group, who, peer);
+    memcpy(ticket->proof, proof, sizeof proof);
+    ticket->ready = ready;
+    ticket->arg = arg;
     ticket->served = &served;
-    dispatch(group);
+    group_dispatch(group);
     if (served)
         return NULL;
     ticket->served = NULL;
@@ -551,7 +343,7 @@ void pool_abandon(PoolTicket *ticket)
 
     ticket_leave(ticket);
     ticket_free(ticket);
-    dispatch(group);
+    group_dispatch(group);
 }
 
 static void leave_work(Backend *backend)
@@ -570,7 +362,7 @@ void pool_discard(Backend *backend)
     leave_work(backend);
     group->total--;
     backend_free(backend);
-    dispatch(group);
+    group_dispatch(group);
     worker_check_pause(worker);
 }
 
@@ -582,7 +374,7 @@ void pool_release(Backend *backend)
     double now = clock_seconds();
 
     /* A password that was found wrong while it worked; a server that is not ours any more. */
-    if (!trust_find(group, backend->proof) || group->pool->paused || worker->draining ||
+    if (!trust_find(&group->trusted, backend->proof) || group->pool->paused || worker->draining ||
         backend->generation != worker->upstream->generation || now - backend->born > LIFE_S) {
         pool_discard(backend);
         return;
@@ -599,7 +391,7 @@ void pool_release(Backend *backend)
     leave_work(backend);
     idle_add(group, backend);
     if (!TAILQ_EMPTY(&group->waiting))
-        dispatch(group);
+        group_dispatch(group);
     worker_check_pause(worker);
 }
 
@@ -608,6 +400,8 @@ void pool_pause(Pool *pool)
     pool->paused = true;
     for (Group *group = pool->groups, *next; group; group = next) {
         next = group->hh.next;
+        /* What waits begins anew behind the pause: perhaps at another server. */
+        logins_abandon(group);
         while (!TAILQ_EMPTY(&group->idle))
             idle_close(TAILQ_FIRST(&group->idle));
     }
@@ -618,7 +412,7 @@ void pool_resume(Pool *pool)
     pool->paused = false;
     for (Group *group = pool->groups, *next; group; group = next) {
         next = group->hh.next;
-        dispatch(group);
+        group_dispatch(group);
     }
 }
 
@@ -650,14 +444,18 @@ Pool *pool_new(Worker *worker)
 {
     static const struct timeval every = {.tv_sec = SWEEP_S};
     Pool *pool = calloc(1, sizeof *pool);
-    int share = worker->gateway->options->pool_size / worker->gateway->worker_count;
+    const GatewayOptions *options = worker->gateway->options;
+    int share = options->pool_size / worker->gateway->worker_count;
 
     if (!pool)
         abort();
     pool->worker = worker;
     pool->limit = share > 0 ? share : 1;
+    /* Who may be connected may wait. */
+    pool->waiting_limit = options->max_connections / worker->gateway->worker_count + 1;
     pool->sweep = event_new(loop_base(worker->loop), -1, EV_PERSIST, on_sweep, pool);
-    if (!pool->sweep || event_add(pool->sweep, &every) != 0)
+    pool->again = event_new(loop_base(worker->loop), -1, 0, on_again, pool);
+    if (!pool->again || !pool->sweep || event_add(pool->sweep, &every) != 0)
         abort();
     return pool;
 }
@@ -667,8 +465,10 @@ void pool_free(Pool *pool)
     if (!pool)
         return;
     event_free(pool->sweep);
+    event_free(pool->again);
     for (Group *group = pool->groups, *next; group; group = next) {
         next = group->hh.next;
+        logins_abandon(group);
         while (!TAILQ_EMPTY(&group->idle))
             idle_close(TAILQ_FIRST(&group->idle));
         group_free(group);

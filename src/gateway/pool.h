@@ -13,9 +13,10 @@
 
 typedef enum PoolOutcome {
     POOL_READY,
-    POOL_REFUSED, /* the server says no, see the error */
-    POOL_TIMEOUT, /* no connection became free in time */
-    POOL_FULL,    /* too many wait already */
+    POOL_REFUSED,   /* the server says no, see the error */
+    POOL_THROTTLED, /* too many failed logins */
+    POOL_TIMEOUT,   /* no connection became free in time */
+    POOL_FULL,      /* too many wait already */
 } PoolOutcome;
 
 typedef struct PoolTicket PoolTicket;
@@ -26,17 +27,17 @@ typedef void PoolReady(void *arg, PoolOutcome outcome, Backend *backend, const W
 Pool *pool_new(Worker *worker);
 void pool_free(Pool *pool); /* closes what is idle; nothing else may be out */
 
-/* NULL: `ready` was called already. `who` is copied. */
-PoolTicket *pool_acquire(Pool *pool, const ConnString *who, PoolReady *ready, void *arg);
+/* NULL: `ready` was called already. `who` and `peer` are copied. */
+PoolTicket *pool_acquire(Pool *pool, const ConnString *who, const char *peer, PoolReady *ready,
+                         void *arg);
 void pool_abandon(PoolTicket *ticket);
 /* The response is complete: cleans it for the next one. */
 void pool_release(Backend *backend);
 /* It is in no state to be used again. */
 void pool_discard(Backend *backend);
 
-/* Has this password been right a short while ago? */
-bool pool_trusts(Pool *pool, const ConnString *who);
-
 void pool_pause(Pool *pool);  /* closes what is idle; nothing is given out */
 void pool_resume(Pool *pool); /* the worker's upstream may be another one now */
 int pool_waiting(const Pool *pool);
+/* The server has no connection left: the one that idles longest, of whatever role, is closed. */
+void pool_make_room(Pool *pool);

@@ -18,6 +18,8 @@ enum {
     MAX_THREADS = 16,
     DEFAULT_THREADS = 4,
     CREW_THREADS = 12, /* logins at a time */
+    CANCEL_THREADS = 4,
+    CANCELS_END_MS = 2000,
     LOOK_MS = 50,
     RENEW_LOOK_S = 3600, /* how often the certificate's age is looked at */
     RENEW_LEFT_S = 30 * 24 * 3600
@@ -117,17 +119,21 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
     LIST_INIT(&worker->works);
     metrics_init(&worker->metrics);
     worker->pool = pool_new(worker);
-    worker->http =
-        http_server_new(loop_base(worker->loop),
-                        &(HttpSettings){
-                            .body_limit = options->max_request_bytes,
-                            .max_connections = options->max_connections / gateway->worker_count + 1,
-                            .too_large_type = "application/json",
-                            .too_large_reply = too_large,
-                            .handle = sql_handle,
-                            .gone = sql_gone,
-                            .arg = worker,
-                        });
+    worker->http = http_server_new(loop_base(worker->loop),
+                                   &(HttpSettings){
+                                       .body_limit = options->max_request_bytes,
+                                       .count = &gateway->clients,
+                                       .max_connections = options->max_connections,
+                                       .too_large_type = "application/json",
+                                       .too_large_reply = too_large,
+                                       .budget = &gateway->budget,
+                                       .short_reply = "{\"message\":\"" SHORT_MESSAGE "\"}",
+                                       .is_known = sql_is_known,
+                                       .ask = sql_ask,
+                                       .handle = sql_handle,
+                                       .gone = sql_gone,
+                                       .arg = worker,
+                                   });
 }
 
 static void worker_clear(Worker *worker)
@@ -397,9 +403,11 @@ static bool gateway_start(Main *run, Arena *arena, Error *err)
     if (!state_load(arena, options->state, options->upstream, &state, err) ||
         !tls_start(run, arena, err) || !roles_new(options->roles, &gateway->roles, err) ||
         !crew_new(CREW_THREADS, &gateway->crew, err) ||
+        !crew_new(CANCEL_THREADS, &gateway->cancellers, err) ||
         !control_new(gateway, &state, &run->control, err))
         return false;
     const char *too_large = arena_strdup(arena, too_large_reply(options));
+    gateway->budget.limit = options->max_memory_bytes;
     for (int i = 0; i < gateway->worker_count; i++)
         worker_init(gateway, i, too_large);
     for (int i = 0; i < gateway->worker_count; i++)
@@ -425,7 +433,8 @@ static void wait_for_logins(Gateway *gateway)
             struct timeval now = {0};
             (void)event_base_loopexit(loop_base(gateway->workers[i].loop), &now);
             loop_run_here(gateway->workers[i].loop);
-            waiting = waiting || gateway->workers[i].connecting > 0;
+            waiting =
+                waiting || gateway->workers[i].connecting > 0 || gateway->workers[i].cancelling > 0;
         }
         (void)usleep(1000);
     }
@@ -446,8 +455,10 @@ static void gateway_stop(Main *run)
     for (int i = 0; i < gateway->worker_count; i++)
         if (gateway->workers[i].loop)
             worker_clear(&gateway->workers[i]);
-    /* Requests that were broken off have left cancels with it. */
     crew_free(gateway->crew);
+    /* Requests that were broken off have left cancels with them. */
+    if (!crew_stop(gateway->cancellers, CANCELS_END_MS))
+        return; /* what is stuck may come back to any of the rest */
     for (int i = 0; i < gateway->worker_count; i++)
         loop_free(gateway->workers[i].loop);
     for (size_t i = 0; i < COUNT_OF(run->signals); i++)

@@ -14,6 +14,7 @@
 #include "gateway/backend.h"
 #include "gateway/cancel.h"
 #include "gateway/connstring.h"
+#include "gateway/pool.h"
 #include "gateway/relay.h"
 #include "gateway/sql.h"
 #include "http/address.h"
@@ -24,7 +25,9 @@ enum {
     CLOSE_MS = 5 * 1000,
     INPUT_MAX = 64 * 1024,
     QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
-    MAX_OPTIONS = 16 * 1024
+    MAX_OPTIONS = 16 * 1024,
+    HELD_MS = 50,
+    FULL_TRIES = 5 /* at a server that has no connection left, while idle ones are closed */
 };
 
 /* ---- life ---- */
@@ -51,6 +54,28 @@ static void release_backend(Session *session, bool cancel)
     session->worker->sessions_served--;
 }
 
+Claim session_claim(const Session *session)
+{
+    bool has_proof = session->ws || !session->scram || session->shown;
+
+    return (Claim){session->peer, session->startup.user, has_proof ? session->proof : NULL};
+}
+
+/* Its login is over, or will not be. */
+static void leave_login(Session *session, bool abandon)
+{
+    Throttle *throttle = session->worker->gateway->throttle;
+    Claim claim = session_claim(session);
+
+    if (session->login && abandon)
+        login_abandon(session->login);
+    session->login = NULL;
+    if (session->trying)
+        throttle_end(throttle, &claim);
+    session->trying = false;
+    throttle_leave(throttle, &claim, &session->throttled);
+}
+
 void session_free(Session *session)
 {
     Worker *worker = session->worker;
@@ -59,8 +84,8 @@ void session_free(Session *session)
         session->dead = true;
         return;
     }
-    if (session->login)
-        login_abandon(session->login);
+    leave_login(session, true);
+    cancel_forget(session->cancel);
     release_backend(session, session->relay.pending > 0);
     if (session->client) {
         metric_add(&worker->metrics.bytes_in[session->protocol], stream_bytes_in(session->client));
@@ -68,7 +93,7 @@ void session_free(Session *session)
                    stream_bytes_out(session->client));
     }
     LIST_REMOVE(session, link);
-    worker->session_count--;
+    atomic_fetch_sub(&worker->gateway->clients, 1);
     gauge_add(&worker->metrics.clients[session->protocol], -1);
     websocket_free(session->ws);
     stream_free(session->client);
@@ -97,9 +122,9 @@ void session_write(Session *session, Bytes *out)
 void session_close(Session *session)
 {
     release_backend(session, false);
-    if (session->login)
-        login_abandon(session->login);
-    session->login = NULL;
+    leave_login(session, true);
+    cancel_forget(session->cancel);
+    session->cancel = NULL;
     session->state = SESSION_CLOSING;
     if (session->ws)
         websocket_close(session->ws, 1000);
@@ -127,6 +152,12 @@ void session_refuse(Session *session, const char *code, const char *message)
     session_fail(session, &error);
 }
 
+void session_refuse_throttled(Session *session)
+{
+    metric_add(&session->worker->metrics.throttled, 1);
+    session_refuse(session, "28000", "too many failed logins, try again later");
+}
+
 static void end_for_pause(Session *session)
 {
     session_refuse(session, "57P01",
@@ -141,6 +172,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (session->state == SESSION_GATED)
         session_refuse(session, "57P03", "the gateway is paused, try again later");
+    else if (session->state == SESSION_HELD)
+        session_connect(session);
     else
         session_free(session);
 }
@@ -302,43 +335,86 @@ static void session_open(Session *session, Backend *backend)
     add_welcome(&out, backend, session->cancel_key);
     session_write(session, &out);
     bytes_free(&out);
-    throttle_succeeded(worker->gateway->throttle, session->peer, session->startup.user);
     stream_read_enable(session->client, true);
     session_pump(session);
+}
+
+static void session_hold(Session *session)
+{
+    session->state = SESSION_HELD;
+    set_deadline(session, HELD_MS);
 }
 
 static void on_login(void *arg, Backend *backend, const WireError *error)
 {
     Session *session = arg;
-    Worker *worker = session->worker;
+    Throttle *throttle = session->worker->gateway->throttle;
+    Claim claim = session_claim(session);
 
-    session->login = NULL;
-    if (backend && worker->pause_id) {
-        backend_free(backend);
-        session_connect(session);
-        return;
-    }
+    leave_login(session, false);
     if (backend) {
+        throttle_succeeded(throttle, &claim);
         session_open(session, backend);
         return;
     }
-    const char *code = error->fields[FIELD_CODE];
-    if (code && strncmp(code, "28", 2) == 0)
-        throttle_failed(worker->gateway->throttle, session->peer, session->startup.user);
+    if (error_is_full(error) && ++session->full_tries <= FULL_TRIES) {
+        pool_make_room(session->worker->pool);
+        session_hold(session);
+        return;
+    }
+    if (error_is_password(error))
+        throttle_failed(throttle, &claim);
     session_fail(session, error);
+}
+
+/* Its password is one that nobody has seen to be right yet: only so many are tried at a time. */
+static bool may_try(Session *session)
+{
+    Claim claim = session_claim(session);
+
+    if (session->shown || session->trying)
+        return true;
+    switch (throttle_begin(session->worker->gateway->throttle, &claim, &session->throttled)) {
+    case THROTTLE_GO:
+        session->trying = true;
+        return true;
+    case THROTTLE_REFUSED:
+        session_refuse_throttled(session);
+        return false;
+    case THROTTLE_LATER:
+        session_hold(session);
+        return false;
+    }
+    return false;
 }
 
 void session_connect(Session *session)
 {
-    if (session->worker->pause_id) {
-        session->state = SESSION_GATED;
-        set_deadline(session, session->worker->gateway->options->queue_ms);
+    Worker *worker = session->worker;
+    double now = clock_seconds();
+
+    if (session->give_up == 0)
+        session->give_up = now + LOGIN_MS / 1000.0;
+    if (worker->draining) {
+        end_for_pause(session);
         return;
     }
+    if (worker->pause_id) {
+        session->state = SESSION_GATED;
+        session->give_up = 0;
+        set_deadline(session, worker->gateway->options->queue_ms);
+        return;
+    }
+    if (now > session->give_up) {
+        session_refuse(session, "53300", "too many logins wait already");
+        return;
+    }
+    if (!may_try(session))
+        return;
     Login login = session_login(session);
     session->state = SESSION_CONNECTING;
     (void)event_del(session->deadline);
-    session->login = backend_login(session->worker, &login, on_login, session);
+    session->login = backend_login(worker, &login, on_login, session);
 }
 
 /* ---- bytes from the client ---- */
@@ -380,7 +456,9 @@ static bool step(Session *session)
         return false;
     case SESSION_HANDSHAKE:
     case SESSION_GATED:
+    case SESSION_HELD:
     case SESSION_CONNECTING:
+    case SESSION_CANCELS:
         return false; /* kept for later */
     }
     return false;
@@ -470,7 +548,6 @@ static Session *session_new(Worker *worker, Protocol protocol, const char *peer)
         abort();
     (void)snprintf(session->peer, sizeof session->peer, "%s", peer);
     LIST_INSERT_HEAD(&worker->sessions, session, link);
-    worker->session_count++;
     gauge_add(&worker->metrics.clients[protocol], 1);
     set_deadline(session, LOGIN_MS);
     return session;
@@ -534,9 +611,11 @@ void session_start_tcp(void *arg, int fd, const struct sockaddr *peer)
 {
     Worker *worker = arg;
     char host[ADDRESS_TEXT_MAX];
-    int limit = worker->gateway->options->max_connections / worker->gateway->worker_count;
+    Gateway *gateway = worker->gateway;
 
-    if (worker->draining || worker->session_count >= limit) {
+    if (atomic_fetch_add(&gateway->clients, 1) >= gateway->options->max_connections ||
+        worker->draining) {
+        atomic_fetch_sub(&gateway->clients, 1);
         (void)close(fd);
         return;
     }
@@ -556,8 +635,14 @@ void sessions_pause(Worker *worker)
 
     for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
         next = LIST_NEXT(session, link);
-        if (session->state == SESSION_OPEN && relay_is_idle(&session->relay))
+        if (session->state == SESSION_OPEN && relay_is_idle(&session->relay)) {
             end_for_pause(session);
+        } else if (session->state == SESSION_CONNECTING || session->state == SESSION_HELD ||
+                   (session->state == SESSION_GATED && worker->draining)) {
+            /* It begins anew behind the pause: perhaps at another server. */
+            leave_login(session, true);
+            session_connect(session);
+        }
     }
 }
 
@@ -578,7 +663,7 @@ void sessions_end(Worker *worker, bool all)
 
     for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
         next = LIST_NEXT(session, link);
-        if (session->state == SESSION_OPEN || session->state == SESSION_CONNECTING) {
+        if (session->state == SESSION_OPEN) {
             if (session->backend && session->relay.pending > 0)
                 backend_cancel(session->backend);
             end_for_pause(session);

@@ -49,9 +49,9 @@ struct Worker {
     uint64_t request_count;
     int index;
     int sql_busy;        /* requests that have a server */
-    int session_count;   /* WebSocket and TCP clients, with a server or without */
-    int sessions_served; /* with one */
+    int sessions_served; /* WebSocket and TCP clients that have one */
     int connecting;
+    int cancelling;         /* for sessions that wait for it */
     int pause_id;           /* 0: serving */
     atomic_int pause_acked; /* the last one in which nothing was at work any more */
     bool draining;
@@ -59,7 +59,8 @@ struct Worker {
 
 struct Gateway {
     const GatewayOptions *options;
-    Crew *crew;
+    Crew *crew; /* of logins */
+    Crew *cancellers;
     Tls *tls;
     Roles *roles;
     Throttle *throttle;
@@ -68,10 +69,14 @@ struct Gateway {
     int worker_count;
     Loop *main;
     unsigned char salt[32]; /* of this process: what stands for a password in memory */
+    Budget budget;
     atomic_bool stopping;
+    atomic_int clients; /* of all three protocols, whatever they do */
     /* Called on a worker's thread when its pause has become true. */
     void (*paused)(Worker *worker);
 };
+
+#define SHORT_MESSAGE "the gateway holds as much as it may (--max-memory), try again later"
 
 /* To be asked whenever something has ended: is the pause reached now? */
 void worker_check_pause(Worker *worker);

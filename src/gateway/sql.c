@@ -22,7 +22,13 @@
 #include "gateway/pool.h"
 #include "gateway/session.h"
 #include "gateway/sqlbody.h"
+#include "gateway/sqloptions.h"
+#include "gateway/trust.h"
 #include "gateway/value.h"
+
+enum {
+    FREE_OUT = 64 * 1024 /* that every request may have */
+};
 
 typedef struct Column {
     const char *name;
@@ -37,12 +43,7 @@ struct Work {
     Arena *arena;
     ConnString who;
     SqlBody body;
-    const char *isolation; /* header's value, NULL: none */
-    const char *echo;      /* the reply's headers for a batch */
-    bool raw;
-    bool array_mode;
-    bool read_only;
-    bool deferrable;
+    SqlOptions options;
     bool stepwise;
     bool in_rows; /* the current query's fields have been written */
     bool first_row;
@@ -55,6 +56,7 @@ struct Work {
     PoolTicket *ticket;
     Backend *backend;
     Bytes out;
+    size_t charged; /* to the budget, for `out` */
     Column *columns;
     int column_count;
     WireError error;
@@ -160,6 +162,7 @@ static void work_end(Work *work)
 {
     LIST_REMOVE(work, link);
     bytes_free(&work->out);
+    budget_give(&work->worker->gateway->budget, work->charged, false);
 }
 
 static void work_reply_error(Work *work, int status)
@@ -175,8 +178,8 @@ static void work_reply(Work *work)
 
     work->out = bytes_init(0);
     work_log(work, 200);
-    LIST_REMOVE(work, link);
-    reply(work->worker, work->exchange, 200, work->echo, &out);
+    work_end(work);
+    reply(work->worker, work->exchange, 200, work->options.echo, &out);
     bytes_free(&out);
 }
 
@@ -193,7 +196,7 @@ static bool is_array_mode(const Work *work)
 {
     const SqlQuery *query = current_query(work);
 
-    return !query || query->array_mode == ARRAY_MODE_UNSAID ? work->array_mode
+    return !query || query->array_mode == ARRAY_MODE_UNSAID ? work->options.array_mode
                                                             : query->array_mode == ARRAY_MODE_ON;
 }
 
@@ -261,7 +264,7 @@ static bool take_fields(Work *work, const char *payload, size_t len)
 
 static void add_value(Work *work, const Column *column, const char *text, size_t len)
 {
-    if (work->raw)
+    if (work->options.raw)
         value_add_string(&work->out, text, len);
     else
         value_add_typed(&work->out, column->type, text, len);
@@ -334,18 +337,10 @@ static void query_close(Work *work, const char *tag)
 
 /* ---- sending ---- */
 
-static const char *begin_text(const Work *work)
-{
-    return arena_printf(
-        work->arena, "START TRANSACTION%s%s%s%s%s", work->isolation ? " ISOLATION LEVEL " : "",
-        work->isolation ? work->isolation : "", work->read_only ? " READ ONLY" : "",
-        work->deferrable && work->read_only ? "," : "", work->deferrable ? " DEFERRABLE" : "");
-}
-
 static void add_statement(Work *work, Bytes *out, int index)
 {
     if (work->body.batch && index == 0) {
-        wire_add_statement(out, begin_text(work), NULL, 0, false);
+        wire_add_statement(out, sqloptions_begin(work->arena, &work->options), NULL, 0, false);
     } else if (work->body.batch && index == work->statements - 1) {
         work->committing = true;
         wire_add_statement(out, "COMMIT", NULL, 0, false);
@@ -397,6 +392,22 @@ static bool work_overflow(Work *work)
                              arena_printf(work->arena, "response is too large (max is %llu bytes)",
                                           (unsigned long long)limit));
     work_break(work, 507);
+    return false;
+}
+
+/* What it takes beyond a little is counted. False: there is no more to be had. */
+static bool work_charge(Work *work)
+{
+    size_t cap = work->out.cap;
+
+    if (cap <= FREE_OUT || cap == work->charged)
+        return true;
+    if (budget_take(&work->worker->gateway->budget, cap - work->charged, false)) {
+        work->charged = cap;
+        return true;
+    }
+    work->error = wire_error(work->arena, "ERROR", "53200", SHORT_MESSAGE);
+    work_break(work, 503);
     return false;
 }
 
@@ -494,7 +505,7 @@ static bool on_message(void *arg, char type, const char *payload, size_t len)
     }
     if (!fine)
         return work_confused(work);
-    return !work->out.overflowed || work_overflow(work);
+    return work->out.overflowed ? work_overflow(work) : work_charge(work);
 }
 
 static void on_lost(void *arg)
@@ -533,18 +544,16 @@ static void on_lost(void *arg)
 
 /* ---- from the pool ---- */
 
+static const char throttled_message[] = "too many failed logins, try again later";
+
 static void on_refused(Work *work, const WireError *error)
 {
-    HttpExchange *exchange = work->exchange;
     const char *code = error->fields[FIELD_CODE];
-    const char *peer = http_request(exchange)->peer;
 
     work->error = *error;
     for (int i = 0; i < FIELD_COUNT; i++)
         if (error->fields[i])
             work->error.fields[i] = arena_strdup(work->arena, error->fields[i]);
-    if (code && strncmp(code, "28", 2) == 0)
-        throttle_failed(work->worker->gateway->throttle, peer, work->who.user);
     if (error_is_login(error))
         work_reply_error(work, 400);
     else if (code && (strncmp(code, "53", 2) == 0 || strncmp(code, "57", 2) == 0))
@@ -567,6 +576,11 @@ static void on_ready(void *arg, PoolOutcome outcome, Backend *backend, const Wir
     case POOL_REFUSED:
         on_refused(work, error);
         return;
+    case POOL_THROTTLED:
+        metric_add(&work->worker->metrics.throttled, 1);
+        work->error = wire_error(work->arena, NULL, NULL, throttled_message);
+        work_reply_error(work, 429);
+        return;
     case POOL_TIMEOUT:
         work->error = wire_error(work->arena, NULL, NULL, "no connection became free in time");
         break;
@@ -579,80 +593,6 @@ static void on_ready(void *arg, PoolOutcome outcome, Backend *backend, const Wir
 
 /* ---- requests ---- */
 
-bool statement_controls_transaction(const char *sql)
-{
-    static const char *const words[] = {"commit", "end",       "rollback", "abort",  "begin",
-                                        "start",  "savepoint", "release",  "prepare"};
-
-    for (;;) {
-        sql += strspn(sql, " \t\r\n\f\v;");
-        if (sql[0] == '-' && sql[1] == '-') {
-            sql += strcspn(sql, "\n");
-        } else if (sql[0] == '/' && sql[1] == '*') {
-            int depth = 1;
-            for (sql += 2; *sql && depth > 0; sql++) {
-                if (sql[0] == '/' && sql[1] == '*')
-                    depth++, sql++;
-                else if (sql[0] == '*' && sql[1] == '/')
-                    depth--, sql++;
-            }
-        } else {
-            break;
-        }
-    }
-    size_t len = 0;
-    while (isalpha((unsigned char)sql[len]))
-        len++;
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (len == strlen(words[i]) && strncasecmp(sql, words[i], len) == 0)
-            return true;
-    return false;
-}
-
-static bool header_is_true(const HttpRequest *request, const char *name)
-{
-    const char *value = http_header(request, name);
-
-    return value && strcmp(value, "true") == 0;
-}
-
-static const char *isolation_level(const char *name)
-{
-    static const struct {
-        const char *name;
-        const char *sql;
-    } levels[] = {
-        {"ReadUncommitted", "READ UNCOMMITTED"},
-        {"ReadCommitted",   "READ COMMITTED"  },
-        {"RepeatableRead",  "REPEATABLE READ" },
-        {"Serializable",    "SERIALIZABLE"    },
-    };
-
-    for (size_t i = 0; i < COUNT_OF(levels); i++)
-        if (strcmp(levels[i].name, name) == 0)
-            return levels[i].sql;
-    return NULL;
-}
-
-static bool read_options(Work *work, const HttpRequest *request, Error *err)
-{
-    const char *level = http_header(request, "neon-batch-isolation-level");
-
-    work->raw = header_is_true(request, "neon-raw-text-output");
-    work->array_mode = header_is_true(request, "neon-array-mode");
-    if (level && !(work->isolation = isolation_level(level)))
-        return error_set(err, ERR_FORMAT, "invalid isolation level");
-    work->read_only = header_is_true(request, "neon-batch-read-only");
-    work->deferrable = header_is_true(request, "neon-batch-deferrable");
-    if (!work->body.batch)
-        return true;
-    work->echo = arena_printf(
-        work->arena, "%s%s%s%s%s", level ? "neon-batch-isolation-level: " : "", level ? level : "",
-        level ? "\r\n" : "", work->read_only ? "neon-batch-read-only: true\r\n" : "",
-        work->deferrable ? "neon-batch-deferrable: true\r\n" : "");
-    return true;
-}
-
 static bool read_request(Work *work, const HttpRequest *request, Error *err)
 {
     const GatewayOptions *options = work->worker->gateway->options;
@@ -662,7 +602,7 @@ static bool read_request(Work *work, const HttpRequest *request, Error *err)
         return error_set(err, ERR_FORMAT, "invalid header: neon-connection-string");
     if (!connstring_parse(work->arena, string, &work->who, err) ||
         !sqlbody_parse(work->arena, request->body, request->body_len, &work->body, err) ||
-        !read_options(work, request, err))
+        !sqloptions_read(work->arena, request, work->body.batch, &work->options, err))
         return false;
     if (!login_is_served(options, work->who.user, work->who.database, err))
         return false;
@@ -676,16 +616,86 @@ static bool read_request(Work *work, const HttpRequest *request, Error *err)
     return true;
 }
 
-static void handle_query(Worker *worker, HttpExchange *exchange)
+static Work *work_new(Worker *worker, HttpExchange *exchange)
 {
     Arena *arena = http_arena(exchange);
     Work *work = arena_alloc(arena, sizeof *work);
-    const HttpRequest *request = http_request(exchange);
-    Gateway *gateway = worker->gateway;
-    Error err = ERROR_INIT;
 
     *work = (Work){.worker = worker, .exchange = exchange, .arena = arena};
     work->started = clock_seconds();
+    return work;
+}
+
+static void work_acquire(Work *work, PoolReady *ready)
+{
+    Worker *worker = work->worker;
+    const char *peer = http_request(work->exchange)->peer;
+
+    http_set_data(work->exchange, work);
+    LIST_INSERT_HEAD(&worker->works, work, link);
+    PoolTicket *ticket = pool_acquire(worker->pool, &work->who, peer, ready, work);
+    /* Without a ticket it has its server already, or its reply, and is no more. */
+    if (ticket)
+        work->ticket = ticket;
+}
+
+/* ---- large requests of strangers ---- */
+
+bool sql_is_known(void *arg, const HttpExchange *exchange)
+{
+    Worker *worker = arg;
+    const HttpRequest *request = http_request(exchange);
+    const char *string = http_header(request, "neon-connection-string");
+    auto_arena Arena *arena = arena_new();
+    unsigned char proof[PROOF_BYTES];
+    ConnString who;
+    Error ignored = ERROR_INIT;
+
+    if (!string || !connstring_parse(arena, string, &who, &ignored))
+        return false;
+    proof_make(worker->gateway, who.password, proof);
+    return throttle_knows(worker->gateway->throttle, &(Claim){request->peer, who.user, proof});
+}
+
+static void on_asked(void *arg, PoolOutcome outcome, Backend *backend, const WireError *error)
+{
+    Work *work = arg;
+    HttpExchange *exchange = work->exchange;
+
+    if (outcome != POOL_READY) {
+        on_ready(work, outcome, backend, error);
+        return;
+    }
+    pool_release(backend);
+    work_end(work);
+    http_proceed(exchange);
+}
+
+void sql_ask(void *arg, HttpExchange *exchange)
+{
+    Worker *worker = arg;
+    const HttpRequest *request = http_request(exchange);
+    const char *string = http_header(request, "neon-connection-string");
+    Work *work = work_new(worker, exchange);
+    Error err = ERROR_INIT;
+
+    if (!string || !connstring_parse(work->arena, string, &work->who, &err) ||
+        !login_is_served(worker->gateway->options, work->who.user, work->who.database, &err)) {
+        reply_message(worker, exchange, 400,
+                      string ? err.message : "invalid header: neon-connection-string");
+        return;
+    }
+    work_acquire(work, on_asked);
+}
+
+/* ---- requests ---- */
+
+static void handle_query(Worker *worker, HttpExchange *exchange)
+{
+    const HttpRequest *request = http_request(exchange);
+    Work *work = work_new(worker, exchange);
+    Error err = ERROR_INIT;
+
     metric_add(&worker->metrics.requests[PROTOCOL_HTTP], 1);
     metric_add(&worker->metrics.bytes_in[PROTOCOL_HTTP], request->body_len);
     if (!read_request(work, request, &err)) {
@@ -693,19 +703,7 @@ static void handle_query(Worker *worker, HttpExchange *exchange)
         reply_message(worker, exchange, 400, err.message);
         return;
     }
-    if (throttle_wait(gateway->throttle, request->peer, work->who.user) > 0 &&
-        !pool_trusts(worker->pool, &work->who)) {
-        bytes_free(&work->out);
-        metric_add(&worker->metrics.throttled, 1);
-        reply_message(worker, exchange, 429, "too many failed logins, try again later");
-        return;
-    }
-    http_set_data(exchange, work);
-    LIST_INSERT_HEAD(&worker->works, work, link);
-    PoolTicket *ticket = pool_acquire(worker->pool, &work->who, on_ready, work);
-    /* Without a ticket it has its server already, or its reply, and is no more. */
-    if (ticket)
-        work->ticket = ticket;
+    work_acquire(work, on_ready);
 }
 
 static void handle_options(Worker *worker, HttpExchange *exchange)

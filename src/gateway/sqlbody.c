@@ -5,9 +5,11 @@
  */
 #include "gateway/sqlbody.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http/bytes.h"
 
@@ -255,4 +257,34 @@ bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Err
             return false;
     *ret = body;
     return true;
+}
+
+bool statement_controls_transaction(const char *sql)
+{
+    static const char *const words[] = {"commit", "end",       "rollback", "abort",  "begin",
+                                        "start",  "savepoint", "release",  "prepare"};
+
+    for (;;) {
+        sql += strspn(sql, " \t\r\n\f\v;");
+        if (sql[0] == '-' && sql[1] == '-') {
+            sql += strcspn(sql, "\n");
+        } else if (sql[0] == '/' && sql[1] == '*') {
+            int depth = 1;
+            for (sql += 2; *sql && depth > 0; sql++) {
+                if (sql[0] == '/' && sql[1] == '*')
+                    depth++, sql++;
+                else if (sql[0] == '*' && sql[1] == '/')
+                    depth--, sql++;
+            }
+        } else {
+            break;
+        }
+    }
+    size_t len = 0;
+    while (isalpha((unsigned char)sql[len]))
+        len++;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (len == strlen(words[i]) && strncasecmp(sql, words[i], len) == 0)
+            return true;
+    return false;
 }

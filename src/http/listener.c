@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +32,23 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)event_add(listener->readable, NULL);
 }
 
+/* A client that vanishes without a word must not keep its transaction and its locks for ever. No
+ * TCP_USER_TIMEOUT: it would end one that only does not read for a while as well. */
+static void set_keepalive(int fd)
+{
+    static const int on = 1;
+    static const int idle_s = 60;
+    static const int interval_s = 10;
+    static const int count = 3;
+
+    /* Fails on Unix sockets, whose peers cannot vanish. */
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    }
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     static const struct timeval pause = {.tv_usec = 100 * 1000L};
@@ -41,6 +60,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         socklen_t len = sizeof peer;
         int accepted = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted >= 0) {
+            set_keepalive(accepted);
             listener->accept(listener->arg, accepted, (struct sockaddr *)&peer);
             continue;
         }

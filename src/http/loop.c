@@ -1,12 +1,15 @@
 #include "http/loop.h"
 
 #include <event2/event.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "core/clock.h"
 
 typedef struct Item {
     struct Item *next;
@@ -174,6 +177,8 @@ struct Crew {
     pthread_cond_t more;
     Queue queue;
     bool ending;
+    int waiting;
+    int alive;
     int count;
     pthread_t threads[];
 };
@@ -190,6 +195,9 @@ static Item *crew_next(Crew *crew)
         crew->queue.first = item->next;
         if (!item->next)
             crew->queue.last = &crew->queue.first;
+        crew->waiting--;
+    } else {
+        crew->alive--;
     }
     (void)pthread_mutex_unlock(&crew->lock);
     return item;
@@ -211,6 +219,7 @@ bool crew_new(int threads, Crew **ret, Error *err)
     crew->queue.last = &crew->queue.first;
     (void)pthread_mutex_init(&crew->lock, NULL);
     (void)pthread_cond_init(&crew->more, NULL);
+    crew->alive = threads;
     for (int i = 0; i < threads; i++, crew->count++)
         if (!thread_start(&crew->threads[i], crew_main, crew, err)) {
             crew_free(crew);
@@ -220,14 +229,43 @@ bool crew_new(int threads, Crew **ret, Error *err)
     return true;
 }
 
-void crew_free(Crew *crew)
+static void crew_end(Crew *crew)
 {
-    if (!crew)
-        return;
     (void)pthread_mutex_lock(&crew->lock);
     crew->ending = true;
     (void)pthread_cond_broadcast(&crew->more);
     (void)pthread_mutex_unlock(&crew->lock);
+}
+
+static bool crew_is_done(Crew *crew)
+{
+    (void)pthread_mutex_lock(&crew->lock);
+    bool done = crew->alive == 0;
+    (void)pthread_mutex_unlock(&crew->lock);
+    return done;
+}
+
+bool crew_stop(Crew *crew, int wait_ms)
+{
+    double until = clock_seconds() + wait_ms / 1000.0;
+
+    if (!crew)
+        return true;
+    crew_end(crew);
+    while (!crew_is_done(crew)) {
+        if (clock_seconds() > until)
+            return false;
+        (void)usleep(1000);
+    }
+    crew_free(crew);
+    return true;
+}
+
+void crew_free(Crew *crew)
+{
+    if (!crew)
+        return;
+    crew_end(crew);
     for (int i = 0; i < crew->count; i++)
         (void)pthread_join(crew->threads[i], NULL);
     for (Item *item = crew->queue.first, *next; item; item = next) {
@@ -239,10 +277,20 @@ void crew_free(Crew *crew)
     free(crew);
 }
 
-void crew_submit(Crew *crew, LoopWork *work, void *arg)
+bool crew_offer(Crew *crew, LoopWork *work, void *arg, int max_waiting)
 {
     (void)pthread_mutex_lock(&crew->lock);
-    queue_add(&crew->queue, work, arg);
-    (void)pthread_cond_signal(&crew->more);
+    bool fits = crew->waiting < max_waiting;
+    if (fits) {
+        queue_add(&crew->queue, work, arg);
+        crew->waiting++;
+        (void)pthread_cond_signal(&crew->more);
+    }
     (void)pthread_mutex_unlock(&crew->lock);
+    return fits;
+}
+
+void crew_submit(Crew *crew, LoopWork *work, void *arg)
+{
+    (void)crew_offer(crew, work, arg, INT_MAX);
 }

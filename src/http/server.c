@@ -22,6 +22,9 @@ enum {
     IDLE_MS = 60 * 1000,
     BODY_MS = 30 * 1000,
     BODY_BYTES_PER_MS = 64, /* slower than this beyond BODY_MS is no upload but a siege */
+    FREE_BODY = 16 * 1024,  /* that every connection may have */
+    STRANGERS_BODY = 1024 * 1024,
+    PARSED_TIMES = 3, /* what a parsed body takes, beside itself */
     WRITE_MS = 60 * 1000,
     LINGER_MS = 20 * 1000
 };
@@ -29,6 +32,7 @@ enum {
 typedef enum ConnState {
     CONN_HEAD,      /* waits for a request, or reads its head */
     CONN_BODY,      /* reads its body */
+    CONN_ASKING,    /* is it welcome? The rest of the body waits */
     CONN_HANDLING,  /* the handler has it */
     CONN_LINGERING, /* the last reply is on its way; what comes is thrown away */
 } ConnState;
@@ -52,6 +56,10 @@ struct Conn {
     llhttp_t parser;
     HttpExchange *exchange; /* from the end of the head until the reply */
     Bytes body;
+    size_t charged; /* to the budget */
+    bool stranger;  /* it is, of the strangers' part */
+    bool judged;    /* whether it is one is known */
+    bool expects;   /* to be told that it may go on */
     uint64_t body_started_ms;
     ConnState state;
     bool in_head;       /* bytes of a head have come */
@@ -67,7 +75,7 @@ struct HttpServer {
     HttpSettings settings;
     llhttp_settings_t callbacks;
     LIST_HEAD(, Conn) conns;
-    int count;
+    atomic_int own_count;
     int busy;
     bool draining;
 };
@@ -87,8 +95,20 @@ static void set_deadline(Conn *conn, int ms)
     (void)event_add(conn->deadline, &wait);
 }
 
+static void discharge(Conn *conn)
+{
+    Budget *budget = conn->server->settings.budget;
+
+    if (budget && conn->charged > 0)
+        budget_give(budget, conn->charged, conn->stranger);
+    conn->charged = 0;
+    conn->stranger = false;
+    conn->judged = false;
+}
+
 static void exchange_free(Conn *conn)
 {
+    discharge(conn);
     if (!conn->exchange)
         return;
     arena_free(conn->exchange->arena);
@@ -100,13 +120,14 @@ static void conn_free(Conn *conn)
 {
     HttpServer *server = conn->server;
 
-    if (conn->state == CONN_HANDLING) {
+    if (conn->state == CONN_HANDLING || conn->state == CONN_ASKING) {
         server->busy--;
         server->settings.gone(server->settings.arg, conn->exchange);
     }
     exchange_free(conn);
     LIST_REMOVE(conn, link);
-    server->count--;
+    if (conn->stream)
+        atomic_fetch_sub(server->settings.count, 1);
     event_free(conn->deadline);
     stream_free(conn->stream);
     bytes_free(&conn->body);
@@ -273,7 +294,11 @@ static void refuse(Conn *conn, int status, const char *type, const char *text)
     Bytes body = bytes_init(SIZE_MAX);
 
     bytes_add_text(&body, text);
-    write_reply(conn, &(HttpReply){.status = status, .type = type}, &body, false);
+    write_reply(conn,
+                &(HttpReply){.status = status,
+                             .type = type,
+                             .headers = status == 503 ? "retry-after: 1\r\n" : NULL},
+                &body, false);
     exchange_free(conn);
     conn->message_done = false;
     conn_linger(conn);
@@ -297,12 +322,28 @@ static void conn_next(Conn *conn)
         stream_again(conn->stream);
 }
 
+/* A reply that its client does not take is there, whatever the budget says. */
+static void charge_queued(Conn *conn)
+{
+    Budget *budget = conn->server->settings.budget;
+    size_t queued = stream_queued(conn->stream);
+
+    if (!budget || queued <= FREE_BODY)
+        return;
+    budget_add(budget, queued);
+    conn->charged = queued;
+}
+
 void http_reply(HttpExchange *exchange, const HttpReply *reply, Bytes *body)
 {
     Conn *conn = exchange->conn;
     bool keep = exchange->keep_alive && !conn->server->draining;
 
-    assert(conn->state == CONN_HANDLING);
+    assert(conn->state == CONN_HANDLING || conn->state == CONN_ASKING);
+    if (conn->state == CONN_ASKING) {
+        keep = false; /* its body is not read */
+        stream_read_enable(conn->stream, true);
+    }
     conn->server->busy--;
     conn->state = CONN_LINGERING; /* until it is known to go on */
     write_reply(conn, reply, body, keep);
@@ -312,10 +353,12 @@ void http_reply(HttpExchange *exchange, const HttpReply *reply, Bytes *body)
         /* The next request waits until this client has taken the reply. */
         exchange_free(conn);
         conn->exchange = NULL;
+        charge_queued(conn);
         set_deadline(conn, WRITE_MS);
         conn->message_done = true;
     } else {
         exchange_free(conn);
+        charge_queued(conn);
         conn->message_done = false;
         conn_linger(conn);
     }
@@ -380,10 +423,38 @@ static size_t find_head_end(const char *data, size_t len)
     return 0;
 }
 
+static void judge(Conn *conn)
+{
+    const HttpSettings *settings = &conn->server->settings;
+
+    if (!conn->judged)
+        conn->stranger = settings->is_known && !settings->is_known(settings->arg, conn->exchange);
+    conn->judged = true;
+}
+
+/* False: it is refused. */
+static bool charge(Conn *conn, size_t bytes)
+{
+    HttpServer *server = conn->server;
+
+    if (!server->settings.budget || bytes <= FREE_BODY || bytes <= conn->charged)
+        return true;
+    judge(conn);
+    if (!budget_take(server->settings.budget, bytes - conn->charged, conn->stranger)) {
+        refuse(conn, 503, "application/json", server->settings.short_reply);
+        return false;
+    }
+    conn->charged = bytes;
+    return true;
+}
+
 static void handle(Conn *conn)
 {
     HttpExchange *exchange = conn->exchange;
 
+    if (bytes_len(&conn->body) > FREE_BODY &&
+        !charge(conn, conn->body.cap + PARSED_TIMES * bytes_len(&conn->body)))
+        return;
     exchange->request.body = bytes_data(&conn->body);
     exchange->request.body_len = bytes_len(&conn->body);
     conn->state = CONN_HANDLING;
@@ -402,11 +473,7 @@ static void body_begin(Conn *conn)
     request->method = llhttp_method_name((llhttp_method_t)conn->parser.method);
     request->upgrade = upgrade && strcasecmp(upgrade, "websocket") == 0 && conn->parser.upgrade;
     exchange->keep_alive = !conn->parser.upgrade && llhttp_should_keep_alive(&conn->parser) != 0;
-    conn->state = CONN_BODY;
-    conn->body_started_ms = now_ms(conn);
-    set_deadline(conn, BODY_MS);
-    if (expect && strcasecmp(expect, "100-continue") == 0 && !conn->message_done)
-        stream_write(conn->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    conn->expects = expect && strcasecmp(expect, "100-continue") == 0 && !conn->message_done;
 }
 
 static void refuse_large(Conn *conn)
@@ -414,6 +481,44 @@ static void refuse_large(Conn *conn)
     const HttpSettings *settings = &conn->server->settings;
 
     refuse(conn, 413, settings->too_large_type, settings->too_large_reply);
+}
+
+/* A stranger may have a large request, but shows who he is before it is read. True: it waits. */
+static bool must_ask(Conn *conn, uint64_t length)
+{
+    HttpServer *server = conn->server;
+
+    if (!conn->stranger || length <= STRANGERS_BODY || !server->settings.ask)
+        return false;
+    conn->state = CONN_ASKING;
+    server->busy++;
+    (void)event_del(conn->deadline);
+    stream_read_enable(conn->stream, false);
+    server->settings.ask(server->settings.arg, conn->exchange);
+    return true;
+}
+
+static void go_on(Conn *conn)
+{
+    conn->state = CONN_BODY;
+    conn->body_started_ms = now_ms(conn);
+    set_deadline(conn, BODY_MS);
+    if (conn->expects)
+        stream_write(conn->stream, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    conn->expects = false;
+}
+
+void http_proceed(HttpExchange *exchange)
+{
+    Conn *conn = exchange->conn;
+
+    assert(conn->state == CONN_ASKING);
+    conn->server->busy--;
+    budget_accept(conn->server->settings.budget, conn->charged);
+    conn->stranger = false;
+    go_on(conn);
+    stream_read_enable(conn->stream, true);
+    stream_again(conn->stream);
 }
 
 /* True: the head has been read and there is more to do. */
@@ -452,6 +557,13 @@ static bool read_head(Conn *conn)
         return false;
     }
     body_begin(conn);
+    uint64_t length = conn->parser.flags & F_CONTENT_LENGTH ? conn->parser.content_length
+                                                            : bytes_len(&conn->body);
+    if (length > STRANGERS_BODY && conn->server->settings.budget)
+        judge(conn);
+    if (must_ask(conn, length))
+        return false;
+    go_on(conn);
     return true;
 }
 
@@ -480,6 +592,8 @@ static bool read_body(Conn *conn)
     }
     if (conn->message_done)
         return true;
+    if (!charge(conn, conn->body.cap) || must_ask(conn, bytes_len(&conn->body)))
+        return false;
     uint64_t allowed = BODY_MS + bytes_len(&conn->body) / BODY_BYTES_PER_MS;
     uint64_t spent = now_ms(conn) - conn->body_started_ms;
     set_deadline(conn, spent < allowed ? (int)(allowed - spent) : 1);
@@ -584,7 +698,9 @@ void *http_data(const HttpExchange *exchange)
 
 void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer, SSL_CTX *ctx)
 {
-    if (server->draining || server->count >= server->settings.max_connections) {
+    if (atomic_fetch_add(server->settings.count, 1) >= server->settings.max_connections ||
+        server->draining) {
+        atomic_fetch_sub(server->settings.count, 1);
         (void)close(fd);
         return;
     }
@@ -598,7 +714,6 @@ void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer,
         abort();
     address_host(peer, conn->peer);
     LIST_INSERT_HEAD(&server->conns, conn, link);
-    server->count++;
     conn_next(conn);
     set_deadline(conn, HEAD_MS);
     if (ctx)
@@ -613,6 +728,8 @@ HttpServer *http_server_new(struct event_base *base, const HttpSettings *setting
         abort();
     server->base = base;
     server->settings = *settings;
+    if (!server->settings.count)
+        server->settings.count = &server->own_count;
     if (server->settings.idle_ms == 0)
         server->settings.idle_ms = IDLE_MS;
     llhttp_settings_init(&server->callbacks);
@@ -648,11 +765,6 @@ void http_server_free(HttpServer *server)
         conn_free(conn);
     }
     free(server);
-}
-
-int http_server_connections(const HttpServer *server)
-{
-    return server->count;
 }
 
 int http_server_busy(const HttpServer *server)

@@ -8,12 +8,14 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "http/budget.h"
 #include "http/bytes.h"
 #include "http/stream.h"
 
@@ -44,11 +46,18 @@ const char *http_header(const HttpRequest *request, const char *name);
 
 typedef struct HttpSettings {
     size_t body_limit;
+    atomic_int *count; /* of connections, with those that others count in it; NULL: its own */
     int max_connections;
     int idle_ms;                 /* 0: 60 s */
+    Budget *budget;              /* of bodies and replies; NULL: none */
+    const char *short_reply;     /* body of the reply with status 503 where it is used up */
     const char *too_large_type;  /* of the reply with status 413 */
     const char *too_large_reply; /* its body */
     void (*handle)(void *arg, HttpExchange *exchange);
+    /* Is it somebody of whom more than a little may be taken in? NULL: all are. */
+    bool (*is_known)(void *arg, const HttpExchange *exchange);
+    /* It is not, and its body is large: nothing more is read before http_proceed(), or a reply. */
+    void (*ask)(void *arg, HttpExchange *exchange);
     /* The client left, or the server closes, before the reply. The exchange is gone after it. */
     void (*gone)(void *arg, HttpExchange *exchange);
     void *arg;
@@ -62,7 +71,6 @@ void http_server_free(HttpServer *server); /* closes what is open; accepts NULL 
 void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer, SSL_CTX *ctx);
 /* No new requests: idle connections close, others with their reply. */
 void http_server_drain(HttpServer *server);
-int http_server_connections(const HttpServer *server);
 int http_server_busy(const HttpServer *server); /* exchanges without a reply */
 
 const HttpRequest *http_request(const HttpExchange *exchange);
@@ -77,9 +85,12 @@ typedef struct HttpReply {
     const char *headers; /* more of them, each with \r\n at its end; NULL: none */
 } HttpReply;
 
+/* After ask(): the body is read. */
+void http_proceed(HttpExchange *exchange);
 /* Answers, once. The body's bytes are taken. The exchange may be gone when this returns. */
 void http_reply(HttpExchange *exchange, const HttpReply *reply, Bytes *body);
 
-/* Answers 101 with the accept key, and hands the connection over: its input may hold bytes that
- * came behind the request. NULL where the request is not a proper upgrade; the caller replies. */
+/* Answers 101 with the accept key, and hands the connection over, with its place in the count: its
+ * input may hold bytes that came behind the request. NULL where the request is not a proper
+ * upgrade; the caller replies. */
 Stream *http_upgrade(HttpExchange *exchange);

@@ -134,6 +134,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
                      "  timezone: server\n"
                      "  max-request: 1MB\n"
                      "  max-response: 2MB\n"
+                     "  max-memory: 3MB\n"
                      "  threads: 3\n  pool-size: 7\n  max-connections: 99\n"
                      "  queue-ms: 5\n  recheck-ms: 6\n"
                      "  slow-ms: 8\n  drain-ms: 9\n"
