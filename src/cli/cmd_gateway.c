@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/term.h"
 #include "gateway/gateway.h"
+#include "move/move.h"
 #include "pg/url.h"
 
 enum {
@@ -67,11 +68,37 @@ static GatewayOptions options_of(const Invocation *inv)
     };
 }
 
+/* A gateway without a state believes its configuration, which a cutover does not change. */
+static bool check_first_start(const Invocation *inv, const GatewayOptions *options, Error *err)
+{
+    MoveStatus move;
+    PgUrl upstream;
+    PgUrl old;
+
+    if (file_exists(options->state))
+        return true;
+    if (!move_status(inv->arena, inv->config, &move, err))
+        return false;
+    if (!move.live || strcmp(move.direction, "forward") != 0 ||
+        !(strcmp(move.phase, "home") == 0 || move.complete))
+        return true;
+    if (!url_parse(inv->arena, options->upstream, "upstream", &upstream, err) ||
+        !url_parse(inv->arena, move.source, "source", &old, err))
+        return false;
+    if (!url_same_server(&upstream, &old))
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "the upstream is the server that the move of \"%s\" has come from",
+                    inv->config->dir);
+    return error_hint(err, "The data has moved on: set --upstream to the target.");
+}
+
 static bool gateway_command(const Invocation *inv, Error *err)
 {
     GatewayOptions options = options_of(inv);
 
-    return file_make_dir(inv->config->dir, 0700, err) && gateway_run(&options, err);
+    return file_make_dir(inv->config->dir, 0700, err) && check_first_start(inv, &options, err) &&
+           gateway_run(&options, err);
 }
 
 /* ---- cert and env ---- */

@@ -246,9 +246,16 @@ static void pause_undo(Control *control)
     reply_error(caller, &err);
 }
 
+/* What could not be written for sure may be there all the same: then it is taken back. */
 static bool save(Control *control, const GatewayState *state, Error *err)
 {
-    return state_save(control->gateway->options->state, state, err);
+    const char *path = control->gateway->options->state;
+    Error ignored = ERROR_INIT;
+
+    if (state_save(path, state, err))
+        return true;
+    (void)!state_save(path, &control->state, &ignored);
+    return false;
 }
 
 static bool upstream_make(Control *control, const char *url, int64_t generation,
@@ -304,10 +311,10 @@ static void pause_reached(Control *control)
     control->waiting = NULL;
     control->phase = PHASE_PAUSED;
     state.paused = true;
-    if (!save(control, &state, &err)) {
+    /* Without a caller it is the pause of before a restart, which is on disk. */
+    if (caller && !save(control, &state, &err)) {
         resume(control);
-        if (caller)
-            reply_error(caller, &err);
+        reply_error(caller, &err);
         return;
     }
     control->state = state;
@@ -542,9 +549,6 @@ bool control_start(Control *control, Error *err)
     gateway->paused = worker_paused;
     for (int i = 0; i < gateway->worker_count; i++)
         gateway->workers[i].upstream = control->upstream;
-    /* Before anybody is served: what a restart would go by has to be there. */
-    if (!save(control, &control->state, err))
-        return error_add_context(err, "write down which server is the current one");
     if (gateway->options->admin && !listen_on(control, gateway->options->admin, err))
         return false;
     if (control->state.paused) {

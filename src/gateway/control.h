@@ -9,7 +9,8 @@
 
 typedef struct Control Control;
 
-/* `state` was loaded, and is saved here; its texts outlive the control. */
+/* `state` is on disk (state_take()), and saved here when it changes; its texts outlive the control.
+ */
 bool control_new(Gateway *gateway, const GatewayState *state, Control **ret, Error *err) MUST_USE;
 void control_free(Control *control);
 /* Listens on the socket; workers begin with what the state says. */

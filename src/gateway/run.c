@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "gateway/control.h"
 #include "gateway/pool.h"
@@ -36,6 +37,7 @@ typedef struct Main {
     struct event *draining;
     const char *cert;
     const char *key;
+    int lock; /* of the state */
     double drain_until;
     bool stopping;
 } Main;
@@ -76,6 +78,27 @@ static bool listen_one(Worker *worker, int slot, const char *what, const char *t
             listener_new(loop_base(worker->loop), &address, accept, worker,
                          &worker->listeners[slot], err)) ||
            error_add_context(err, "%s", what);
+}
+
+/* Workers share each port, so that listening there does not fail where somebody else does. */
+static bool ports_are_free(const GatewayOptions *options, Error *err)
+{
+    const struct {
+        const char *what;
+        const char *text;
+    } ports[] = {
+        {"--listen",      options->listen     },
+        {"--listen-http", options->listen_http},
+        {"--listen-pg",   options->listen_pg  },
+        {"--metrics",     options->metrics    },
+    };
+    Address address;
+
+    for (size_t i = 0; i < COUNT_OF(ports); i++)
+        if (ports[i].text && !(address_parse(ports[i].text, ports[i].what, &address, err) &&
+                               listener_check(&address, err)))
+            return error_add_context(err, "%s", ports[i].what);
+    return true;
 }
 
 static bool worker_listen(Worker *worker, Error *err)
@@ -268,7 +291,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         log_warn("the certificate was not read again", kv_str("reason", err.message));
     if (!roles_reload(run->gateway.roles, &err))
         log_warn("the roles were not read again", kv_str("reason", err.message));
-    log_info("configuration read again", kv_i64("pid", getpid()));
+    log_info("certificate and roles read again", kv_i64("pid", getpid()));
 }
 
 static bool all_quiet(const Gateway *gateway)
@@ -400,7 +423,8 @@ static bool gateway_start(Main *run, Arena *arena, Error *err)
 
     if (RAND_bytes(gateway->salt, sizeof gateway->salt) != 1)
         return error_set(err, ERR_IO, "no random numbers can be had");
-    if (!state_load(arena, options->state, options->upstream, &state, err) ||
+    /* First of all: where another one serves already nothing may be written, nor listened on. */
+    if (!state_take(arena, options->state, options->upstream, &state, &run->lock, err) ||
         !tls_start(run, arena, err) || !roles_new(options->roles, &gateway->roles, err) ||
         !crew_new(CREW_THREADS, &gateway->crew, err) ||
         !crew_new(CANCEL_THREADS, &gateway->cancellers, err) ||
@@ -410,11 +434,12 @@ static bool gateway_start(Main *run, Arena *arena, Error *err)
     gateway->budget.limit = options->max_memory_bytes;
     for (int i = 0; i < gateway->worker_count; i++)
         worker_init(gateway, i, too_large);
+    if (!ports_are_free(options, err) || !metrics_start(run, err) ||
+        !control_start(run->control, err))
+        return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!worker_listen(&gateway->workers[i], err))
             return false;
-    if (!metrics_start(run, err) || !control_start(run->control, err))
-        return false;
     for (int i = 0; i < gateway->worker_count; i++)
         if (!loop_start(gateway->workers[i].loop, err))
             return false;
@@ -474,6 +499,7 @@ static void gateway_stop(Main *run)
     roles_free(gateway->roles);
     tls_free(gateway->tls);
     free(gateway->workers);
+    file_close(&run->lock);
 }
 
 static void no_pause(Worker *worker)
@@ -485,7 +511,8 @@ bool gateway_run(const GatewayOptions *options, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     Main run = {
-        .gateway = {.options = options, .paused = no_pause}
+        .gateway = {.options = options, .paused = no_pause},
+        .lock = -1,
     };
 
     if (!check_options(options, err))

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/file.h"
 #include "core/json.h"
@@ -51,8 +52,7 @@ static bool same_server(Arena *arena, const char *a, const char *b)
     Error ignored = ERROR_INIT;
 
     return url_parse(arena, a, "upstream", &left, &ignored) &&
-           url_parse(arena, b, "upstream", &right, &ignored) &&
-           strcmp(left.host, right.host) == 0 && strcmp(left.port, right.port) == 0;
+           url_parse(arena, b, "upstream", &right, &ignored) && url_same_server(&left, &right);
 }
 
 bool state_url(Arena *arena, const char *url, const char **ret, Error *err)
@@ -65,18 +65,11 @@ bool state_url(Arena *arena, const char *url, const char **ret, Error *err)
     return true;
 }
 
-bool state_load(Arena *arena, const char *path, const char *url, GatewayState *ret, Error *err)
+static bool load(Arena *arena, const char *path, const char *configured, GatewayState *ret,
+                 Error *err)
 {
-    const char *configured;
+    GatewayState state;
 
-    if (!state_url(arena, url, &configured, err))
-        return false;
-    GatewayState state = {.url = configured, .configured = configured, .generation = 1};
-
-    if (!file_exists(path)) {
-        *ret = state;
-        return true;
-    }
     if (!read_file(arena, path, &state, err))
         return false;
     /* Where nothing was ever switched the configuration is free to change its mind; after that,
@@ -95,6 +88,57 @@ bool state_load(Arena *arena, const char *path, const char *url, GatewayState *r
     }
     state.configured = configured;
     *ret = state;
+    return true;
+}
+
+static bool lock(const char *path, const char *lock_path, int *ret, Error *err)
+{
+    int holder = 0;
+
+    if (file_lock(lock_path, ret, &holder, err))
+        return true;
+    if (holder == 0)
+        return false;
+    *err = ERROR_INIT;
+    (void)error_set(err, ERR_WRONG_STATE, "process %d serves with \"%s\" already", holder, path);
+    return error_hint(err, "A second gateway needs a file of its own: --gateway-state.");
+}
+
+static bool fail_missing(const char *path, const char *lock_path, Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE, "\"%s\" is not there any more", path);
+    return error_hint(err,
+                      "It said whether the gateway was switched. Only if you know which server has "
+                      "the data: remove \"%s\", and set --upstream to it.",
+                      lock_path);
+}
+
+/* The lock stays behind, and so tells that there has been a state. */
+bool state_take(Arena *arena, const char *path, const char *url, GatewayState *ret, int *ret_lock,
+                Error *err)
+{
+    const char *lock_path = arena_printf(arena, "%s.lock", path);
+    GatewayState state = {.generation = 1};
+    auto_close int fd = -1;
+
+    if (!state_url(arena, url, &state.configured, err))
+        return false;
+    bool served = file_exists(lock_path);
+    if (!lock(path, lock_path, &fd, err))
+        return false;
+    state.url = state.configured;
+    if (served && !file_exists(path))
+        return fail_missing(path, lock_path, err);
+    if (file_exists(path) && !load(arena, path, state.configured, &state, err))
+        return false;
+    if (!state_save(path, &state, err)) {
+        if (!served)
+            (void)unlink(lock_path);
+        return error_add_context(err, "write down which server is the current one");
+    }
+    *ret = state;
+    *ret_lock = fd;
+    fd = -1;
     return true;
 }
 

@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/file.h"
+
 enum {
     BACKLOG = 1024,
     ACCEPTED_AT_ONCE = 64
@@ -106,6 +108,23 @@ static bool open_socket(const Address *address, int *ret, Error *err)
         (void)error_hint(err, "Ports below 1024 need the capability CAP_NET_BIND_SERVICE.");
     (void)close(fd);
     return false;
+}
+
+/* A socket that listens is in the way of one that would not share. */
+bool listener_check(const Address *address, Error *err)
+{
+    const struct sockaddr *there = (const struct sockaddr *)&address->storage;
+    bool local = address->storage.ss_family == AF_UNIX;
+    auto_close int fd =
+        socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return error_set_errno(err, "open a socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    bool taken = local ? connect(fd, there, address->len) == 0 || errno == EAGAIN
+                       : bind(fd, there, address->len) != 0 && errno == EADDRINUSE;
+    return !taken || error_set(err, ERR_WRONG_STATE, "another process listens there already");
 }
 
 bool listener_new(struct event_base *base, const Address *address, ListenerAccept *accept,

@@ -12,6 +12,8 @@ typedef struct Listener Listener;
 /* `fd` is non-blocking and the handler's. */
 typedef void ListenerAccept(void *arg, int fd, const struct sockaddr *peer);
 
+/* False where another process listens there: binding would not tell, since addresses are shared. */
+bool listener_check(const Address *address, Error *err) MUST_USE;
 bool listener_new(struct event_base *base, const Address *address, ListenerAccept *accept,
                   void *arg, Listener **ret, Error *err) MUST_USE;
 void listener_free(Listener *listener); /* accepts NULL */

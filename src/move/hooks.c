@@ -44,13 +44,31 @@ static bool run_command(const Live *live, const char *command, Hook hook, Direct
            error_add_context(err, "--on-%s", hook_names[hook]);
 }
 
-/* The gateway that the configuration names, or that has its socket in the work folder. */
-static const char *gateway_socket(const Live *live, Arena *arena)
+/* Its clients would come back to the side that they were on: to a fenced one. */
+static bool gateway_is_expected(const Config *config, Arena *arena)
 {
-    if (live->config->gateway.admin)
-        return live->config->gateway.admin;
-    const char *beside = arena_printf(arena, "%s/gateway.sock", live->config->dir);
-    return file_exists(beside) ? beside : NULL;
+    const GatewaySettings *gateway = &config->gateway;
+
+    return gateway->upstream || gateway->listen || gateway->listen_http || gateway->listen_pg ||
+           gateway->state || file_exists(arena_printf(arena, "%s/gateway.json", config->dir));
+}
+
+/* The gateway that the configuration names, or that has its socket in the work folder. *ret: NULL
+ * where there is none. */
+static bool gateway_socket(const Config *config, Arena *arena, const char **ret, Error *err)
+{
+    const char *beside = arena_printf(arena, "%s/gateway.sock", config->dir);
+
+    *ret = config->gateway.admin ? config->gateway.admin : file_exists(beside) ? beside : NULL;
+    if (*ret || !gateway_is_expected(config, arena))
+        return true;
+    (void)error_set(err, ERR_CONNECT, "the gateway is not running");
+    return error_hint(
+        err,
+        "Start it, or name its socket (`admin` of `gateway:`). Where there is none any "
+        "more, take it out of the configuration and \"%s/gateway.json\" away, then "
+        "start the mover again.",
+        config->dir);
 }
 
 /* Its clients wait from the pause to the end; what they wait for is done by the other side. */
@@ -63,7 +81,7 @@ static bool run_gateway(const Live *live, Hook hook, Direction direction, int ti
         [HOOK_RESUME] = GATEWAY_RESUME,
     };
     auto_arena Arena *scratch = arena_new();
-    const char *socket = gateway_socket(live, scratch);
+    const char *socket = NULL;
     GatewayReply reply;
     GatewayRequest request = {
         .verb = verbs[hook],
@@ -71,7 +89,8 @@ static bool run_gateway(const Live *live, Hook hook, Direction direction, int ti
         .deadline_ms = timeout_ms,
     };
 
-    return !socket || gateway_admin(scratch, socket, &request, &reply, err) ||
+    return (gateway_socket(live->config, scratch, &socket, err) &&
+            (!socket || gateway_admin(scratch, socket, &request, &reply, err))) ||
            error_add_context(err, "gateway %s", hook_names[hook]);
 }
 

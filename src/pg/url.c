@@ -250,6 +250,11 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
     return true;
 }
 
+bool url_same_server(const PgUrl *a, const PgUrl *b)
+{
+    return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
+}
+
 PgUrl url_with_database(Arena *arena, const PgUrl *url, const char *database)
 {
     PgUrl other = {

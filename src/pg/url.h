@@ -27,6 +27,9 @@ typedef struct PgUrl {
  * bad percent-encoding are ERR_USAGE, and the message never quotes the password. */
 bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Error *err) MUST_USE;
 
+/* By its name and port, as they were given. */
+bool url_same_server(const PgUrl *a, const PgUrl *b);
+
 /* The same server, another database. */
 PgUrl url_with_database(Arena *arena, const PgUrl *url, const char *database);
 

@@ -153,6 +153,45 @@ def test_a_state_that_cannot_be_read_is_not_guessed(two, damage):
     assert result.rc == 1 and "does not say which server is the current one" in result.err
 
 
+def test_a_state_that_has_gone_is_not_guessed(two):
+    two.gate.ask("switch", f"--to={two.new_url}")
+    two.gate.run.kill()
+    (two.gate.dir / "gateway.json").unlink()
+    result = two.gate.homeport("gateway", *two.gate.options)
+    assert result.rc == 1 and "gateway.json\" is not there any more" in result.err
+    assert not (two.gate.dir / "gateway.json").exists()
+    (two.gate.dir / "gateway.json.lock").unlink()  # as the hint says
+    two.gate.start()
+
+
+def test_a_first_start_that_fails_is_no_state_that_has_gone(two):
+    options = [o if "--dir" not in o else f"--dir={two.gate.dir}/other" for o in two.gate.options]
+    result = two.gate.homeport("gateway", *options, "--roles-file=/nonexistent", f"--admin={two.gate.dir}/b.sock")
+    assert result.rc == 1 and "/nonexistent" in result.err
+    two.gate.stop()
+    two.gate.options = options
+    two.gate.start()
+
+
+def test_a_second_start_writes_nothing_and_takes_no_connection(two):
+    def written():
+        info = (two.gate.dir / "gateway.json").stat()
+        return info.st_ino, info.st_mtime_ns
+    before = written()
+    for more in ([], [f"--admin={two.gate.dir}/other.sock"]):
+        result = two.gate.homeport("gateway", *two.gate.options, *more)
+        assert result.rc == 1 and f"process {two.gate.run.pid} serves with" in result.err, result
+    assert written() == before
+    assert two.side() == "old" and two.gate.ask("status").json["generation"] == 1
+
+
+def test_another_gateways_ports_are_not_shared(two):
+    options = [o for o in two.gate.options if not o.startswith(("--dir", "--admin"))]
+    result = two.gate.homeport("gateway", *options, f"--dir={two.gate.dir}/other")
+    assert result.rc == 1 and "another process listens there already" in result.err
+    assert all(two.side() == "old" for _ in range(20))
+
+
 def test_another_configuration_after_a_switch_is_refused(two):
     two.gate.ask("switch", f"--to={two.new_url}")
     two.gate.run.kill()

@@ -69,6 +69,35 @@ def test_no_request_of_a_gateways_client_fails_through_cutover_and_rollback(home
     live.applied_past(target)
     assert sorted(row[0] for row in source.sql("SELECT id FROM note")) == written
     assert max(writer.longest for writer in writers) < 10
+    # A state that was lost must not lead back to the source, which the configuration still names.
+    other = [option for option in gateway.options if not option.startswith(("--dir", "--admin"))]
+    result = homeport("gateway", *other, "--dir", live.dir)
+    assert result.rc == 1 and "has come from" in result.err
     live.ok("finish")
     assert live.mover.wait().rc == 0
     assert gateway.stop().rc == 0
+
+
+def test_a_cutover_without_the_gateway_that_is_configured_changes_nothing(homeport, servers):
+    source_server, target_server = servers.get(15, "source"), servers.get(15, "target")
+    source = source_server.create_db("journal")
+    target = target_server.create_db("journal")
+    source.script(TABLE.replace("ALTER TABLE note OWNER TO app", ""))
+    live = Live(homeport, source, target, env={"HOMEPORT_GATEWAY_LISTEN_HTTP": "127.0.0.1:8080"})
+    live.start()
+    live.caught_up()
+    result = live.run("cutover")
+    assert result.rc == 1 and "the gateway is not running" in str(result), result
+    source.sql("INSERT INTO note VALUES ('a', 'b')")
+    live.caught_up()
+    live.stop()
+    # The same where its state lies in the work folder.
+    live.env = None
+    (live.dir / "gateway.json").write_text("{}", encoding="utf-8")
+    live.start()
+    live.caught_up()
+    assert "the gateway is not running" in str(live.run("cutover"))
+    (live.dir / "gateway.json").unlink()
+    live.ok("cutover")
+    live.ok("finish")
+    assert live.mover.wait().rc == 0
