@@ -408,13 +408,13 @@ bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *r
 
     if (!process_run(arena, options, &result, err))
         return false;
+    if (ret)
+        *ret = result;
     if (result.status != 0) {
         const char *name = strrchr(options->argv[0], '/');
         const char *why = last_line(result.err_tail);
         return error_set(err, ERR_PROGRAM, "%s failed (status %d)%s%s",
                          name ? name + 1 : options->argv[0], result.status, *why ? ": " : "", why);
     }
-    if (ret)
-        *ret = result;
     return true;
 }

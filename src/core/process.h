@@ -38,7 +38,7 @@ bool process_run(Arena *arena, const ProcessOptions *options, ProcessResult *ret
                  Error *err) MUST_USE;
 
 /* process_run, and a status other than 0 is ERR_PROGRAM with the last line of
- * standard error. `ret` may be NULL. */
+ * standard error. `ret` may be NULL; it is filled for such a status as well. */
 bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *ret,
                    Error *err) MUST_USE;
 
