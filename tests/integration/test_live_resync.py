@@ -112,6 +112,28 @@ def test_rule_3_a_table_that_is_copied_again_is_locked_while_the_snapshot_is_rea
     arrives(live, "t")
 
 
+def test_rule_3_a_table_that_is_rewritten_under_the_snapshot_is_copied_again_under_another(following, proxy):
+    relays = []
+
+    def url(live):
+        relays.append(proxy(live.source.server))
+        return {"HOMEPORT_SOURCE_URL": relays[0].url(live.source)}
+    live = following("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, g FROM generate_series(1, 100) AS g",
+                     url=url)
+    relays[0].silence_at("pg_export_snapshot")
+    again = resync(live, "t")
+    wait.until(lambda: live.source.sql("SELECT 1 FROM pg_replication_slots WHERE slot_name LIKE '%again%'"
+                                       " AND confirmed_flush_lsn IS NOT NULL")
+               and live.source.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'homeport keeper'"
+                                   " AND state = 'idle in transaction'"), 20, "the snapshot is there")
+    live.source.sql("ALTER TABLE t ALTER COLUMN n TYPE int USING n + 0")
+    relays[0].silence(False)
+    found = again.wait(60)
+    assert found.rc == 0 and found.json["rows"] == 100, str(found)
+    assert "a new snapshot is needed" in live.mover.err
+    arrives(live, "t")
+
+
 def test_rule_6_resync_waits_only_so_long_for_its_slot_and_says_for_whom(following):
     live = following("CREATE TABLE t (id int PRIMARY KEY)")
     with contextlib.closing(live.source.connect(autocommit=False, application_name="forgotten")) as hold:
