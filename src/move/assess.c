@@ -193,6 +193,8 @@ static bool rule_applies(const AssessRun *run, const Rule *rule)
                run->sides[SIDE_TARGET].seen.version_num >= 180000;
     case WHEN_SCHEMA_IS_THERE:
         return run->config->schema == SCHEMA_EXISTING;
+    case WHEN_ONLY_ROWS_COME:
+        return run->config->schema != SCHEMA_DUMP;
     case WHEN_TRIGGERS_REST_NOT:
         return !run->sides[SIDE_SOURCE].may_rest;
     }

@@ -56,9 +56,10 @@ typedef enum AssessInput {
 /* When a rule applies at all. */
 typedef enum RuleCondition {
     WHEN_ALWAYS,
-    WHEN_SCHEMA_IS_MADE,   /* schema: dump or drizzle */
-    WHEN_18_MAKES_SCHEMA,  /* the same, on a target of 18 or later */
-    WHEN_SCHEMA_IS_THERE,  /* schema: existing */
+    WHEN_SCHEMA_IS_MADE,  /* schema: dump or drizzle */
+    WHEN_18_MAKES_SCHEMA, /* the same, on a target of 18 or later */
+    WHEN_SCHEMA_IS_THERE, /* schema: existing */
+    WHEN_ONLY_ROWS_COME,  /* schema: existing or drizzle: of the source's archive nothing is used */
     WHEN_TRIGGERS_REST_NOT /* the source's role may not set session_replication_role */
 } RuleCondition;
 

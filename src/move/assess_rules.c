@@ -170,6 +170,17 @@ const Rule assess_rules[] = {
              "as a superuser; or use a role that has it, such as the one that Neon makes with the "
              "database"),
 
+    RULE(.id = "schema-homeport", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
+         .side = SIDE_SOURCE, .sql = sql_assess_schema_homeport,
+         .summary = "the schema homeport is for homeport's own state: what else is in it stays "
+                    "behind, and is dropped with it where a live move ends",
+         .advice = "the app has to know the new name"),
+    RULE(.id = "target-schema-homeport", .severity = SEVERITY_BLOCKER, .scope = SCOPE_BOTH,
+         .side = SIDE_TARGET, .sql = sql_assess_schema_homeport,
+         .summary = "the schema homeport is for homeport's own state: what else is in it would be "
+                    "dropped with it when the move ends",
+         .advice = "the app has to know the new name"),
+
     /* What the schema holds. */
     RULE(.id = "ddl-waits", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH, .side = SIDE_SOURCE,
          .summary =
@@ -234,6 +245,13 @@ const Rule assess_rules[] = {
              "materialised views are not copied but refreshed on the target, once the rows are "
              "there",
          .advice = "Nothing to do."),
+
+    RULE(.id = "large-objects", .severity = SEVERITY_BLOCKER, .scope = SCOPE_ONCE,
+         .side = SIDE_SOURCE, .sql = sql_assess_large_objects, .condition = WHEN_ONLY_ROWS_COME,
+         .summary = "large objects: they come with the source's dump alone, and would stay behind",
+         .advice = "Take the source's schema (--schema dump), or keep their bytes in a bytea "
+                   "column; those that no row refers to are found and removed by: vacuumlo "
+                   "--dry-run DATABASE, then without --dry-run."),
 
     /* What Neon brings along. */
     RULE(.id = "neon-schema", .severity = SEVERITY_NOTE, .scope = SCOPE_BOTH, .side = SIDE_SOURCE,

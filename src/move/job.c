@@ -191,7 +191,11 @@ static bool open_attempt(Job *job, Attempt *attempt, Error *err)
                         &attempt->sequence_count, err) ||
         !pg_query(attempt->keeper.conn, sql_move_has_large_objects, 0, NULL, &res, err))
         return false;
-    attempt->large_objects = job->config->schema == SCHEMA_DUMP && pg_cell_bool(res, 0, 0);
+    attempt->large_objects = pg_cell_bool(res, 0, 0);
+    /* Made since the check. */
+    if (attempt->large_objects && job->config->schema != SCHEMA_DUMP)
+        return error_set(err, ERR_FOUND,
+                         "the source has large objects, which only come with its dump");
     attempt->opened = true;
     return true;
 }

@@ -103,6 +103,18 @@ CASES = [
          "Keep their bytes in a bytea column instead; those that no row refers to are found and removed by:"
          " vacuumlo --dry-run DATABASE, then without --dry-run.",
          source="SELECT lo_from_bytea(4001, 'x'); SELECT lo_from_bytea(4002, 'y')", fix_on=""),
+    *(Case("large-objects", "blocker", "once", ["1 large objects, from 4001 to 4001"],
+           "Take the source's schema (--schema dump), or keep their bytes in a bytea column; those that no row refers to"
+           " are found and removed by: vacuumlo --dry-run DATABASE, then without --dry-run.",
+           source="SELECT lo_create(4001)", fix_on="", args=("--once", "--schema", schema))
+      for schema in ("existing", "drizzle")),
+    Case("schema-homeport", "blocker", "both", ["homeport.t", "function homeport.f()"],
+         "-- on the source: the app has to know the new name\nALTER SCHEMA homeport RENAME TO homeport_app;",
+         source="CREATE SCHEMA homeport; CREATE TABLE homeport.t (id serial PRIMARY KEY);"
+                "CREATE FUNCTION homeport.f() RETURNS int LANGUAGE sql AS 'SELECT 1'"),
+    Case("target-schema-homeport", "blocker", "both", ["homeport.t"],
+         "-- on the target: the app has to know the new name\nALTER SCHEMA homeport RENAME TO homeport_app;",
+         target="CREATE SCHEMA homeport; CREATE TABLE homeport.t (id serial PRIMARY KEY)", fix_on="target"),
     Case("materialized-view", "blocker", "live", ["public.totals"],
          "Drop them before the move and create them again at home after it, or replace them by views or tables.",
          source="CREATE MATERIALIZED VIEW totals AS SELECT 1 AS n;"
@@ -930,8 +942,6 @@ def test_move_that_was_begun_is_not_in_its_own_way(pair, check):
     assert check(source, target).ids() == {"target-not-empty"}
     target.sql("CREATE TABLE homeport.move (a int)")
     assert check(source, target).ids() == set()
-    source.sql("CREATE SCHEMA homeport; CREATE TABLE homeport.t (line text)")
-    assert check(source, target).ids() == set()
 
 
 def test_schema_of_another_move_is_in_the_way_and_of_once_on_the_target(pair, check):
@@ -951,6 +961,23 @@ def test_schema_of_another_move_is_in_the_way_and_of_once_on_the_target(pair, ch
         assert not check(**sides).has("other-move")
         assert sides[side].sql("SELECT pubname FROM pg_publication") == []
         assert (name,) not in sides[side].sql("SELECT slot_name::text FROM pg_replication_slots")
+
+
+def test_what_is_the_users_in_a_move_s_own_schema_is_named_alone(pair, check):
+    for side, name in (("source", "schema-homeport"), ("target", "target-schema-homeport")):
+        sides = dict(zip(("source", "target"), pair(15, 15)))
+        sides[side].script("""CREATE SCHEMA homeport; CREATE TABLE homeport.progress (a int);
+            CREATE FUNCTION homeport.fence() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END';
+            COMMENT ON SCHEMA homeport IS 'homeport: state of move 0123abcd; gone when it is over'""")
+        assert not check(**sides).has(name)
+        sides[side].script("CREATE TABLE homeport.mine (id serial PRIMARY KEY); CREATE TYPE homeport.mood AS ENUM ('a')")
+        finding = check(**sides).get(name, "both")
+        assert finding["objects"] == ["homeport.mine", "type homeport.mood"]
+        assert finding["fix"].endswith("\nALTER table homeport.mine SET SCHEMA public;"
+                                       "\nALTER type homeport.mood SET SCHEMA public;")
+        sides[side].script(statements(finding["fix"]))
+        assert not check(**sides).has(name)
+        assert sides[side].value("SELECT count(*) FROM pg_class WHERE relnamespace = 'homeport'::regnamespace") == 1
 
 
 def test_names_that_need_quoting(pair, check):
