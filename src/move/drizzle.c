@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "migrations/migrations.h"
+#include "move/roles.h"
 #include "move/schema.h"
 #include "move/verify.h"
 
@@ -44,6 +45,24 @@ static bool apply_journal(Arena *arena, const Config *config, PGconn *conn, Erro
            error_add_context(err, "apply the journal to a scratch database");
 }
 
+/* What is in the scratch database has home's names of roles, and is mapped once more on its way to
+ * the target. */
+static bool check_map(const Config *config, Error *err)
+{
+    for (int i = 0; i < config->role_map_count; i++) {
+        const char *home = config->role_map[i].to;
+        const char *again = role_mapped(config, home);
+
+        if (again && strcmp(again, home) == 0)
+            continue;
+        (void)error_set(err, ERR_USAGE, "role %s is mapped to %s, which is mapped itself",
+                        config->role_map[i].from, home);
+        return error_hint(err, "With `schema: drizzle` give roles at home names that --map-role "
+                               "does not change.");
+    }
+    return true;
+}
+
 typedef struct DriftList {
     Arena *arena;
     Drift drift;
@@ -74,7 +93,6 @@ static Drift find_drift(Arena *arena, const DrizzleRequest *request, const PGcon
         .config = request->config,
         .emit = note_drift,
         .context = &list,
-        .definitions_only = true,
         .majors = {request->source_major, PQserverVersion(scratch) / 10000},
     };
 
@@ -102,10 +120,12 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
     scratch->url = url_with_database(arena, request->target, scratch->name);
     DumpRequest dump = {
         .programs = request->programs, .url = &scratch->url, .path = request->archive_path};
-    if (!pg_connect_retry(request->target, "scratch", CONNECT_S, &scratch->server, err) ||
+    if (!check_map(request->config, err) ||
+        !pg_connect_retry(request->target, "scratch", CONNECT_S, &scratch->server, err) ||
         !create_scratch(scratch, err) ||
         !pg_connect(&scratch->url, "scratch", &scratch->conn, err) ||
         !apply_journal(arena, request->config, scratch->conn, err) ||
+        !schema_carry_rights(scratch->conn, request->config, request->source, err) ||
         !schema_dump(arena, &dump, ret, err))
         return false;
     *ret_drift = find_drift(arena, request, scratch->conn, ret);

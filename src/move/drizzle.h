@@ -1,7 +1,9 @@
 /*
  * The schema by the app's migration journal (rule 24): the journal is applied
  * in a scratch database on the target's server, and the schema is taken from
- * there by pg_dump. What the live source has otherwise is drift.
+ * there by pg_dump. No journal says whose objects are and who may use them:
+ * that comes from the live source, with roles mapped. What the source has
+ * otherwise is drift.
  */
 #pragma once
 
@@ -32,7 +34,7 @@ typedef struct DrizzleScratch {
     PgUrl url;
 } DrizzleScratch;
 
-/* How source and journal differ, in the definitions of objects; lines for people. */
+/* How source and journal differ; lines for people. */
 typedef struct Drift {
     const char **lines;
     int count;

@@ -326,6 +326,55 @@ static bool drop_entry(PGconn *target, const ArchiveEntry *entry, Error *err)
     return pg_exec(target, "ROLLBACK TO one; RELEASE one", err);
 }
 
+static bool carry_rights_of(PGconn *conn, const Config *config, const Archive *archive,
+                            const ArchiveEntry *entry, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    bool privileges = entry_stage(entry) == STAGE_PRIVILEGES;
+
+    if (!pg_exec(conn, "SAVEPOINT one", err))
+        return false;
+    if (privileges ? schema_run_entry(conn, config, archive, entry, err)
+                   : set_owner(conn, scratch, config, entry, err))
+        return pg_exec(conn, "RELEASE one", err);
+    /* 42809: of this name something else is there. */
+    if (!is_gone(entry, err->sqlstate) && strcmp(err->sqlstate, "42809") != 0)
+        return privileges ? false : schema_fail_entry(entry, err);
+    *err = ERROR_INIT;
+    return pg_exec(conn, "ROLLBACK TO one; RELEASE one", err);
+}
+
+/* A serial column's sequence takes its table's owner, and no other before; privileges are granted
+ * by the owner. */
+static int rights_pass(const ArchiveEntry *entry)
+{
+    switch (entry_stage(entry)) {
+    case STAGE_NONE:
+    case STAGE_LARGE_OBJECT:
+        return -1;
+    case STAGE_PRIVILEGES:
+        return 2;
+    case STAGE_SCHEMA:
+    case STAGE_INDEX:
+    case STAGE_REST:
+    case STAGE_LAST:
+        return strcmp(entry->desc, "TABLE") == 0 ? 0 : 1;
+    }
+    return -1;
+}
+
+bool schema_carry_rights(PGconn *conn, const Config *config, const Archive *archive, Error *err)
+{
+    if (!pg_exec(conn, "BEGIN", err))
+        return false;
+    for (int pass = 0; pass < 3; pass++)
+        for (int i = 0; i < archive->count; i++)
+            if (rights_pass(&archive->entries[i]) == pass &&
+                !carry_rights_of(conn, config, archive, &archive->entries[i], err))
+                return false;
+    return pg_exec(conn, "COMMIT", err);
+}
+
 /* The index of a key is built before its key, and only the key is marked. */
 static bool drop_stray_indexes(PGconn *target, Error *err)
 {

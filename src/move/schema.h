@@ -58,6 +58,11 @@ void schema_hint_unqualified(Error *err);
 bool schema_run_stage(PGconn *target, const Config *config, const Archive *archive,
                       EntryStage stage, Error *err) MUST_USE;
 
+/* Owners and privileges of this archive for those of its objects that are there, made by somebody
+ * else. */
+bool schema_carry_rights(PGconn *conn, const Config *config, const Archive *archive,
+                         Error *err) MUST_USE;
+
 /* Back to the bare schema: what is marked as made after the rows is dropped again. */
 bool schema_drop_marked(PGconn *target, const Archive *archive, Error *err) MUST_USE;
 /* Back to an empty target: every object of the archive is dropped. */

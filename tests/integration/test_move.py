@@ -120,6 +120,35 @@ def test_rule_24_schema_of_the_journal(homeport, pair, pg_bin):
     assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
 
 
+def test_rule_24_owners_and_privileges_are_the_sources(homeport, pair, pg_bin):
+    """No journal speaks of them."""
+    source, target = pair(15, 15)
+    source.script("CREATE ROLE old_owner; CREATE ROLE reader")
+    target.server.script("CREATE ROLE home_owner; CREATE ROLE reader")
+    gitgud(homeport, source)
+    source.script("""
+        GRANT CREATE ON SCHEMA public TO old_owner; ALTER TABLE attempts OWNER TO old_owner;
+        GRANT SELECT ON users TO reader; GRANT UPDATE (email) ON users TO reader; REVOKE INSERT ON users FROM CURRENT_USER;
+        ALTER DEFAULT PRIVILEGES FOR ROLE old_owner IN SCHEMA public GRANT SELECT ON TABLES TO reader;
+        CREATE TABLE by_hand (id int PRIMARY KEY); ALTER TABLE by_hand OWNER TO old_owner; GRANT ALL ON by_hand TO reader""")
+    args = ("--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15), "--map-role", "old_owner=home_owner")
+    result = move(homeport, source, target, *args, "--accept-drift")
+    assert result.rc == 0, str(result)
+    assert {line.split(":")[0] for line in result.json["drift"]} == {
+        "TABLE public.by_hand", "CONSTRAINT public.by_hand by_hand_pkey", "ACL public.TABLE by_hand"}
+    assert target.value("SELECT tableowner FROM pg_tables WHERE tablename = 'attempts'") == "home_owner"
+    assert target.value("SELECT has_table_privilege('reader', 'users', 'SELECT')")
+    assert target.value("SELECT has_column_privilege('reader', 'users', 'email', 'UPDATE')")
+    assert not target.value("SELECT has_table_privilege('reader', 'users', 'UPDATE')")
+    target.sql("SET ROLE home_owner; CREATE TABLE later (id int); RESET ROLE")
+    assert target.value("SELECT has_table_privilege('reader', 'later', 'SELECT')")
+    target.sql("DROP TABLE later")
+    source.sql("DROP TABLE by_hand")
+    verified = homeport("verify", "--json", "--pg-bin", pg_bin(15), "--map-role", "old_owner=home_owner",
+                        source=source, target=target)
+    assert verified.rc == 0, str(verified)
+
+
 def test_rule_24_drift_stops_the_move_unless_accepted(homeport, pair, pg_bin):
     source, target = pair(15, 15)
     gitgud(homeport, source)
