@@ -36,16 +36,31 @@ static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
     if (progress->seconds_left >= 0)
         text_addf(line, "  %s left", text_duration(arena, progress->seconds_left));
     text_addf(line, "  %s rows", text_count(arena, progress->rows));
-    text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
+    if (progress->tables_total > 0)
+        text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
     if (progress->indexes_total > 0)
         text_addf(line, "  indexes and keys %d/%d", progress->indexes, progress->indexes_total);
+}
+
+const char *progress_line(Arena *arena, const MoveProgress *progress, bool bar)
+{
+    Text line = text_init(arena, MAX_LINE);
+
+    if (bar) {
+        text_add(&line, "  ");
+        add_bar(&line, progress->fraction);
+        text_addf(&line, " %3.0f %%  ", progress->fraction * 100);
+    } else {
+        text_addf(&line, "%s: %.0f %%  ", progress->step, progress->fraction * 100);
+    }
+    add_numbers(arena, &line, progress);
+    return text_str(&line);
 }
 
 static void on_progress(void *context, const MoveProgress *progress)
 {
     auto_arena Arena *arena = arena_new();
     ProgressView *view = context;
-    Text line = text_init(arena, MAX_LINE);
     double now = clock_seconds();
 
     if (view->quiet)
@@ -53,16 +68,10 @@ static void on_progress(void *context, const MoveProgress *progress)
     if (view->last_line <= 0)
         view->last_line = now;
     if (term_is_tty(stderr)) {
-        text_add(&line, "  ");
-        add_bar(&line, progress->fraction);
-        text_addf(&line, " %3.0f %%  ", progress->fraction * 100);
-        add_numbers(arena, &line, progress);
-        term_progress(text_str(&line));
+        term_progress(progress_line(arena, progress, true));
     } else if (now - view->last_line >= PLAIN_EVERY_S) {
         view->last_line = now;
-        text_addf(&line, "%s: %.0f %%  ", progress->step, progress->fraction * 100);
-        add_numbers(arena, &line, progress);
-        (void)fprintf(stderr, "%s\n", text_str(&line));
+        (void)fprintf(stderr, "%s\n", progress_line(arena, progress, false));
     }
 }
 

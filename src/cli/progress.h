@@ -16,6 +16,9 @@ typedef struct ProgressView {
     const char *note; /* shown behind its time when it ends; NULL: nothing */
 } ProgressView;
 
+/* What it shows: with a bar, or else with the step's name. */
+const char *progress_line(Arena *arena, const MoveProgress *progress, bool bar);
+
 /* Valid as long as `view` is. */
 MoveWatch progress_watch(ProgressView *view);
 /* A step of the command's own; the next one, or progress_end(), ends it. */

@@ -83,6 +83,7 @@ struct Attempt {
     int64_t last_bytes;
     double last_time;
     double rate;
+    double share; /* of the copy that is done */
 };
 
 /* ---- job.c ---- */

@@ -2,11 +2,11 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "move/job.h"
+#include "move/reckon.h"
 #include "move/relax.h"
 
 enum {
     SAVE_EVERY_MS = 1000,
-    LONGEST_LEFT_S = 30 * 24 * 3600,
 };
 
 static bool truncate_tables(Job *job, const Table *const *tables, int count, Error *err)
@@ -58,13 +58,24 @@ static void update_rate(Attempt *attempt, double now, int64_t bytes)
     attempt->last_bytes = bytes;
 }
 
-/* < 0: not to be known, or so long that something waits. */
-static double seconds_left(const Attempt *attempt, int64_t bytes)
+/* It never goes back, whatever the parts that are done tell of the others. */
+static double find_share(Attempt *attempt, bool over)
 {
-    if (attempt->rate < 1 || bytes >= attempt->plan.bytes)
-        return -1;
-    double seconds = (double)(attempt->plan.bytes - bytes) / attempt->rate;
-    return seconds > LONGEST_LEFT_S ? -1 : seconds;
+    WorkProgress *work = &attempt->progress;
+    int64_t copied = atomic_load(&work->copied_bytes);
+    Reckoning reckoning = {
+        .all = (double)attempt->plan.weight,
+        .done = (double)atomic_load(&work->weight),
+        .copies = (double)attempt->plan.copy_weight,
+        .copies_done = (double)atomic_load(&work->copied_weight),
+        .bytes_done = (double)copied,
+        .bytes_sent = (double)(atomic_load(&work->bytes) - copied - atomic_load(&work->lost_bytes)),
+    };
+    double share = over ? 1 : reckon_share(&reckoning);
+
+    if (share > attempt->share)
+        attempt->share = share;
+    return attempt->share;
 }
 
 static MoveProgress make_progress(Attempt *attempt)
@@ -72,27 +83,23 @@ static MoveProgress make_progress(Attempt *attempt)
     WorkProgress *work = &attempt->progress;
     double now = clock_seconds();
     int64_t bytes = atomic_load(&work->bytes);
-    int parts = atomic_load(&work->parts_done);
     int total = attempt->plan.indexes + attempt->plan.constraints;
     int built = atomic_load(&work->indexes_done) + atomic_load(&work->constraints_done);
-    /* COPY's bytes and the disk's differ by some factor; it shows within the first tables. */
-    double share = attempt->plan.bytes > 0 ? (double)bytes / (double)attempt->plan.bytes : 0;
-    bool copied = parts == attempt->plan.copy_parts;
+    bool copied = atomic_load(&work->parts_done) == attempt->plan.copy_parts;
+    double share = find_share(attempt, copied && built == total);
 
     update_rate(attempt, now, bytes);
     return (MoveProgress){
         .step = copied ? "indexes" : "copy",
         .bytes = bytes,
         .rows = atomic_load(&work->rows),
-        .tables = parts,
-        .tables_total = attempt->plan.copy_parts,
+        .tables = atomic_load(&work->tables_done),
+        .tables_total = attempt->plan.copy_tables,
         .indexes = built,
         .indexes_total = total,
-        .fraction = copied         ? 1
-                    : share > 0.99 ? 0.99
-                                   : share,
+        .fraction = share,
         .rate = copied ? 0 : attempt->rate,
-        .seconds_left = copied ? -1 : seconds_left(attempt, bytes),
+        .seconds_left = reckon_seconds_left(share, now - attempt->copy_started),
     };
 }
 
@@ -139,7 +146,7 @@ bool job_copy(Job *job, Attempt *attempt, Error *err)
     if (!plan_make(job->arena, &plan, &attempt->plan, err) || !empty_tables(job, attempt, err))
         return false;
     job->state.move.bytes_total = attempt->plan.bytes;
-    job->state.move.tables_total = attempt->plan.copy_parts;
+    job->state.move.tables_total = attempt->plan.copy_tables;
     attempt->copy_started = attempt->last_time = clock_seconds();
     WorkRequest work = {
         .config = job->config,

@@ -183,11 +183,11 @@ typedef struct MoveProgress {
     const char *step; /* "copy", "indexes", "finish", "verify": what is being done */
     int64_t bytes;    /* of COPY data so far */
     int64_t rows;
-    int tables; /* done */
-    int tables_total;
+    int tables;       /* done */
+    int tables_total; /* 0: not counted */
     int indexes;
     int indexes_total;
-    double fraction;     /* of the tables' bytes, 0..1 */
+    double fraction;     /* of the whole step, 0..1 */
     double rate;         /* bytes a second, lately */
     double seconds_left; /* < 0: not known yet */
 } MoveProgress;

@@ -80,6 +80,34 @@ typedef struct Planner {
     int64_t total_bytes;
 } Planner;
 
+/* What a task takes beside the copy of as many bytes, in percent; what is not here takes no time.
+ */
+static int64_t task_weight(const Task *task, double cost)
+{
+    enum {
+        INDEX_PERCENT = 40,
+        FOREIGN_KEY_PERCENT = 10,
+        VACUUM_PERCENT = 10,
+    };
+
+    if (!task->table)
+        return 0;
+    switch (task->kind) {
+    case TASK_COPY:
+        return task->table->bytes / task->parts;
+    case TASK_INDEX:
+        return (int64_t)(cost * INDEX_PERCENT / 100);
+    case TASK_FOREIGN_KEY:
+        return task->table->bytes * FOREIGN_KEY_PERCENT / 100;
+    case TASK_ANALYZE:
+        return task->vacuum ? task->table->bytes * VACUUM_PERCENT / 100 : 0;
+    case TASK_CONSTRAINT:
+    case TASK_ENTRY:
+        break;
+    }
+    return 0;
+}
+
 /* ---- a small step that only orders others ---- */
 
 static PoolTask *add_task(Planner *planner, double cost, Task task)
@@ -87,6 +115,8 @@ static PoolTask *add_task(Planner *planner, double cost, Task task)
     Task *kept = arena_alloc(planner->arena, sizeof *kept);
 
     *kept = task;
+    kept->weight = task_weight(&task, cost);
+    planner->plan->weight += kept->weight;
     return pool_add(&planner->plan->graph, cost, kept);
 }
 
@@ -262,6 +292,7 @@ typedef struct CopySql {
     const Table *table;
     int part;
     int parts;
+    atomic_int *parts_left;
     bool binary;
     bool freeze;
 } CopySql;
@@ -324,6 +355,7 @@ static PoolTask *add_copy(const CopySql *copy)
         .table = table,
         .part = copy->part,
         .parts = copy->parts,
+        .parts_left = copy->parts_left,
         .copy_out = copy_out_sql(copy),
         .copy_in = copy_in_sql(copy),
         .large_rows =
@@ -334,6 +366,7 @@ static PoolTask *add_copy(const CopySql *copy)
                                 : NULL,
     };
 
+    planner->plan->copy_weight += task_weight(&task, 0);
     return add_task(planner, (double)table->bytes, task);
 }
 
@@ -370,13 +403,16 @@ static void plan_copy(Planner *planner, TableTasks *tasks, bool binary)
         freeze = true; /* as far as what follows is concerned */
         parts = 0;
     }
+    atomic_int *parts_left = arena_alloc(planner->arena, sizeof *parts_left);
+    atomic_init(parts_left, parts);
     for (int part = 0; part < parts; part++) {
-        CopySql copy = {planner, table, part, parts, binary, freeze};
+        CopySql copy = {planner, table, part, parts, parts_left, binary, freeze};
         order_copied(planner, add_copy(&copy), tasks);
     }
     if (!freeze && !table->condition)
         planner->plan->emptied[planner->plan->emptied_count++] = table;
     planner->plan->copy_parts += parts;
+    planner->plan->copy_tables += parts > 0;
 
     Task analyze = {.kind = TASK_ANALYZE, .table = table, .vacuum = !freeze};
     tasks->ready = add_task(planner, (double)table->bytes, analyze);

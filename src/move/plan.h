@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,8 @@ typedef struct Task {
     const char *large_rows; /* asks for such ones before it is copied; NULL: it has none (lane.h) */
     int part;
     int parts;
+    atomic_int *parts_left; /* TASK_COPY: of its table, this one among them */
+    int64_t weight;         /* how long it takes, as bytes of rows to copy */
     bool freeze;            /* TASK_COPY: TRUNCATE, then COPY FREEZE, in one transaction (rule 8) */
     bool vacuum;            /* TASK_ANALYZE: with VACUUM */
     const char *delete_sql; /* an extension's configuration table: its rows of an earlier run */
@@ -64,6 +67,9 @@ typedef struct Plan {
     const Table **emptied; /* tables that no copy task can empty: before the workers begin */
     int emptied_count;
     int copy_parts;
+    int copy_tables;
+    int64_t weight; /* of all tasks */
+    int64_t copy_weight;
     int indexes;
     int constraints;
     int64_t bytes; /* of all tables, on the source's disk */

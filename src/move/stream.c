@@ -17,7 +17,7 @@ enum {
 typedef struct Stream {
     PGconn *source;
     PGconn *target;
-    const StreamWatch *watch;
+    StreamWatch *watch;
     size_t used;
     size_t since_check;
     char buffer[BUFFER_SIZE];
@@ -90,6 +90,7 @@ static bool send_bytes(Stream *stream, const char *data, size_t len, Error *err)
         data += slice;
         len -= slice;
         stream->since_check += slice;
+        stream->watch->sent += (int64_t)slice;
         (void)atomic_fetch_add_explicit(stream->watch->bytes, (int_fast64_t)slice,
                                         memory_order_relaxed);
     }
@@ -158,7 +159,7 @@ static bool pump_rows(Stream *stream, Error *err)
     }
 }
 
-bool stream_rows(const StreamEnd *source, const StreamEnd *target, const StreamWatch *watch,
+bool stream_rows(const StreamEnd *source, const StreamEnd *target, StreamWatch *watch,
                  int64_t *ret_rows, Error *err)
 {
     Stream stream = {.source = source->conn, .target = target->conn, .watch = watch};

@@ -23,6 +23,7 @@ typedef struct StreamEnd {
 
 typedef struct StreamWatch {
     atomic_int_fast64_t *bytes; /* counted up as they are sent */
+    int64_t sent;               /* of this stream alone */
     const atomic_bool *stop;    /* somebody else failed: give up soon */
     IdentityRows *identities;   /* maps each row, which is in text then; NULL: as they are */
 } StreamWatch;
@@ -30,5 +31,5 @@ typedef struct StreamWatch {
 /* Both sides must count the same rows. On failure both connections may be in
  * any state: roll back or close them. Says which side failed: ERR_CONNECT of
  * either side can be tried again. */
-bool stream_rows(const StreamEnd *source, const StreamEnd *target, const StreamWatch *watch,
+bool stream_rows(const StreamEnd *source, const StreamEnd *target, StreamWatch *watch,
                  int64_t *ret_rows, Error *err) MUST_USE;

@@ -41,7 +41,6 @@ typedef struct Scan {
     int64_t rows;
     int64_t bytes;
     int64_t bytes_total;
-    int tasks_done;
     bool failed;
     Error error;
     double started;
@@ -114,7 +113,6 @@ static void add_sums(Scan *scan, const ScanTask *task, VerifySide side, const PG
         }
     }
     scan->bytes += task->bytes;
-    scan->tasks_done++;
     (void)pthread_mutex_unlock(&scan->lock);
 }
 
@@ -180,8 +178,6 @@ static MoveProgress scan_progress(const Scan *scan)
         .step = "verify",
         .bytes = scan->bytes,
         .rows = scan->rows,
-        .tables = scan->tasks_done,
-        .tables_total = scan->counts[VERIFY_SOURCE] + scan->counts[VERIFY_TARGET],
         .fraction = scan->bytes_total > 0 ? (double)scan->bytes / (double)scan->bytes_total : 0,
         .rate = rate,
         .seconds_left = rate > 0 ? (double)(scan->bytes_total - scan->bytes) / rate : -1,

@@ -124,9 +124,11 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
         return false;
     if (task->delete_sql && !pg_exec(target, task->delete_sql, err))
         return false;
-    return stream_rows(&(StreamEnd){source, task->copy_out}, &(StreamEnd){target, task->copy_in},
-                       &watch, ret_rows, err) &&
-           mark_copied(worker, task, *ret_rows, err) && pg_exec(target, "COMMIT", err);
+    bool ok = stream_rows(&(StreamEnd){source, task->copy_out}, &(StreamEnd){target, task->copy_in},
+                          &watch, ret_rows, err) &&
+              mark_copied(worker, task, *ret_rows, err) && pg_exec(target, "COMMIT", err);
+    (void)atomic_fetch_add(ok ? &progress->copied_bytes : &progress->lost_bytes, watch.sent);
+    return ok;
 }
 
 static bool copy_by_somebody(Worker *worker, const Task *task, int64_t *ret_rows, Error *err)
@@ -166,6 +168,9 @@ static bool run_copy(Worker *worker, const Task *task, Error *err)
     log_debug("part copied", kv_str("table", task->table->qualified), kv_i64("part", task->part),
               kv_i64("rows", rows), kv_i64("bytes", atomic_load(&progress->bytes) - before));
     (void)atomic_fetch_add(&progress->rows, rows);
+    (void)atomic_fetch_add(&progress->copied_weight, task->weight);
+    if (atomic_fetch_sub(task->parts_left, 1) == 1)
+        (void)atomic_fetch_add(&progress->tables_done, 1);
     (void)atomic_fetch_add(&progress->parts_done, 1);
     return true;
 }
@@ -308,8 +313,10 @@ static bool run_task(void *context, void *payload, int ready, Error *err)
     if (!task) /* a milestone */
         return true;
     for (int tries = 1;; tries++) {
-        if (run_once(worker, task, ready, tries > 1, err))
+        if (run_once(worker, task, ready, tries > 1, err)) {
+            (void)atomic_fetch_add(&worker->request->progress->weight, task->weight);
             return true;
+        }
         /* Whatever state they are in: the next task begins on new ones. */
         worker_disconnect(worker);
         if (err->code != ERR_CONNECT || !worker->connected || tries == TRIES ||

@@ -24,9 +24,12 @@
 typedef struct WorkProgress {
     atomic_int_fast64_t bytes; /* of COPY data */
     atomic_int_fast64_t rows;
-    atomic_int_fast64_t
-        disk_bytes; /* of tables and parts that are done, as the source stores them */
+    atomic_int_fast64_t copied_bytes;  /* of them those of parts that are done */
+    atomic_int_fast64_t lost_bytes;    /* and those that were sent in vain */
+    atomic_int_fast64_t copied_weight; /* of parts that are done (plan.h) */
+    atomic_int_fast64_t weight;        /* of all tasks that are done */
     atomic_int parts_done;
+    atomic_int tables_done;
     atomic_int indexes_done;
     atomic_int constraints_done;
     atomic_int constraints_running;

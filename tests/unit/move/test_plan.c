@@ -225,6 +225,7 @@ static void a_table_is_emptied_and_copied_frozen_where_it_can_be(void **state)
     assert_ptr_equal(plan.emptied[0], &tables[1]);
     assert_ptr_equal(plan.emptied[1], &tables[4]);
     assert_int_equal(plan.copy_parts, 5);
+    assert_int_equal(plan.copy_tables, 5);
     assert_int_equal(plan.bytes, 10);
 }
 
@@ -320,6 +321,11 @@ static void a_table_is_split_where_others_would_wait_for_it(void **state)
                                                     .streams = cases[i].streams});
 
         assert_int_equal(plan.copy_parts, cases[i].parts + 1);
+        /* Two tables, whatever their parts are; of what is weighed, only rounding is lost. */
+        assert_int_equal(plan.copy_tables, 2);
+        const Task *first = find_task(&plan, TASK_COPY, &tables[0], NULL, 0)->payload;
+        assert_int_equal(atomic_load(first->parts_left), cases[i].parts);
+        assert_in_range(plan.bytes - plan.copy_weight, 0, cases[i].parts);
         assert_non_null(find_task(&plan, TASK_COPY, &tables[0], NULL, cases[i].parts - 1));
         /* A part cannot empty the table for itself, nor freeze. */
         assert_int_equal(plan.emptied_count, cases[i].parts > 1);
@@ -590,6 +596,28 @@ static void what_is_not_built_beside_the_copy_is_not_planned(void **state)
     assert_int_equal(plan.constraints, 5); /* three, and two foreign keys */
 }
 
+static void indexes_and_foreign_keys_are_part_of_the_whole(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    const Table tables[] = {child, parent};
+    Plan plan = plan_shop(arena, tables);
+    int64_t all = 0;
+
+    for (int i = 0; i < plan.graph.count; i++) {
+        const Task *task = plan.graph.tasks[i]->payload;
+        if (!task)
+            continue;
+        all += task->weight;
+        assert_int_equal(task->weight > 0,
+                         task->table && (task->kind == TASK_COPY || task->kind == TASK_INDEX ||
+                                         task->kind == TASK_FOREIGN_KEY));
+    }
+    assert_int_equal(plan.weight, all);
+    assert_int_equal(plan.copy_weight, child.bytes + parent.bytes);
+    assert_true(plan.weight > plan.copy_weight);
+}
+
 static void what_takes_longest_costs_most(void **state)
 {
     (void)state;
@@ -744,6 +772,7 @@ int main(void)
         PLANNED(a_key_is_an_index_first_and_then_a_constraint_on_it),
         PLANNED(a_tables_life_is_copy_indexes_keys_analyze_foreign_keys),
         PLANNED(what_is_not_built_beside_the_copy_is_not_planned),
+        PLANNED(indexes_and_foreign_keys_are_part_of_the_whole),
         PLANNED(what_takes_longest_costs_most),
         PLANNED(a_partitioned_tables_index_is_made_at_once_and_attached_to),
         PLANNED(attachments_are_made_one_after_the_other),

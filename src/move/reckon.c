@@ -1,0 +1,35 @@
+#include "move/reckon.h"
+
+enum {
+    LONGEST_LEFT_S = 30 * 24 * 3600,
+};
+
+/* Before that much nothing is to be learnt from the time that it took. */
+static const double least_share = 0.01;
+static const double least_seconds = 1;
+/* Of what is in work: it may hold more than its size lets expect. */
+static const double most_running = 0.99;
+
+double reckon_share(const Reckoning *reckoning)
+{
+    double rest = (reckoning->copies - reckoning->copies_done) * most_running;
+    double factor = reckoning->bytes_done > 0 && reckoning->copies_done > 0
+                        ? reckoning->copies_done / reckoning->bytes_done
+                        : 1;
+    double running = reckoning->bytes_sent * factor;
+
+    if (reckoning->all <= 0)
+        return 0;
+    if (running > rest)
+        running = rest;
+    double share = (reckoning->done + running) / reckoning->all;
+    return share < 1 ? share : 1;
+}
+
+double reckon_seconds_left(double share, double elapsed)
+{
+    if (share < least_share || elapsed < least_seconds)
+        return -1;
+    double left = elapsed * (1 - share) / share;
+    return left > LONGEST_LEFT_S ? -1 : left;
+}

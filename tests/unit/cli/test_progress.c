@@ -1,0 +1,76 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/progress.h"
+
+static const MoveProgress copying = {
+    .step = "copy",
+    .bytes = 3 << 20,
+    .rows = 1234567,
+    .tables = 2,
+    .tables_total = 5,
+    .indexes = 1,
+    .indexes_total = 7,
+    .fraction = 0.5,
+    .rate = 1 << 20,
+    .seconds_left = 75,
+};
+
+static void a_line_has_bytes_rate_time_left_rows_tables_and_indexes(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+
+    assert_string_equal(progress_line(arena, &copying, false),
+                        "copy: 50 %  3.1 MB  1.0 MB/s  1 min 15 s left  1,234,567 rows  tables "
+                        "2/5  indexes and keys 1/7");
+}
+
+static void what_is_not_known_is_left_out(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    MoveProgress progress = {.step = "verify", .rows = 1, .seconds_left = -1};
+
+    assert_string_equal(progress_line(arena, &progress, false), "verify: 0 %  0 B  1 rows");
+}
+
+static void a_bar_is_as_long_as_the_share_that_is_done(void **state)
+{
+    (void)state;
+    static const struct {
+        double fraction;
+        const char *bar;
+    } cases[] = {
+        {0,        "························   0 %  "                        },
+        {1. / 192, "▏·······················   1 %  "                       },
+        {0.5,      "████████████············  50 %  "            },
+        {0.99,     "███████████████████████▊  99 %  "},
+        {1,        "████████████████████████ 100 %  "},
+    };
+    auto_arena Arena *arena = arena_new();
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MoveProgress progress = copying;
+        progress.fraction = cases[i].fraction;
+        const char *line = progress_line(arena, &progress, true);
+        assert_memory_equal(line, "  ", 2);
+        assert_memory_equal(line + 2, cases[i].bar, strlen(cases[i].bar));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_has_bytes_rate_time_left_rows_tables_and_indexes),
+        cmocka_unit_test(what_is_not_known_is_left_out),
+        cmocka_unit_test(a_bar_is_as_long_as_the_share_that_is_done),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "move/reckon.h"
+
+static void assert_near(double value, double expected)
+{
+    if (value < expected - 0.001 || value > expected + 0.001)
+        fail_msg("%f is not %f", value, expected);
+}
+
+static void nothing_planned_is_nothing_done(void **state)
+{
+    (void)state;
+    assert_near(reckon_share(&(Reckoning){0}), 0);
+}
+
+static void before_a_part_is_done_its_bytes_are_those_on_disk(void **state)
+{
+    (void)state;
+    Reckoning reckoning = {.all = 150, .copies = 100, .bytes_sent = 30};
+
+    assert_near(reckon_share(&reckoning), 0.2);
+    /* Compressed on disk: it cannot be further than all rows but the last. */
+    reckoning.bytes_sent = 1000;
+    assert_near(reckon_share(&reckoning), 99.0 / 150);
+}
+
+static void parts_that_are_done_tell_how_bytes_and_disk_differ(void **state)
+{
+    (void)state;
+    Reckoning narrow = {.all = 100, .copies = 100, .copies_done = 40, .done = 40, .bytes_done = 20};
+    Reckoning toasted = narrow;
+
+    narrow.bytes_sent = 15; /* half of the 60 that are left */
+    assert_near(reckon_share(&narrow), 0.7);
+    toasted.bytes_done = 400;
+    toasted.bytes_sent = 300;
+    assert_near(reckon_share(&toasted), 0.7);
+}
+
+static void indexes_have_their_share_of_the_whole(void **state)
+{
+    (void)state;
+    Reckoning reckoning = {
+        .all = 160, .copies = 100, .copies_done = 100, .done = 100, .bytes_done = 50};
+
+    assert_near(reckon_share(&reckoning), 0.625);
+    reckoning.done = 130;
+    assert_near(reckon_share(&reckoning), 0.8125);
+    reckoning.done = 160;
+    assert_near(reckon_share(&reckoning), 1);
+}
+
+static void time_left_goes_by_what_the_share_took(void **state)
+{
+    (void)state;
+    assert_near(reckon_seconds_left(0.25, 10), 30);
+    assert_near(reckon_seconds_left(1, 10), 0);
+    assert_true(reckon_seconds_left(0.005, 10) < 0);
+    assert_true(reckon_seconds_left(0.5, 0.3) < 0);
+    assert_true(reckon_seconds_left(0.01, 40000) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_planned_is_nothing_done),
+        cmocka_unit_test(before_a_part_is_done_its_bytes_are_those_on_disk),
+        cmocka_unit_test(parts_that_are_done_tell_how_bytes_and_disk_differ),
+        cmocka_unit_test(indexes_have_their_share_of_the_whole),
+        cmocka_unit_test(time_left_goes_by_what_the_share_took),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
