@@ -2,8 +2,7 @@
 -- homeport's own schema on the target, dropped when the move is finished: what
 -- is done is marked here in the transaction that does it (rule 5). A table
 -- has a row for each of the `parts` that it is copied in; `position` is where the snapshot stood in the
--- source's WAL, NULL without a stream. `relaxed` has the server's settings that were
--- changed, with the value in postgresql.auto.conf before (NULL: it was not there). `no_crash` has a
+-- source's WAL, NULL without a stream. `no_crash` has a
 -- row until the server crashes. Several statements, run by the simple protocol in one transaction.
 -- columns: none
 CREATE SCHEMA IF NOT EXISTS homeport;
@@ -23,10 +22,6 @@ CREATE TABLE IF NOT EXISTS homeport.finished_part (
 );
 CREATE TABLE IF NOT EXISTS homeport.finished_entry (
     entry integer PRIMARY KEY
-);
-CREATE TABLE IF NOT EXISTS homeport.relaxed (
-    name text PRIMARY KEY,
-    previous text
 );
 CREATE UNLOGGED TABLE IF NOT EXISTS homeport.no_crash (
     since boolean PRIMARY KEY

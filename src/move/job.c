@@ -303,10 +303,9 @@ static void leave_relaxed(Job *job)
 {
     Error failed = ERROR_INIT;
 
-    if (!job_connect_target(job, &failed) || !relax_end(job->target, &failed))
-        log_warn("the target stays relaxed until the move is run again; to put it back now, run "
-                 "ALTER SYSTEM RESET max_wal_size; ALTER SYSTEM RESET checkpoint_timeout; "
-                 "SELECT pg_reload_conf()",
+    if (!job_connect_target(job, &failed) || !relax_end(job->target, job->state.store, &failed))
+        log_warn("the target's server stays relaxed until the move is run again; `homeport status` "
+                 "has the SQL that puts it back",
                  kv_str("reason", failed.message));
 }
 

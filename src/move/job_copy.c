@@ -166,15 +166,14 @@ bool job_copy(Job *job, Attempt *attempt, Error *err)
         .tick_context = &tick,
     };
     /* An earlier run may have been killed while the target was relaxed. */
-    bool ready = job->config->relax_durability ? relax_begin(job->target, attempt->plan.bytes, err)
-                                               : relax_end(job->target, err);
-    if (!ready)
-        return false;
     job->relaxed = job->config->relax_durability;
+    if (job->relaxed ? !relax_begin(job->target, job->state.store, attempt->plan.bytes, err)
+                     : !relax_end(job->target, job->state.store, err))
+        return false;
     /* Rows under a snapshot that was lost meanwhile may be none at all (rule 3). */
     if (!marks_arm(job->target, err) || !work_run(job->arena, &work, err) || !on_tick(&tick, err) ||
         !keeper_ping(&attempt->keeper, err) || !job_revive_target(job, err) ||
-        !relax_end(job->target, err))
+        !relax_end(job->target, job->state.store, err))
         return false;
     job->relaxed = false;
     return true;

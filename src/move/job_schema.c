@@ -102,7 +102,8 @@ static bool keep_archive(Job *job, const Attempt *attempt, Error *err)
 /* Back to an empty target, recorded before it is begun. */
 static bool drop_schema(Job *job, const Attempt *attempt, const Archive *old, Error *err)
 {
-    if (!state_event(&job->state, EVENT_SCHEMA_CHANGED, err) || !relax_end(job->target, err))
+    if (!state_event(&job->state, EVENT_SCHEMA_CHANGED, err) ||
+        !relax_end(job->target, job->state.store, err))
         return false;
     if (old->count == 0 || attempt->archive.count == 0)
         (void)error_set(err, ERR_WRONG_STATE,

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "move/live.h"
 #include "move/owner.h"
+#include "move/relax.h"
 #include "move/schema.h"
 
 static const char *side_name(LiveSideName side)
@@ -142,6 +143,7 @@ static bool empty_target(Live *live, Error *err)
     bool ours = false;
 
     return (live_connect(live, LIVE_HOME, &home, err) && is_ours(live, LIVE_HOME, &ours, err) &&
+            relax_end(home, live->job.state.store, err) &&
             (!ours || (live_fence(live, LIVE_HOME, &fence, err) && fence_lift(home, &fence, err) &&
                        drop_all(live, home, err)))) ||
            fail_at(LIVE_HOME, err);

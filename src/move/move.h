@@ -259,6 +259,8 @@ typedef struct MoveStatus {
     const char *fenced_text;    /* which, and where the app writes: a sentence */
     const char *lifted_side;    /* "source" or "target": what the SQL is for */
     const char *fence_lift_sql; /* opens a side to the app by hand, where the move is given up */
+    const char *relaxed_sql;    /* puts back what --relax-durability has left changed on the
+                                   target's server, where no process is at work; else NULL */
 } MoveStatus;
 
 enum {

@@ -2,6 +2,7 @@
 #include "move/control.h"
 #include "move/fence.h"
 #include "move/move.h"
+#include "move/relax.h"
 #include "move/state.h"
 
 /* The app may be able to write nowhere until the mover has gone on. */
@@ -94,6 +95,15 @@ static void on_event(void *context, const json_t *event)
         watch->step(watch->context, step);
 }
 
+/* --relax-durability of a process that is gone. */
+static bool tell_relaxed(Arena *arena, const Config *config, MoveStatus *status, Error *err)
+{
+    auto_store Store *store = NULL;
+
+    return store_open(arena_printf(arena, "%s/state.sqlite", config->dir), &store, err) &&
+           relax_sql(arena, store, &status->relaxed_sql, err);
+}
+
 bool move_ask(const Config *config, json_t *request, const MoveWatch *watch, int patience_ms,
               json_t **ret, Error *err)
 {
@@ -148,5 +158,5 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->bytes_total = move.bytes_total;
     if (ret->following && !ret->running)
         tell_fence(arena, &move, ret);
-    return true;
+    return ret->running || tell_relaxed(arena, config, ret, err);
 }

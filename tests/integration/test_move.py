@@ -4,6 +4,8 @@ import pathlib
 
 import pytest
 
+import moving
+import wait
 import zoo
 
 GITGUD = pathlib.Path(__file__).resolve().parents[2] / "examples/gitgud/src/lib/db/migrations"
@@ -81,9 +83,42 @@ def test_rule_9_relaxed_settings_are_put_back(homeport, servers, pg_bin):
     result = move(homeport, source, target, "--pg-bin", pg_bin(15), "--relax-durability")
     assert result.rc == 0, str(result)
     assert target.contents() == source.contents()
-    settings = target.server.data_dir / "postgresql.auto.conf"
-    lines = [line for line in settings.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert lines == ["checkpoint_timeout = '7min'"]
+    assert own_settings(target.server) == ["checkpoint_timeout = '7min'"]
+
+
+def own_settings(server):
+    lines = (server.data_dir / "postgresql.auto.conf").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("way", ("another run", "the SQL of status"))
+def test_rule_9_killed_it_leaves_relaxed_settings_that_outlive_the_database(homeport, servers, way):
+    """They are the server's, and what they were before is not lost with the target's database."""
+    server = servers.new(15)
+    source, target = servers.get(15, "source").create_db(), server.create_db()
+    moving.shop(source, target)
+    target.sql("ALTER SYSTEM SET checkpoint_timeout = '7min'")
+    run = moving.Move(homeport, source, target)
+    with moving.held(lambda: run.start("--relax-durability"), target, moving.IN_COPY) as held:
+        assert run.status()["relaxed_sql"] is None, "a process is at work that will do so"
+        held.kill()
+    assert "checkpoint_timeout = '1h'" in own_settings(server)
+    status = run.status()
+    assert status["relaxed_sql"] == ('ALTER SYSTEM SET "checkpoint_timeout" = \'7min\';\n'
+                                     'ALTER SYSTEM RESET "max_wal_size";\nSELECT pg_reload_conf();\n')
+    assert status["relaxed_sql"] in homeport.ok("status", "--dir", run.dir).out
+    if way == "another run":
+        wait.until(lambda: not moving.sessions(server), 20, "its sessions gone")
+        server.sql(f'DROP DATABASE "{target.name}"')
+        server.sql(f'CREATE DATABASE "{target.name}"')
+        run.ok("--relax-durability")
+        run.check_exact()
+        assert run.status()["relaxed_sql"] is None
+        wait.until(lambda: server.value("SHOW checkpoint_timeout") == "7min", 10, "the setting is in force again")
+    else:
+        for statement in status["relaxed_sql"].splitlines():
+            server.sql(statement)
+    assert own_settings(server) == ["checkpoint_timeout = '7min'"]
 
 
 def test_rule_9_relaxed_settings_need_the_right(homeport, servers, pg_bin):
@@ -95,6 +130,9 @@ def test_rule_9_relaxed_settings_need_the_right(homeport, servers, pg_bin):
     result = move(homeport, source, url, "--pg-bin", pg_bin(15), "--relax-durability", "--map-role", "postgres=plain_owner")
     assert result.rc == 1, str(result)
     assert "--relax-durability" in result.err and result.json["error"]["sqlstate"] == "42501"
+    # Nothing is left that the next run would have to put back, and may not either.
+    result = move(homeport, source, url, "--pg-bin", pg_bin(15), "--map-role", "postgres=plain_owner")
+    assert result.rc == 0, str(result)
 
 
 def gitgud(homeport, source):
@@ -130,12 +168,12 @@ def test_rule_24_owners_and_privileges_are_the_sources(homeport, pair, pg_bin):
         GRANT CREATE ON SCHEMA public TO old_owner; ALTER TABLE attempts OWNER TO old_owner;
         GRANT SELECT ON users TO reader; GRANT UPDATE (email) ON users TO reader; REVOKE INSERT ON users FROM CURRENT_USER;
         ALTER DEFAULT PRIVILEGES FOR ROLE old_owner IN SCHEMA public GRANT SELECT ON TABLES TO reader;
-        CREATE TABLE by_hand (id int PRIMARY KEY); ALTER TABLE by_hand OWNER TO old_owner; GRANT ALL ON by_hand TO reader""")
+        CREATE VIEW by_hand AS SELECT 1 AS n; ALTER VIEW by_hand OWNER TO old_owner; GRANT ALL ON by_hand TO reader""")
     args = ("--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15), "--map-role", "old_owner=home_owner")
     result = move(homeport, source, target, *args, "--accept-drift")
     assert result.rc == 0, str(result)
     assert {line.split(":")[0] for line in result.json["drift"]} == {
-        "TABLE public.by_hand", "CONSTRAINT public.by_hand by_hand_pkey", "ACL public.TABLE by_hand"}
+        "VIEW public.by_hand", "ACL public.TABLE by_hand"}
     assert target.value("SELECT tableowner FROM pg_tables WHERE tablename = 'attempts'") == "home_owner"
     assert target.value("SELECT has_table_privilege('reader', 'users', 'SELECT')")
     assert target.value("SELECT has_column_privilege('reader', 'users', 'email', 'UPDATE')")
@@ -143,7 +181,7 @@ def test_rule_24_owners_and_privileges_are_the_sources(homeport, pair, pg_bin):
     target.sql("SET ROLE home_owner; CREATE TABLE later (id int); RESET ROLE")
     assert target.value("SELECT has_table_privilege('reader', 'later', 'SELECT')")
     target.sql("DROP TABLE later")
-    source.sql("DROP TABLE by_hand")
+    source.sql("DROP VIEW by_hand")
     verified = homeport("verify", "--json", "--pg-bin", pg_bin(15), "--map-role", "old_owner=home_owner",
                         source=source, target=target)
     assert verified.rc == 0, str(verified)
