@@ -53,6 +53,7 @@ static void status_pairs(Json *writer, const MoveStatus *status)
     json_kv_string(&json, "next", status->next);
     json_kv_string(&json, "fenced", status->fenced);
     json_kv_string(&json, "fence_lift_sql", status->fence_lift_sql);
+    json_kv_string(&json, "relaxed_sql", status->relaxed_sql);
     *writer = json;
 }
 
@@ -63,12 +64,12 @@ static void add_line(Text *out, const char *label, const char *value)
                   term_style(stdout, TERM_PLAIN), value);
 }
 
-static void status_text(Arena *arena, Text *out, const MoveStatus *status)
+static void status_text(Arena *arena, Text *out, const char *dir, const MoveStatus *status)
 {
     const char *plain = term_style(stdout, TERM_PLAIN);
 
     if (!status->exists) {
-        text_addf(out, "No move has begun here.\n");
+        text_addf(out, "No move has begun in \"%s\".\n", dir);
         add_line(out, "next", status->next);
         return;
     }
@@ -99,6 +100,12 @@ static void status_text(Arena *arena, Text *out, const MoveStatus *status)
     if (status->fence_lift_sql)
         text_addf(out, "\nOnly if the move is given up: this SQL lifts the fence of the %s.\n\n%s",
                   status->lifted_side, status->fence_lift_sql);
+    if (status->relaxed_sql)
+        text_addf(
+            out,
+            "\nThe target's server still has the settings of --relax-durability. The next run "
+            "of the move puts them back, or this SQL:\n\n%s",
+            status->relaxed_sql);
 }
 
 /* ---- a live move that follows: its mover knows ---- */
@@ -241,7 +248,7 @@ static bool show(const Invocation *inv, Text *out, MoveStatus *status, Error *er
     else if (live)
         live_text(inv->arena, out, status, live);
     else
-        status_text(inv->arena, out, status);
+        status_text(inv->arena, out, inv->config->dir, status);
     json_decref(live);
     return true;
 }
