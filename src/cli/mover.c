@@ -34,8 +34,9 @@ static bool is_listening(const Invocation *inv)
     return true;
 }
 
-/* The child's life. Its output goes to the log; it has no terminal. */
-static void live_on(const Invocation *inv, const LiveOptions *options)
+/* The child's life. Its output goes to the log; it has no terminal. What ends it is said to the
+ * parent, which may have gone by then. */
+static void live_on(const Invocation *inv, const LiveOptions *options, int parent)
 {
     MoveReport report;
     Error err = ERROR_INIT;
@@ -48,27 +49,24 @@ static void live_on(const Invocation *inv, const LiveOptions *options)
         dup2(log, STDERR_FILENO) < 0)
         _exit(1);
     bool ok = move_live(inv->arena, inv->config, options, NULL, &report, &err);
-    if (!ok)
+    if (!ok) {
         log_error("the mover has ended", kv_str("reason", err.message), kv_str("hint", err.hint));
+        (void)!write(parent, &err, sizeof err);
+    }
     _exit(ok ? 0 : error_exit_status(&err));
 }
 
-/* What the child said last: its state has the error where it came that far, else the log. */
-static bool fail_ended(const Invocation *inv, int status, Error *err)
+static bool fail_ended(const Invocation *inv, int child, Error *err)
 {
-    MoveStatus now;
-    Error ignored = ERROR_INIT;
-    const char *reason = NULL;
+    Error said;
 
-    if (move_status(inv->arena, inv->config, &now, &ignored) && now.exists)
-        reason = now.last_error;
-    int rc = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-    (void)error_set(err,
-                    rc == 3   ? ERR_FOUND
-                    : rc == 2 ? ERR_USAGE
-                              : ERR_WRONG_STATE,
-                    "the mover has ended: %s", reason ? reason : "see its log");
-    return error_hint(err, "Its log is \"%s\".", log_path(inv));
+    if (read(child, &said, sizeof said) == (ssize_t)sizeof said) {
+        *err = said;
+        (void)error_add_context(err, "the mover has ended");
+    } else {
+        (void)error_set(err, ERR_WRONG_STATE, "the mover was ended");
+    }
+    return *err->hint ? false : error_hint(err, "Its log is \"%s\".", log_path(inv));
 }
 
 static bool is_copying(const MoveStatus *status)
@@ -80,20 +78,26 @@ static bool is_copying(const MoveStatus *status)
 bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pid, Error *err)
 {
     double began = clock_seconds();
+    int ends[2] = {-1, -1};
 
     if (!file_make_dir(inv->config->dir, 0700, err))
         return false;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_set_errno(err, "make a pipe");
+    auto_close int child = ends[0];
+    auto_close int parent = ends[1];
     int pid = fork();
     if (pid < 0)
         return error_set_errno(err, "start a process");
     if (pid == 0)
-        live_on(inv, options);
+        live_on(inv, options, parent);
+    file_close(&parent);
     *ret_pid = pid;
     for (;;) {
         int status = 0;
 
         if (waitpid(pid, &status, WNOHANG) == pid)
-            return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || fail_ended(inv, status, err);
+            return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || fail_ended(inv, child, err);
         if (is_listening(inv))
             return true;
         MoveStatus now;

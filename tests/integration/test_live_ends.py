@@ -191,3 +191,12 @@ def test_rule_32_deadline_holds_where_the_other_side_goes_silent(move, proxy, mo
     wait.until(lambda: live.status()["phase"] == "home" and live.status()["applying"], 60, "the way back flows again")
     wait.until(lambda: live.run("rollback").rc == 0, 60, "the rollback is made")
     assert live.source.value("SELECT amount FROM transfer WHERE token = 'at home'") == 3
+
+
+def test_a_mover_in_the_background_that_ends_at_once_says_why(homeport, servers):
+    source, target = (servers.new(15).create_db() for _ in range(2))
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    target.server.stop("immediate")
+    result = homeport("move", "--detach", source=source, target=target)
+    assert result.rc == 1 and "the mover has ended: target: connection to server" in result.err, str(result)
+    assert "Nothing listens there" in result.err
