@@ -90,6 +90,48 @@ static void nothing_said_gives_the_defaults(void **state)
     }
 }
 
+static const char every_setting[] = "# the move of an app\n"
+                                    "source: ${URL}\n"
+                                    "target: 'postgresql://home/app'\n"
+                                    "dir: state\n"
+                                    "pg-bin: /usr/lib/postgresql/17/bin\n"
+                                    "schema: drizzle\n"
+                                    "accept-drift: yes\n"
+                                    "migrations: ./drizzle\n"
+                                    "migrations-table: \"done\"\n"
+                                    "migrations-schema: public\n"
+                                    "jobs: ${JOBS}\n"
+                                    "split-bytes: 200MB\n"
+                                    "map-roles:\n"
+                                    "  neondb_owner: app\n"
+                                    "  \"o=w,n'er\": ${JOBS}x\n"
+                                    "relax-durability: true\n"
+                                    "verify: off\n"
+                                    "spool-limit: 3GB\n"
+                                    "identities:\n  map: m.csv\n  columns: a.b.c, d.e.f\n"
+                                    "  unmapped: keep\n  unmapped-back: keep\n"
+                                    "gateway:\n"
+                                    "  upstream: postgresql://127.0.0.1/\n"
+                                    "  listen: \":443\"\n"
+                                    "  listen-http: \":80\"\n"
+                                    "  listen-pg: \":5432\"\n"
+                                    "  metrics: \":9\"\n"
+                                    "  admin: a.sock\n"
+                                    "  cert: c.pem\n"
+                                    "  key: k.pem\n  tls-dir: tls\n"
+                                    "  names: neondb\n  cert-life-s: 4\n"
+                                    "  state: s.json\n"
+                                    "  roles-file: users.txt\n"
+                                    "  databases: \"a,b\"\n  roles: app\n"
+                                    "  timezone: server\n"
+                                    "  max-request: 1MB\n"
+                                    "  max-response: 2MB\n"
+                                    "  max-memory: 3MB\n"
+                                    "  threads: 3\n  pool-size: 7\n  max-connections: 99\n"
+                                    "  queue-ms: 5\n  recheck-ms: 6\n"
+                                    "  slow-ms: 8\n  drain-ms: 9\n"
+                                    "  cors: yes\n";
+
 static void every_setting_is_read_from_the_file_with_its_line(void **state)
 {
     (void)state;
@@ -97,49 +139,7 @@ static void every_setting_is_read_from_the_file_with_its_line(void **state)
     Config config = {0};
     Error err = ERROR_INIT;
 
-    assert_true(load(arena,
-                     "# the move of an app\n"
-                     "source: ${URL}\n"
-                     "target: 'postgresql://home/app'\n"
-                     "dir: state\n"
-                     "pg-bin: /usr/lib/postgresql/17/bin\n"
-                     "schema: drizzle\n"
-                     "accept-drift: yes\n"
-                     "migrations: ./drizzle\n"
-                     "migrations-table: \"done\"\n"
-                     "migrations-schema: public\n"
-                     "jobs: ${JOBS}\n"
-                     "split-bytes: 200MB\n"
-                     "map-roles:\n"
-                     "  neondb_owner: app\n"
-                     "  \"o=w,n'er\": ${JOBS}x\n"
-                     "relax-durability: true\n"
-                     "verify: off\n"
-                     "spool-limit: 3GB\n"
-                     "identities:\n  map: m.csv\n  columns: a.b.c, d.e.f\n"
-                     "  unmapped: keep\n  unmapped-back: keep\n"
-                     "gateway:\n"
-                     "  upstream: postgresql://127.0.0.1/\n"
-                     "  listen: \":443\"\n"
-                     "  listen-http: \":80\"\n"
-                     "  listen-pg: \":5432\"\n"
-                     "  metrics: \":9\"\n"
-                     "  admin: a.sock\n"
-                     "  cert: c.pem\n"
-                     "  key: k.pem\n  tls-dir: tls\n"
-                     "  names: neondb\n  cert-life-s: 4\n"
-                     "  state: s.json\n"
-                     "  roles-file: users.txt\n"
-                     "  databases: \"a,b\"\n  roles: app\n"
-                     "  timezone: server\n"
-                     "  max-request: 1MB\n"
-                     "  max-response: 2MB\n"
-                     "  max-memory: 3MB\n"
-                     "  threads: 3\n  pool-size: 7\n  max-connections: 99\n"
-                     "  queue-ms: 5\n  recheck-ms: 6\n"
-                     "  slow-ms: 8\n  drain-ms: 9\n"
-                     "  cors: yes\n",
-                     &config, &err));
+    assert_true(load(arena, every_setting, &config, &err));
     assert_string_equal(config.source, "postgresql://app:s3cret#: {@db/x");
     assert_string_equal(config.target, "postgresql://home/app");
     assert_string_equal(config.dir, "state");
