@@ -134,6 +134,7 @@ static const char *const config_settings[] = {
     "names",
     "cert-life-s",
     "gateway-state",
+    "trust-upstream",
     "roles-file",
     "databases",
     "roles",

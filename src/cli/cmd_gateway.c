@@ -50,6 +50,7 @@ static GatewayOptions options_of(const Invocation *inv)
         .names = s->names,
         .cert_life_s = s->cert_life_s,
         .state = beside_work(inv, s->state, "gateway.json"),
+        .trust_upstream = s->trust_upstream,
         .roles = s->roles,
         .databases = s->databases,
         .role_names = s->role_names,
@@ -306,15 +307,21 @@ static bool switch_run(const Invocation *inv, Error *err)
 
 /* ---- rows ---- */
 
-static const char *const run_settings[] = {
-    "upstream",    "listen",          "cert",       "key",
-    "listen-pg",   "listen-http",     "metrics",    "admin",
-    "names",       "cert-life-s",     "tls-dir",    "gateway-state",
-    "roles-file",  "databases",       "roles",      "gateway-timezone",
-    "max-request", "max-response",    "max-memory", "threads",
-    "pool-size",   "max-connections", "queue-ms",   "recheck-ms",
-    "slow-ms",     "drain-ms",        "cors",       "dir",
-    NULL};
+static const char *const run_settings[] = {"upstream",    "listen",
+                                           "cert",        "key",
+                                           "listen-pg",   "listen-http",
+                                           "metrics",     "admin",
+                                           "names",       "cert-life-s",
+                                           "tls-dir",     "gateway-state",
+                                           "roles-file",  "databases",
+                                           "roles",       "gateway-timezone",
+                                           "max-request", "max-response",
+                                           "max-memory",  "threads",
+                                           "pool-size",   "max-connections",
+                                           "queue-ms",    "recheck-ms",
+                                           "slow-ms",     "drain-ms",
+                                           "cors",        "trust-upstream",
+                                           "dir",         NULL};
 static const char *const run_needs[] = {"upstream", NULL};
 static const char *const cert_settings[] = {"names", "cert-life-s", "tls-dir", "dir", NULL};
 static const char *const cert_needs[] = {"names", NULL};
@@ -485,7 +492,7 @@ const Command cmd_gateway = {
     .needs = run_needs,
     .examples =
         (const Example[]){
-                          {"homeport gateway --upstream postgresql:/// --listen :443 --names neondb",
+                          {"homeport gateway --upstream postgresql://127.0.0.1/ --listen :443 --names neondb",
              "For an app in the same network, to which the gateway is \"neondb\"."},
                           {0}                      },
     .run = gateway_command,

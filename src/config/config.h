@@ -44,6 +44,7 @@ typedef struct GatewaySettings {
     const char *names;
     int cert_life_s;
     const char *state;
+    bool trust_upstream;
     const char *roles;
     const char *databases;
     const char *role_names;

@@ -194,6 +194,10 @@ const Setting settings[] = {
                     "is left, and no sooner than 30 days before its end"),
     GATEWAY("gateway-state", "state", "STATE", OPTION_PATH, state, .argument = "FILE",
             .help = "which server is the current one; unset: gateway.json in the work folder"),
+    GATEWAY("trust-upstream", "trust-upstream", "TRUST_UPSTREAM", OPTION_FLAG, trust_upstream,
+            .unset = "no",
+            .help = "serve although the server asks for no password (`trust`, `peer`): everybody "
+                    "who reaches the gateway is then whoever he says"),
     GATEWAY("roles-file", "roles-file", "ROLES_FILE", OPTION_PATH, roles, .argument = "FILE",
             .help = "passwords for SCRAM on --listen-pg, in the form of PgBouncer's userlist.txt; "
                     "unset: they are asked for, under TLS"),

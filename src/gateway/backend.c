@@ -70,6 +70,9 @@ static size_t login_params(const LoginJob *job, const char **keywords, const cha
     add_param(keywords, values, &count, "gssencmode", "disable");
     for (size_t i = 0; i < COUNT_OF(patience); i++)
         add_param(keywords, values, &count, patience[i][0], patience[i][1]);
+    /* Otherwise the certificate of whose account the gateway runs under; empty would mean just
+     * that. */
+    add_param(keywords, values, &count, "sslcert", "/dev/null/none");
     for (size_t i = 0; url->keywords[i]; i++) {
         bool is_clients = text_is_one_of(url->keywords[i], clients, COUNT_OF(clients));
         if (!is_clients)
@@ -117,6 +120,25 @@ static void ignore_notice(void *arg, const PGresult *res)
 
 static void login_finish(void *arg);
 
+/* By `trust` or `peer` the server takes our word, where we have only the client's. */
+static bool is_proven(const LoginJob *job, PGconn *conn)
+{
+    return job->login.proven || job->worker->gateway->options->trust_upstream ||
+           PQconnectionUsedPassword(conn);
+}
+
+static WireError unproven_error(LoginJob *job)
+{
+    WireError error = wire_error(job->arena, "FATAL", "42501",
+                                 "the server behind the gateway asks for no password");
+
+    error.fields[FIELD_HINT] = "Its pg_hba.conf should say scram-sha-256 for the gateway; or start "
+                               "the gateway with --trust-upstream.";
+    log_error("nobody is served: the upstream asks for no password",
+              kv_str("role", job->login.user), kv_str("upstream", job->upstream->url.redacted));
+    return error;
+}
+
 static void login_try(LoginJob *job)
 {
     const char *keywords[MAX_PARAMS + 1];
@@ -129,8 +151,11 @@ static void login_try(LoginJob *job)
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
     bool fine = PQstatus(conn) != CONNECTION_BAD && connect_wait(job, conn);
-    if (fine) {
+    if (fine && is_proven(job, conn)) {
         job->conn = conn;
+    } else if (fine) {
+        job->error = unproven_error(job);
+        PQfinish(conn);
     } else {
         const char *text = PQerrorMessage(conn);
         bool silent = PQstatus(conn) != CONNECTION_BAD;
@@ -257,6 +282,7 @@ LoginJob *backend_login(Worker *worker, const Login *login, LoginDone *done, voi
         .application = copy_of(job->arena, login->application),
         .replication = copy_of(job->arena, login->replication),
         .encoding = copy_of(job->arena, login->encoding),
+        .proven = login->proven,
     };
     job->done = done;
     job->arg = arg;

@@ -18,6 +18,7 @@ typedef struct Login {
     const char *application;
     const char *replication; /* NULL: none */
     const char *encoding;    /* client_encoding, NULL: UTF8 */
+    bool proven;             /* the gateway has checked the password itself */
 } Login;
 
 typedef struct Backend Backend;

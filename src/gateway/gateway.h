@@ -28,6 +28,7 @@ typedef struct GatewayOptions {
     const char *names;      /* for that certificate: "neondb,api.db.internal" */
     int cert_life_s;        /* of that certificate */
     const char *state;      /* file that says which upstream is the current one */
+    bool trust_upstream;    /* serve although it asks for no password */
     const char *roles;      /* file of passwords for SCRAM on 5432 (PgBouncer's userlist.txt) */
     const char *databases;  /* that are served: "app,stats"; NULL: whatever the upstream has */
     const char *role_names; /* the same of roles */

@@ -1,5 +1,6 @@
 /* What an app would meet: each step by itself, so that the first that fails says what to fix. */
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -20,6 +21,8 @@ enum {
     MAX_REPLY = 64 * 1024,
     TIMEOUT_S = 10
 };
+
+#define CHECK_LOGIN "Check role, password and database of the URL, and the gateway's log."
 
 typedef struct Doctor {
     Arena *arena;
@@ -151,99 +154,222 @@ static bool send_all(SSL *tls, const Bytes *bytes)
     return SSL_write(tls, bytes_data(bytes), (int)bytes_len(bytes)) == (int)bytes_len(bytes);
 }
 
-/* Until the text holds `wanted`, or there is no more. */
-static const char *read_until(Doctor *doctor, SSL *tls, const char *wanted, size_t wanted_len)
+/* Until it holds `wanted`, or there is no more. A NUL stands behind it. */
+static const char *read_until(Doctor *doctor, SSL *tls, const char *wanted)
 {
     char *reply = arena_alloc(doctor->arena, MAX_REPLY);
-    int len = 0;
+    size_t len = 0;
 
-    while (len < MAX_REPLY - 1) {
-        int n = SSL_read(tls, reply + len, MAX_REPLY - 1 - len);
+    while (len < MAX_REPLY - 1 && !memmem(reply, len, wanted, strlen(wanted))) {
+        int n = SSL_read(tls, reply + len, (int)(MAX_REPLY - 1 - len));
         if (n <= 0)
             break;
-        len += n;
-        if (memmem(reply, (size_t)len, wanted, wanted_len))
-            break;
+        len += (size_t)n;
     }
-    for (int i = 0; i < len; i++)
-        if (reply[i] == '\0')
-            reply[i] = ' ';
+    reply[len] = '\0';
     return reply;
 }
 
-static bool query_http(Doctor *doctor)
+/* What came back for `select 42`; NULL: no connection, which is noted then. */
+static const char *ask_http(Doctor *doctor, const char *url, bool say)
 {
     static const char body[] = "{\"query\":\"select 42\",\"params\":[]}";
-    const char *what = "a query over HTTP";
-    auto_tls SSL *tls = dial_tls(doctor, doctor->api, true);
+    auto_tls SSL *tls = dial_tls(doctor, doctor->api, say);
     Bytes request = bytes_init(MAX_REPLY);
 
     if (!tls)
-        return false;
+        return NULL;
     bytes_addf(&request,
                "POST /sql HTTP/1.1\r\nhost: %s\r\nneon-connection-string: %s\r\n"
                "neon-raw-text-output: true\r\nneon-array-mode: true\r\ncontent-length: %zu\r\n"
                "connection: close\r\n\r\n%s",
-               doctor->api, doctor->probe->url, sizeof body - 1, body);
+               doctor->api, url, sizeof body - 1, body);
     bool sent = send_all(tls, &request);
     bytes_free(&request);
-    const char *reply = sent ? read_until(doctor, tls, "rowAsArray", 10) : "";
-    if (strstr(reply, "[[\"42\"]]"))
+    return sent ? read_until(doctor, tls, "rowAsArray") : "";
+}
+
+static bool was_answered(const char *reply)
+{
+    return strstr(reply, "[[\"42\"]]") != NULL;
+}
+
+/* NULL: it is no error as the driver would understand it. */
+static const char *http_message(Doctor *doctor, const char *reply)
+{
+    const char *body = strstr(reply, "\r\n\r\n");
+    json_error_t problem;
+    json_t *root = body ? json_loads(body + 4, 0, &problem) : NULL;
+    const char *text = json_string_value(json_object_get(root, "message"));
+    const char *message = text ? arena_strdup(doctor->arena, text) : NULL;
+
+    json_decref(root);
+    return message;
+}
+
+static bool query_http(Doctor *doctor)
+{
+    const char *what = "a query over HTTP";
+    const char *reply = ask_http(doctor, doctor->probe->url, true);
+
+    if (!reply)
+        return false;
+    if (was_answered(reply))
         return note(doctor, what, "answered", NULL);
-    const char *message = strstr(reply, "\"message\":\"");
-    const char *detail =
-        message ? arena_strndup(doctor->arena, message + 11, strcspn(message + 11, "\""))
-                : "no answer that the driver would understand";
-    return note(doctor, what, detail,
-                message ? "Check role, password and database of the URL, and the gateway's log."
-                        : "Is it the gateway that listens there?");
+    const char *message = http_message(doctor, reply);
+    return note(doctor, what, message ? message : "no answer that the driver would understand",
+                message ? CHECK_LOGIN : "Is it the gateway that listens there?");
+}
+
+/* By `trust` a server lets everybody in whom the gateway brings. */
+static bool refuses_others(Doctor *doctor)
+{
+    const char *what = "a wrong password";
+    const char *url = doctor->probe->url;
+    const char *at = url + strcspn(url, "?");
+    const char *scheme = strstr(url, "://");
+    const char *colon = scheme ? strchr(scheme + 3, ':') : NULL;
+
+    while (at > url && *at != '@')
+        at--;
+    if (!colon || colon > at)
+        return true; /* a form of the URL that nothing can be put into */
+    const char *reply = ask_http(doctor,
+                                 arena_printf(doctor->arena, "%.*s:not-the-password-%d%s",
+                                              (int)(colon - url), url, (int)getpid(), at),
+                                 false);
+    if (!reply)
+        return false;
+    if (!was_answered(reply))
+        return note(doctor, what, "refused", NULL);
+    return note(doctor, what, "WAS LET IN",
+                "The server asks the gateway for no password: use `scram-sha-256` in its "
+                "pg_hba.conf for the way by which the gateway comes, and start the gateway without "
+                "--trust-upstream.");
 }
 
 static void add_frame(Bytes *out, const Bytes *payload)
 {
     bytes_add_char(out, (char)0x82);
-    bytes_add_char(out, (char)(0x80 | 126));
-    bytes_add_u16(out, (unsigned)bytes_len(payload));
+    /* A longer form than it takes is an error. */
+    if (bytes_len(payload) < 126) {
+        bytes_add_char(out, (char)(0x80 | bytes_len(payload)));
+    } else {
+        bytes_add_char(out, (char)(0x80 | 126));
+        bytes_add_u16(out, (unsigned)bytes_len(payload));
+    }
     bytes_add_u32(out, 0); /* a mask of zeroes leaves the bytes as they are */
     bytes_add(out, bytes_data(payload), bytes_len(payload));
+}
+
+/* What is in the frames that a server sends: they are not masked. */
+static void unwrap_frames(Bytes *out, const char *data, size_t len)
+{
+    for (size_t at = 0; at + 4 <= len;) {
+        bool control = data[at] & 8;
+        size_t size = (unsigned char)data[at + 1] & 0x7f;
+        at += 2;
+        if (size == 126) {
+            size = wire_u16(data + at);
+            at += 2;
+        } else if (size == 127) {
+            return; /* more than it was asked for */
+        }
+        if (size > len - at)
+            return;
+        if (!control)
+            bytes_add(out, data + at, size);
+        at += size;
+    }
+}
+
+/* The first message that says how it went; NULL: it has not come. */
+static const char *find_outcome(const Bytes *messages)
+{
+    const char *data = bytes_data(messages);
+    size_t len = bytes_len(messages);
+
+    for (size_t at = 0; at + 5 <= len;) {
+        size_t size = wire_u32(data + at + 1);
+        if (size < 4 || size > len - at - 1)
+            break;
+        if (data[at] == 'C' || data[at] == 'E')
+            return data + at;
+        at += size + 1;
+    }
+    return NULL;
+}
+
+static const char *read_outcome(Doctor *doctor, SSL *tls, Bytes *messages)
+{
+    char *reply = arena_alloc(doctor->arena, MAX_REPLY);
+    const char *outcome = NULL;
+    int len = 0;
+
+    while (!outcome && len < MAX_REPLY) {
+        int n = SSL_read(tls, reply + len, MAX_REPLY - len);
+        if (n <= 0)
+            break;
+        len += n;
+        bytes_clear(messages);
+        unwrap_frames(messages, reply, (size_t)len);
+        outcome = find_outcome(messages);
+    }
+    return outcome;
+}
+
+/* As the driver does it: startup packet, password and query in one frame. */
+static void add_session(Bytes *out, const ConnString *who)
+{
+    Bytes payload = bytes_init(MAX_REPLY);
+
+    bytes_add_u32(&payload, 0);
+    bytes_add_u32(&payload, WIRE_VERSION_3);
+    wire_add_cstring(&payload, "user");
+    wire_add_cstring(&payload, who->user);
+    wire_add_cstring(&payload, "database");
+    wire_add_cstring(&payload, who->database);
+    bytes_add_char(&payload, '\0');
+    bytes_set_u32(&payload, 0, (uint32_t)bytes_len(&payload));
+    size_t at = wire_begin(&payload, 'p');
+    wire_add_cstring(&payload, who->password);
+    wire_end(&payload, at);
+    wire_add_simple(&payload, "select 'fortytwo'");
+    add_frame(out, &payload);
+    bytes_free(&payload);
 }
 
 static bool query_websocket(Doctor *doctor)
 {
     const char *what = "a query over a WebSocket";
     auto_tls SSL *tls = dial_tls(doctor, doctor->who.host, strcmp(doctor->who.host, doctor->api));
-    Bytes out = bytes_init(MAX_REPLY);
-    Bytes payload = bytes_init(MAX_REPLY);
+    Bytes bytes = bytes_init(MAX_REPLY);
 
     if (!tls)
         return false;
-    bytes_addf(&out,
+    bytes_addf(&bytes,
                "GET /v2 HTTP/1.1\r\nhost: %s\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
                "sec-websocket-key: aG9tZXBvcnQgZG9jdG9yIQ==\r\nsec-websocket-version: 13\r\n\r\n",
                doctor->who.host);
-    bool fine = send_all(tls, &out) && strstr(read_until(doctor, tls, "\r\n\r\n", 4), " 101 ");
-    bytes_clear(&out);
-    bytes_add_u32(&payload, 0);
-    bytes_add_u32(&payload, WIRE_VERSION_3);
-    wire_add_cstring(&payload, "user");
-    wire_add_cstring(&payload, doctor->who.user);
-    wire_add_cstring(&payload, "database");
-    wire_add_cstring(&payload, doctor->who.database);
-    bytes_add_char(&payload, '\0');
-    bytes_set_u32(&payload, 0, (uint32_t)bytes_len(&payload));
-    size_t at = wire_begin(&payload, 'p');
-    wire_add_cstring(&payload, doctor->who.password);
-    wire_end(&payload, at);
-    wire_add_simple(&payload, "select 'fortytwo'");
-    add_frame(&out, &payload);
-    fine = fine && send_all(tls, &out);
-    const char *reply = fine ? read_until(doctor, tls, "SELECT 1", 8) : "";
-    bytes_free(&out);
-    bytes_free(&payload);
-    if (fine && *reply)
+    bool open = send_all(tls, &bytes) && strstr(read_until(doctor, tls, "\r\n\r\n"), " 101 ");
+    bytes_clear(&bytes);
+    add_session(&bytes, &doctor->who);
+    open = open && send_all(tls, &bytes);
+    bytes_clear(&bytes);
+    const char *outcome = open ? read_outcome(doctor, tls, &bytes) : NULL;
+    bool answered = outcome && *outcome == 'C';
+    WireError error = {{0}};
+    if (outcome && !answered)
+        error = wire_read_error(doctor->arena, outcome + 5, wire_u32(outcome + 1) - 4);
+    bytes_free(&bytes);
+    if (answered)
         return note(doctor, what, "answered", NULL);
-    return note(doctor, what, "no answer",
-                "A proxy between app and gateway must pass WebSockets on (path /v2).");
+    if (!outcome)
+        return note(doctor, what, "no answer",
+                    "A proxy between app and gateway must pass WebSockets on (path /v2).");
+    return note(doctor, what,
+                error.fields[FIELD_MESSAGE] ? error.fields[FIELD_MESSAGE] : "an error",
+                CHECK_LOGIN);
 }
 
 static bool query_tcp(Doctor *doctor)
@@ -258,7 +384,7 @@ static bool query_tcp(Doctor *doctor)
                             : doctor->probe->url;
 
     if (!url_parse(doctor->arena, text, "app", &url, &err) ||
-        !pg_connect(&url, "doctor", &conn, &err))
+        !pg_connect(&url, "doctor", &conn, &err) || !pg_exec(conn, "SELECT 42", &err))
         return note(doctor, what, arena_strdup(doctor->arena, err.message),
                     "Only programs that do not use Neon's driver (pg, psql, Prisma) need it: start "
                     "the gateway with --listen-pg.");
@@ -281,12 +407,14 @@ bool gateway_probe(Arena *arena, const GatewayProbe *probe, GatewayCheck **ret, 
     bool named = resolves(&doctor, doctor.who.host);
     bool api_named =
         strcmp(doctor.api, doctor.who.host) == 0 ? named : resolves(&doctor, doctor.api);
-    if (api_named)
-        (void)query_http(&doctor);
+    bool answered = api_named && query_http(&doctor);
     if (named) {
         (void)query_websocket(&doctor);
         (void)query_tcp(&doctor);
     }
+    /* Last: it counts as a failed login. */
+    if (answered)
+        (void)refuses_others(&doctor);
     *ret = doctor.checks;
     *ret_count = doctor.count;
     return true;

@@ -209,6 +209,7 @@ static Login session_login(Session *session)
         .database = session->startup.database,
         .password = session->password,
         .application = "homeport-gateway",
+        .proven = session->scram,
     };
 
     if (session->ws && zone && strcmp(zone, "server") != 0)

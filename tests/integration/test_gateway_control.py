@@ -268,12 +268,14 @@ def test_doctor_finds_what_is_right_and_says_what_is_not(two, homeport):
     result = homeport("gateway", "doctor", url, f"--port={two.gate.tls_port}", f"--pg-port={two.gate.pg_port}", *base)
     assert result.rc == 0, result
     assert [c["what"].split(" ")[0:2] for c in result.json["checks"]] == [
-        ["localhost", "resolves"], ["TLS", "of"], ["a", "query"], ["a", "query"], ["a", "query"]]
+        ["localhost", "resolves"], ["TLS", "of"], ["a", "query"], ["a", "query"], ["a", "query"], ["a", "wrong"]]
     result = homeport("gateway", "doctor", url.replace("pw-of-role", "wrong"), f"--port={two.gate.tls_port}",
                       f"--pg-port={two.gate.pg_port}", *base)
     assert result.rc == 3
     failed = {c["what"]: c for c in result.json["checks"] if not c["ok"]}
-    assert "password authentication failed" in failed["a query over HTTP"]["detail"]
+    assert set(failed) == {f"a query over {way}" for way in ("HTTP", "a WebSocket", "TCP")}
+    for check in failed.values():
+        assert 'password authentication failed for user "app"' in check["detail"]
     result = homeport("gateway", "doctor", "postgresql://app:pw@db.nowhere.invalid/shop", *base)
     assert result.rc == 3 and all("hosts" in c["fix"] for c in result.json["checks"])
     assert homeport("gateway", "doctor", "postgresql://app:pw@127.0.0.1/shop", *base).rc == 2

@@ -304,9 +304,36 @@ def test_upstream_by_socket_and_by_tls(homeport, servers, tmp_path):
     ws.login(gate)
     assert gw.values(ws.simple("select repeat('x', 3000000)"))[0] == "x" * 3_000_000
     gate.stop()
-    gate = gw.Gateway(homeport, server, f"--upstream=postgresql:///?host={server.socket_dir}&port={server.port}",
-                      f"--gateway-state={tmp_path}/s.json", database=gate.db)
+    # Its pg_hba.conf says `trust` there.
+    by_socket = f"--upstream=postgresql:///?host={server.socket_dir}&port={server.port}"
+    gate = gw.Gateway(homeport, server, by_socket, "--trust-upstream", f"--gateway-state={tmp_path}/s.json", database=gate.db)
     assert gate.rows("select client_addr is null from pg_stat_activity where pid = pg_backend_pid()") == [["t"]]
+
+
+def test_nobody_comes_in_by_a_server_that_asks_for_no_password(homeport, servers, tmp_path):
+    server = servers.get(15, "target")
+    users = tmp_path / "u.txt"
+    users.write_text('"app" "pw-of-role"\n', encoding="utf-8")
+    by_socket = f"--upstream=postgresql:///?host={server.socket_dir}&port={server.port}"
+    gate = gw.Gateway(homeport, server, by_socket, roles_file=users)
+    for role in ("app", "postgres"):
+        status, body = gate.query("select 1", url=gate.url(role=role, password="whatever"))
+        assert (status, body["code"]) == (400, "42501") and "--trust-upstream" in body["hint"]
+    ws = gw.WebSocket(gate)
+    ws.send(gw.startup(user="postgres", database=gate.db.name) + gw.message(b"p", b"whatever\0"))
+    assert gw.fields(ws.until(b"E")[-1][1])["C"] == "42501"
+    # On 5432 the gateway has checked the password by itself.
+    assert psql(gate, "select current_user", sslmode="disable").stdout == "app\n"
+    assert psql(gate, "select 1", password="whatever", sslmode="disable").returncode != 0
+    url = f"postgresql://app:pw-of-role@localhost/{gate.db.name}?sslmode=require"
+    ports = [f"--port={gate.tls_port}", f"--pg-port={gate.pg_port}", f"--dir={gate.dir}", "--json"]
+    gate.stop()
+    assert "the upstream asks for no password" in gate.run.wait().err
+    gate.options.append("--trust-upstream")
+    gate.start()
+    assert gate.query("select 1", url=gate.url(password="whatever"))[0] == 200
+    result = homeport("gateway", "doctor", url, *ports)
+    assert result.rc == 3 and [c["what"] for c in result.json["checks"] if not c["ok"]] == ["a wrong password"]
 
 
 # -- TLS
