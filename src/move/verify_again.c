@@ -441,6 +441,15 @@ static bool look_once(Look *look, int round, Error *err)
     return true;
 }
 
+void again_leave_table(Again *again, const VerifyTable *table)
+{
+    const Table *source = table->of[VERIFY_SOURCE];
+
+    again->changing++;
+    log_debug("a table changed while it was looked at", kv_str("table", table->name));
+    touched_add_whole(again->live->touched, source->schema, source->name);
+}
+
 /* To be compared another time, at the latest when nobody writes. */
 static void leave_for_later(const Look *look)
 {

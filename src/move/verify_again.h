@@ -50,5 +50,7 @@ void again_close(Again *again);
 /* Until everything that is committed on the source by now is applied. */
 bool again_wait(Again *again, Error *err) MUST_USE;
 bool again_suspect(Again *again, VerifyTable *table, const Suspect *suspect, Error *err) MUST_USE;
+/* The whole table, another time: what it held is gone (TRUNCATE heeds no snapshot). */
+void again_leave_table(Again *again, const VerifyTable *table);
 /* Judges all that are suspected. */
 bool again_flush(Again *again, Error *err) MUST_USE;

@@ -2,6 +2,7 @@
 own that the writer remembers once the server has acknowledged it.
 
 Ledger(source, ...)   makes the tables, starts writers, follows the live side, judges at the end
+Ledger(..., odd=True) does what streams are bad at as well: a table without a key, TRUNCATE, larger transactions
 """
 
 import contextlib
@@ -24,8 +25,25 @@ CREATE TABLE transfer (
 CREATE TABLE scratch (id text PRIMARY KEY, at timestamptz DEFAULT now());
 """
 
+# Two equal rows of `entry` for some transfers (each change of one reads the whole table); the rows of `batch` are all of one transfer, and as many as it says.
+ODD_TABLES = """
+CREATE TABLE entry (token text NOT NULL, n integer);
+ALTER TABLE entry REPLICA IDENTITY FULL;
+CREATE TABLE batch (token text NOT NULL, n integer NOT NULL, size integer NOT NULL, PRIMARY KEY (token, n));
+"""
+BATCH = """
+TRUNCATE batch;
+INSERT INTO batch SELECT %(token)s, g, %(size)s FROM generate_series(1, %(size)s + 100) AS g;
+UPDATE batch SET n = -n WHERE n %% 2 = 0;
+DELETE FROM batch WHERE abs(n) > %(size)s
+"""
+
 # What the fence, a switch, or a server that goes away says to a writer: try again, maybe elsewhere.
 PASSING = {"HP001", "25006", "57P01", "57P02", "57P03", "40P01", "40001", "08006", "08003", None}
+
+
+def has_entries(token):
+    return token.endswith("00")
 
 
 class Writer(threading.Thread):
@@ -55,6 +73,8 @@ class Writer(threading.Thread):
     def transfer(self, token):
         sender, receiver = self.random.sample(range(1, ACCOUNTS + 1), 2)
         with self.conn.cursor() as cursor:
+            if self.ledger.odd:
+                self.be_odd(cursor, token)
             for account, sign in sorted([(sender, "-"), (receiver, "+")]):
                 cursor.execute(f"UPDATE account SET balance = balance {sign} 1 WHERE id = %s", (account,))
             cursor.execute("INSERT INTO transfer (token, sender, receiver, amount) VALUES (%s, %s, %s, 1)",
@@ -65,6 +85,17 @@ class Writer(threading.Thread):
                 cursor.execute("SAVEPOINT s")
                 cursor.execute("UPDATE account SET balance = 0 WHERE id = %s", (sender,))
                 cursor.execute("ROLLBACK TO s")
+
+    def be_odd(self, cursor, token):
+        """First in the transaction: who waits for the lock of TRUNCATE holds nothing yet."""
+        if self.random.random() < 0.002:
+            cursor.execute(BATCH, {"token": token, "size": self.random.choice((1, 200, 2000))})
+        if not has_entries(token):
+            return
+        cursor.execute("INSERT INTO entry SELECT %s, g FROM unnest(ARRAY[1, 2, 2, 3, 3]) AS g", (token,))
+        cursor.execute("UPDATE entry SET n = 1 WHERE token = %s AND n = 2", (token,))
+        cursor.execute("DELETE FROM entry WHERE token = %s AND (n = 3 OR ctid = (SELECT min(ctid) FROM entry WHERE token = %s AND n = 1))",
+                       (token, token))
 
     def once(self, token):
         committing = False
@@ -108,12 +139,13 @@ class Writer(threading.Thread):
 
 
 class Ledger:
-    def __init__(self, source, writers=4, pause=0.005, seed=0):
+    def __init__(self, source, writers=4, pause=0.005, seed=0, odd=False):
         self.side = source
+        self.odd = odd
         self.seed = seed
         self.pause = pause
         self.stopping = threading.Event()
-        source.script(TABLES)
+        source.script(TABLES + (ODD_TABLES if odd else ""))
         self.writers = [Writer(self, number) for number in range(writers)]
 
     def start(self):
@@ -165,3 +197,15 @@ class Ledger:
                        + (SELECT count(*) FROM transfer WHERE receiver = a.id)
                     OR note <> repeat(md5(id::text), 200)""")
             assert wrong == [], f"balances do not fit the transfers: {wrong[:5]}"
+            if self.odd:
+                self.check_odd(side, set(found))
+
+    @staticmethod
+    def check_odd(side, tokens):
+        entries = side.sql("SELECT token, array_agg(n) FROM entry GROUP BY 1")
+        wrong = [(token, found) for token, found in entries if found != [1, 1]]
+        assert not wrong and {token for token, _ in entries} == set(filter(has_entries, tokens)), f"entries: {wrong[:5]}, {len(entries)}"
+        batch = side.sql("SELECT token, count(*), min(size), max(size), count(DISTINCT abs(n)) FROM batch GROUP BY 1")
+        assert len(batch) <= 1, f"TRUNCATE left rows: {batch}"
+        for token, *counts in batch:
+            assert token in tokens and len(set(counts)) == 1, f"a batch that is not whole: {batch}"
