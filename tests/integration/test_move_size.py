@@ -66,3 +66,24 @@ def test_tables_with_large_values_go_one_at_a_time(homeport, pair, tables, rows,
     count = "SELECT count(*), sum(id), sum(hashtextextended(v, id)) FROM small"
     assert target.sql(count) == source.sql(count)
     assert result.max_rss < MEMORY + 2 * size, f"{result.max_rss / MIB:.0f} MiB"
+
+
+def test_rule_8_a_table_is_frozen_where_it_is_whole_and_vacuumed_before_its_foreign_keys_where_it_is_split(homeport, pair):
+    """Either way the foreign key is checked on a table of which every page is known to be visible."""
+    source, target = pair(15, 15)
+    source.script("CREATE TABLE whole (id integer PRIMARY KEY) WITH (autovacuum_enabled = false);"
+                  "INSERT INTO whole SELECT generate_series(1, 500);"
+                  "CREATE TABLE split (id integer PRIMARY KEY, whole integer REFERENCES whole, v text) WITH (autovacuum_enabled = false);"
+                  "INSERT INTO split SELECT g, g % 500 + 1, repeat(md5(g::text), 5) FROM generate_series(1, 10000) AS g")
+    target.server.sql(f'ALTER DATABASE "{target.name}" SET log_statement = \'all\'')
+    begun = len(target.server.log())
+    Move(homeport, source, target, "--jobs", "2", "--split-bytes", "500kB").ok()
+    log = target.server.log()[begun:]
+    copies = {table: [line for line in log.splitlines() if f'COPY "public"."{table}" ' in line] for table in ("whole", "split")}
+    assert len(copies["whole"]) == 1 and "FREEZE" in copies["whole"][0], copies
+    assert len(copies["split"]) > 1 and not any("FREEZE" in copy for copy in copies["split"]), copies
+    assert 0 < log.index('VACUUM (ANALYZE) "public"."split"') < log.index("ADD CONSTRAINT split_whole_fkey")
+    assert 'VACUUM (ANALYZE) "public"."whole"' not in log
+    target.sql("CREATE EXTENSION pg_visibility")
+    assert target.value("SELECT count(*) FROM pg_visibility_map('whole') WHERE NOT all_frozen") == 0
+    assert target.value("SELECT count(*) FROM pg_visibility_map('split') WHERE NOT all_visible") == 0
