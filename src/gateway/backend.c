@@ -302,6 +302,23 @@ void login_abandon(LoginJob *job)
     atomic_store(&job->abandoned, true);
 }
 
+/* A large message stands in the input until all of it is there. */
+static void charge(Backend *backend, size_t bytes)
+{
+    Budget *budget = &backend->worker->gateway->budget;
+
+    backend->starved = !budget_take(budget, bytes - backend->charged, false);
+    if (!backend->starved)
+        backend->charged = bytes;
+}
+
+static void discharge(Backend *backend)
+{
+    if (backend->charged > 0)
+        budget_give(&backend->worker->gateway->budget, backend->charged, false);
+    backend->charged = 0;
+}
+
 void backend_free(Backend *backend)
 {
     if (!backend)
@@ -312,6 +329,7 @@ void backend_free(Backend *backend)
     /* The stream may still be in a handler of its own, but touches neither socket nor TLS then. */
     stream_free(stream);
     PQfinish(backend->conn);
+    discharge(backend);
     free(backend);
 }
 
@@ -378,6 +396,12 @@ static void read_messages(Backend *backend)
             backend_lost(backend);
             return;
         }
+        if (total > READ_AHEAD && backend->charged < total)
+            charge(backend, total);
+        if (backend->starved) {
+            backend_lost(backend);
+            return;
+        }
         if (bytes_len(input) < total) {
             stream_set_input_limit(stream, total > READ_AHEAD ? total : READ_AHEAD);
             return;
@@ -394,6 +418,7 @@ static void read_messages(Backend *backend)
         if (!deliver(backend, data[0], data + 5, total - 5))
             return;
         bytes_consume(input, total);
+        discharge(backend);
     }
 }
 

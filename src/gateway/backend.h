@@ -48,6 +48,8 @@ struct Backend {
     bool reset_seen;         /* its last statement has been answered */
     bool reset_failed;
     bool protocol_broken;
+    bool starved;     /* there was no memory for its message */
+    size_t charged;   /* to the budget, for that */
     char transaction; /* 'I', 'T' or 'E', as the server last said */
 };
 

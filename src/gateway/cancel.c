@@ -122,6 +122,19 @@ static void cancel_finish(void *arg)
     free(job);
 }
 
+void cancel_drop(void *arg)
+{
+    CancelJob *job = arg;
+
+    PQfreeCancel(job->cancel);
+    if (job->entry) {
+        release(job->entry);
+        loop_post(job->worker->loop, cancel_finish, job);
+    } else {
+        free(job);
+    }
+}
+
 /* Whether it came in time shows on the connection itself. */
 static void cancel_run(void *arg)
 {
@@ -129,15 +142,10 @@ static void cancel_run(void *arg)
     PGcancel *cancel = job->entry ? job->entry->cancel : job->cancel;
     char why[256];
 
+    pthread_cleanup_push(cancel_drop, job);
     if (cancel && clock_seconds() < job->until)
         (void)!PQcancel(cancel, why, sizeof why);
-    if (job->entry)
-        release(job->entry);
-    PQfreeCancel(job->cancel);
-    if (job->entry)
-        loop_post(job->worker->loop, cancel_finish, job);
-    else
-        free(job);
+    pthread_cleanup_pop(1);
 }
 
 static CancelJob *cancel_submit(Worker *worker, const CancelJob *what)

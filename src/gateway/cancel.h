@@ -23,3 +23,5 @@ CancelJob *cancel_fire(Worker *worker, uint32_t pid, uint32_t key, CancelDone *d
 void cancel_forget(CancelJob *job);
 /* What the connection does just now, without being told. */
 void cancel_conn(Worker *worker, PGconn *conn);
+/* For crew_stop(). */
+void cancel_drop(void *job);

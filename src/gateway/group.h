@@ -40,6 +40,7 @@ typedef struct LoginArg {
     PoolTicket *ticket; /* NULL: gone, or a check */
     unsigned char proof[PROOF_BYTES];
     char peer[ADDRESS_TEXT_MAX];
+    double since;
     bool proving; /* nobody has seen this password to be right: the throttle counts it */
     bool check;   /* only whether it is right still */
 } LoginArg;

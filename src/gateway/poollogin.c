@@ -11,6 +11,7 @@ enum {
 };
 
 static const double full_pause_s = 0.1;
+static const double proving_s = 1; /* that others with a password wait for the first one's login */
 
 /* ---- beginnings and ends ---- */
 
@@ -43,6 +44,7 @@ static LoginArg *login_begin(Group *group, const Login *login, const unsigned ch
     if (!arg)
         abort();
     arg->group = group;
+    arg->since = clock_seconds();
     memcpy(arg->proof, proof, sizeof arg->proof);
     LIST_INSERT_HEAD(&group->logins, arg, link);
     arg->job = backend_login(group->pool->worker, login, login_done, arg);
@@ -110,14 +112,27 @@ static void make_room(Group *group)
         idle_close(TAILQ_LAST(&group->idle, BackendList));
 }
 
+/* What one login finds out of a password is the answer to all who came with it. One that takes long
+ * may be stuck at a server that has come back meanwhile. */
 static bool is_proving(const Group *group, const unsigned char *proof)
 {
     const LoginArg *login;
+    double now = clock_seconds();
 
     LIST_FOREACH(login, &group->logins, link)
-    if (login->proving && proof_same(login->proof, proof))
+    if (login->proving && now - login->since < proving_s && proof_same(login->proof, proof))
         return true;
     return false;
+}
+
+static bool is_first_of_its_password(const PoolTicket *ticket)
+{
+    const PoolTicket *other;
+
+    TAILQ_FOREACH(other, &ticket->group->waiting, link)
+    if (!other->login && proof_same(other->proof, ticket->proof))
+        break;
+    return other == ticket;
 }
 
 /* No connection is there for it. False: it is refused, and no more. */
@@ -126,12 +141,9 @@ bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted)
     Claim claim = {ticket->peer, ticket->who.user, ticket->proof};
     ThrottleAnswer answer = THROTTLE_GO;
 
-    /* What one login finds out of a password is the answer to all who came with it. */
-    if (ticket->login || !has_room(group) ||
-        (!trusted &&
-         (is_proving(group, ticket->proof) || ticket_find(group, ticket->proof) != ticket)))
+    if (ticket->login || !has_room(group) || (!trusted && !is_first_of_its_password(ticket)))
         return true;
-    if (ticket->not_before > clock_seconds()) {
+    if (ticket->not_before > clock_seconds() || (!trusted && is_proving(group, ticket->proof))) {
         group_hold(group);
         return true;
     }

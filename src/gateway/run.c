@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "gateway/cancel.h"
 #include "gateway/control.h"
 #include "gateway/pool.h"
 #include "gateway/session.h"
@@ -482,8 +483,7 @@ static void gateway_stop(Main *run)
             worker_clear(&gateway->workers[i]);
     crew_free(gateway->crew);
     /* Requests that were broken off have left cancels with them. */
-    if (!crew_stop(gateway->cancellers, CANCELS_END_MS))
-        return; /* what is stuck may come back to any of the rest */
+    crew_stop(gateway->cancellers, CANCELS_END_MS, cancel_drop);
     for (int i = 0; i < gateway->worker_count; i++)
         loop_free(gateway->workers[i].loop);
     for (size_t i = 0; i < COUNT_OF(run->signals); i++)

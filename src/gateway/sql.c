@@ -512,6 +512,7 @@ static void on_lost(void *arg)
 {
     Work *work = arg;
     bool large = work->backend->protocol_broken;
+    bool starved = work->backend->starved;
     bool reset = work->backend->reset_failed;
 
     work_detach(work, false);
@@ -521,6 +522,11 @@ static void on_lost(void *arg)
                                         (unsigned long long)limit);
         work->error = wire_error(work->arena, NULL, NULL, text);
         work_reply_error(work, 507);
+        return;
+    }
+    if (starved) {
+        work->error = wire_error(work->arena, "ERROR", "53200", SHORT_MESSAGE);
+        work_reply_error(work, 503);
         return;
     }
     /* The server's own last word (57P01: it is being shut down) says more than ours. */

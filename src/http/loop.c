@@ -205,8 +205,11 @@ static Item *crew_next(Crew *crew)
 
 static void *crew_main(void *arg)
 {
-    for (Item *item; (item = crew_next(arg)) != NULL; free(item))
-        item->work(item->arg);
+    for (Item *item; (item = crew_next(arg)) != NULL;) {
+        Item now = *item;
+        free(item);
+        now.work(now.arg);
+    }
     return NULL;
 }
 
@@ -245,20 +248,31 @@ static bool crew_is_done(Crew *crew)
     return done;
 }
 
-bool crew_stop(Crew *crew, int wait_ms)
+static Item *crew_take_all(Crew *crew)
+{
+    (void)pthread_mutex_lock(&crew->lock);
+    Item *all = queue_take_all(&crew->queue);
+    (void)pthread_mutex_unlock(&crew->lock);
+    return all;
+}
+
+void crew_stop(Crew *crew, int wait_ms, LoopWork *drop)
 {
     double until = clock_seconds() + wait_ms / 1000.0;
 
     if (!crew)
-        return true;
+        return;
     crew_end(crew);
-    while (!crew_is_done(crew)) {
-        if (clock_seconds() > until)
-            return false;
+    while (!crew_is_done(crew) && clock_seconds() < until)
         (void)usleep(1000);
+    for (Item *item = crew_take_all(crew), *next; item; item = next) {
+        next = item->next;
+        drop(item->arg);
+        free(item);
     }
+    for (int i = 0; i < crew->count && !crew_is_done(crew); i++)
+        (void)pthread_cancel(crew->threads[i]);
     crew_free(crew);
-    return true;
 }
 
 void crew_free(Crew *crew)

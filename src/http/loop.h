@@ -33,9 +33,9 @@ typedef struct Crew Crew;
 bool crew_new(int threads, Crew **ret, Error *err) MUST_USE;
 /* Waits until everything submitted has been done. Accepts NULL. */
 void crew_free(Crew *crew);
-/* The same, but waits only so long. False: some of it is stuck, and is left to itself with all that
- * it needs, until the process ends. */
-bool crew_stop(Crew *crew, int wait_ms);
+/* The same, but waits only so long: what has not begun by then is dropped by drop(arg), and what is
+ * stuck in a system call ends there, by pthread_cancel(). */
+void crew_stop(Crew *crew, int wait_ms, LoopWork *drop);
 /* From any thread: work(arg) on one of the crew's threads. */
 void crew_submit(Crew *crew, LoopWork *work, void *arg);
 /* False: that many wait already, and this one is still the caller's. */

@@ -108,5 +108,7 @@ def test_all_requests_and_responses_together_have_a_limit(homeport, servers):
     gw.eventually(gate, lambda: client.post(body_of(MIB))[0] == 200, "their memory was given back")
     status, body = client.query("select repeat('x', 1000), generate_series(1, 20000)")
     assert (status, body["code"]) == (503, "53200")
+    status, body = client.query("select repeat('x', 9000000)")
+    assert (status, body["code"]) == (503, "53200")
     for _ in range(20):
         assert client.query("select repeat('x', 1000), generate_series(1, 1500)")[0] == 200
