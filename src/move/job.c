@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "move/fence.h"
@@ -31,6 +32,17 @@ void job_say(const Job *job, const char *text)
 const char *job_path(const Job *job, const char *name)
 {
     return arena_printf(job->arena, "%s/%s", job->config->dir, name);
+}
+
+bool job_forget_archives(const Job *job, Error *err)
+{
+    static const char *const names[] = {"schema.dump", "schema.new", "schema.roles", "drizzle.dump",
+                                        "large_objects.list"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (!file_remove_tree(job_path(job, names[i]), err))
+            return false;
+    return true;
 }
 
 static bool target_facts(Job *job, Error *err)

@@ -91,6 +91,9 @@ struct Attempt {
 void job_say(const Job *job, const char *text);
 /* A file of the work folder. */
 const char *job_path(const Job *job, const char *name) RETURNS_NONNULL;
+/* The archives of the schema, which no run needs any more: with them go the passwords that it may
+ * hold, and large objects. */
+bool job_forget_archives(const Job *job, Error *err) MUST_USE;
 bool job_connect_target(Job *job, Error *err) MUST_USE;
 bool job_reconnect_target(Job *job, Error *err) MUST_USE;
 /* After a time in which only the workers' connections were used. */

@@ -113,6 +113,7 @@ static bool forget_work(Live *live, Error *err)
 {
     return store_run(live->job.state.store, sql_store_forget_feeds, STORE_NO_VALUES, err) &&
            store_run(live->job.state.store, sql_store_forget_facts, STORE_NO_VALUES, err) &&
+           job_forget_archives(&live->job, err) &&
            file_remove_tree(job_path(&live->job, "spool"), err);
 }
 

@@ -62,7 +62,8 @@ static bool conclude(Job *job, Error *err)
 {
     return pg_exec(job->target, "SET synchronous_commit = on", err) &&
            marks_schema_done(job->target, err) && state_event(&job->state, EVENT_ALL_THERE, err) &&
-           marks_drop(job->target, err) && state_event(&job->state, EVENT_DONE, err);
+           marks_drop(job->target, err) && job_forget_archives(job, err) &&
+           state_event(&job->state, EVENT_DONE, err);
 }
 
 /* Stopped between the last two steps of conclude(): marks that are not there were dropped. */
@@ -74,7 +75,7 @@ static bool conclude_again(Job *job, Error *err)
         return false;
     if (marks.there && strcmp(marks.id, job->state.move.id) != 0)
         return job_other_move(&marks, err);
-    return (!marks.there || marks_drop(job->target, err)) &&
+    return (!marks.there || marks_drop(job->target, err)) && job_forget_archives(job, err) &&
            state_event(&job->state, EVENT_DONE, err);
 }
 

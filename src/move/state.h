@@ -1,6 +1,6 @@
 /*
  * The state of the move in its work folder: <dir>/state.sqlite, <dir>/lock,
- * <dir>/schema.dump.
+ * <dir>/schema.dump until it is over.
  *
  * What is allowed to follow what phase is a table in state.c, and a phase is durable before it is
  * acted upon.

@@ -146,6 +146,7 @@ class Move:
         """Finished, everything is there, and nothing of homeport's is left on either side."""
         status = self.status()
         assert status["complete"] and status["phase"] == "finished" and status["last_error"] is None, status
+        assert not list(self.dir.glob("*.dump")), "the schema's archives, with its passwords and large objects"
         found = zoo.differences(self.source, self.target)
         assert not found, "\n".join(found)
         self.check_nothing_left()
