@@ -16,6 +16,7 @@ import pytest
 
 import wait
 import zoo
+import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What a pair of the tests' servers always has: a rule of the move, and servers that may lose data.
@@ -1055,12 +1056,15 @@ def test_connection_that_breaks_is_an_error_not_a_finding(pair, homeport, proxy)
 def test_nothing_is_changed_on_either_side(pair, check):
     source, target = pair(15, 15)
     source.script(EVERYTHING.replace(":db", source.name))
-    count = """SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_authid),
-                      (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_publication)"""
-    before = [db.sql(count) for db in (source, target)], source.value("SELECT pg_current_wal_insert_lsn()")
+    everywhere = """SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_replication_slots),
+        (SELECT array_agg(r ORDER BY oid) FROM pg_authid AS r), (SELECT array_agg(s) FROM pg_db_role_setting AS s)"""
+
+    def state():
+        return [(db.sql(everywhere), db.contents(), zoo.inventory(db)) for db in (source, target)]
+
+    before = state()
     check(source, target)
-    after = [db.sql(count) for db in (source, target)], source.value("SELECT pg_current_wal_insert_lsn()")
-    assert before[0] == after[0]
+    assert state() == before
 
 
 # -- what people see
