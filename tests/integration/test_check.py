@@ -67,7 +67,7 @@ class Case(typing.NamedTuple):
     severity: str
     scope: str
     objects: list
-    fix: str
+    fix: typing.Union[str, re.Pattern]  # :db is the target's name
     source: str = ""
     target: str = ""
     fix_on: str = "source"  # "" where the fix is no SQL
@@ -196,16 +196,23 @@ CASES = [
                 "GRANT SELECT (a) ON t TO column_reader; CREATE POLICY p ON t TO member;"
                 "ALTER DEFAULT PRIVILEGES FOR ROLE definer GRANT SELECT ON TABLES TO PUBLIC",
          fix_on="target"),
-    Case("tablespace-missing", "blocker", "both", ["public.t in fast"], None,
+    Case("tablespace-missing", "blocker", "both", ["public.t in fast"], re.compile(
+             "-- on the target: or, on the source, move them: ALTER TABLE ... SET TABLESPACE pg_default\n"
+             "CREATE TABLESPACE fast LOCATION 'pg_tblspc/[0-9]+'; -- an empty folder of the server's user"),
          source="SET allow_in_place_tablespaces = on; CREATE TABLESPACE fast LOCATION '';"
                 "CREATE TABLE t (a int PRIMARY KEY) TABLESPACE fast", fix_on=""),
     Case("database-setting", "warning", "both",
-         ["database: app.tenant = it's", 'database: search_path = "$user", shop', "role app_role: work_mem = 7MB"], None,
+         ["database: app.tenant = it's", 'database: search_path = "$user", shop', "role app_role: work_mem = 7MB"],
+         "-- on the target:\nALTER DATABASE :db SET app.tenant = 'it''s';\n"
+         'ALTER DATABASE :db SET search_path = "$user", shop;\n'
+         "ALTER ROLE app_role IN DATABASE :db SET work_mem = '7MB';",
          source="CREATE ROLE app_role; ALTER DATABASE :db SET search_path = \"$user\", shop;"
                 "ALTER DATABASE :db SET app.tenant = 'it''s'; ALTER ROLE app_role IN DATABASE :db SET work_mem = '7MB'",
          target="CREATE ROLE app_role", fix_on="target"),
     Case("setting-different", "warning", "both",
-         ["DateStyle: source German, DMY, target ISO, MDY", "TimeZone: source Europe/Vienna, target UTC"], None,
+         ["DateStyle: source German, DMY, target ISO, MDY", "TimeZone: source Europe/Vienna, target UTC"],
+         '-- on the target:\nALTER DATABASE :db SET "DateStyle" = German, DMY;\n'
+         "ALTER DATABASE :db SET \"TimeZone\" = 'Europe/Vienna';",
          source="ALTER DATABASE :db SET timezone = 'Europe/Vienna'; ALTER DATABASE :db SET datestyle = 'German'",
          fix_on="target", also={"database-setting"}),
     Case("subscription", "warning", "both", ["feed"],
@@ -215,7 +222,7 @@ CASES = [
                 " WITH (connect = false); ALTER SUBSCRIPTION feed SET (slot_name = 'feed'); ALTER SUBSCRIPTION feed ENABLE"),
     Case("target-not-empty", "blocker", "both",
          ["public.old", "view public.v", "function public.f()", "large object 77", "schema old_schema", "type public.mood"],
-         None,
+         "Make a new, empty database and give it as the target; or, where these objects are of no use, drop them.",
          target="CREATE TABLE old (a int); CREATE VIEW v AS SELECT 1; CREATE TYPE mood AS ENUM ('a');"
                 "CREATE SCHEMA old_schema; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
                 "SELECT lo_create(77); CREATE EXTENSION pg_trgm; CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext",
@@ -228,7 +235,8 @@ CASES = [
          source="CREATE EXTENSION pg_stat_statements", fix_on=""),
     Case("neon-schema", "note", "both", ["neon", "neon_migration"], "Nothing to do.",
          source="CREATE SCHEMA neon; CREATE SCHEMA neon_migration; CREATE TABLE neon.t (a int)", fix_on=""),
-    Case("neon-role", "note", "both", ["cloud_admin", "neon_superuser"], None,
+    Case("neon-role", "note", "both", ["cloud_admin", "neon_superuser"],
+         "Nothing to do; to give them a successor, --map-role neon_superuser=ROLE.",
          source="CREATE ROLE cloud_admin; CREATE ROLE neon_superuser; CREATE TABLE t (a int PRIMARY KEY);"
                 "ALTER TABLE t OWNER TO cloud_admin; GRANT ALL ON t TO neon_superuser;"
                 "ALTER DEFAULT PRIVILEGES FOR ROLE cloud_admin GRANT SELECT ON TABLES TO neon_superuser", fix_on=""),
@@ -238,9 +246,12 @@ CASES = [
          "-- on the target:\n-- load the library of anon (shared_preload_libraries), or drop the labels on the source",
          source="CREATE TABLE t (id int PRIMARY KEY); INSERT INTO pg_seclabel"
                 " VALUES ('t'::regclass, 'pg_class'::regclass, 1, 'anon', 'MASKED WITH VALUE NULL')", fix_on=""),
-    Case("neon-auth", "warning", "both", ["neon_auth.users_sync"], None,
+    Case("neon-auth", "warning", "both", ["neon_auth.users_sync"],
+         "Before the cutover, move the app's sign-in to a service of its own (Better Auth, Clerk, ...); the variables"
+         " NEON_AUTH_* and NEXT_PUBLIC_STACK_* name what it uses now.",
          source="CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY)", fix_on=""),
-    Case("target-table-missing", "blocker", "both", ["public.gone", "public.t.b"], None,
+    Case("target-table-missing", "blocker", "both", ["public.gone", "public.t.b"],
+         "Bring the target's schema up to the source's, or let homeport make it (schema: dump).",
          source="CREATE TABLE gone (a int PRIMARY KEY); CREATE TABLE t (a int PRIMARY KEY, b int)",
          target="CREATE TABLE t (a int PRIMARY KEY)", args=("--schema", "existing"), fix_on=""),
     Case("target-has-rows", "blocker", "both", ["public.t"],
@@ -274,9 +285,11 @@ def test_finding(pair, check, case):
     assert finding["severity"] == case.severity
     if case.objects is not None:
         assert finding["objects"] == case.objects
-    if case.fix is not None:
-        assert finding["fix"] == case.fix
-    assert finding["summary"] and finding["fix"]
+    if isinstance(case.fix, re.Pattern):
+        assert case.fix.fullmatch(finding["fix"]), finding["fix"]
+    else:
+        assert finding["fix"] == case.fix.replace(":db", target.name)
+    assert finding["summary"]
     assert report.ids() <= {case.id} | case.also
 
     if case.fix_on:
