@@ -139,6 +139,7 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
     if (RAND_bytes(worker->request_salt, sizeof worker->request_salt) != 1)
         abort();
     worker->loop = loop_new();
+    atomic_init(&worker->unfinished, 1); /* until it is counted */
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->works);
     metrics_init(&worker->metrics);
@@ -170,6 +171,13 @@ static void worker_clear(Worker *worker)
     pool_free(worker->pool);
 }
 
+static void worker_look(void *arg)
+{
+    Worker *worker = arg;
+
+    atomic_store(&worker->unfinished, http_server_unfinished(worker->http));
+}
+
 static void worker_drain(void *arg)
 {
     Worker *worker = arg;
@@ -183,6 +191,7 @@ static void worker_drain(void *arg)
     /* What does nothing ends now, what works when it is done. */
     worker->pause_id = worker->pause_id ? worker->pause_id : -1;
     sessions_pause(worker);
+    worker_look(worker);
 }
 
 /* ---- metrics ---- */
@@ -299,7 +308,8 @@ static bool all_quiet(const Gateway *gateway)
 {
     for (int i = 0; i < gateway->worker_count; i++) {
         Metrics *metrics = &gateway->workers[i].metrics;
-        if (atomic_load(&metrics->pool_busy) || atomic_load(&metrics->pool_waiting) ||
+        if (atomic_load(&gateway->workers[i].unfinished) || atomic_load(&metrics->pool_busy) ||
+            atomic_load(&metrics->pool_waiting) ||
             atomic_load(&metrics->clients[PROTOCOL_WEBSOCKET]) ||
             atomic_load(&metrics->clients[PROTOCOL_TCP]))
             return false;
@@ -315,6 +325,8 @@ static void on_draining(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (all_quiet(&run->gateway) || clock_seconds() > run->drain_until)
         loop_leave(run->gateway.main);
+    for (int i = 0; i < run->gateway.worker_count; i++)
+        loop_post(run->gateway.workers[i].loop, worker_look, &run->gateway.workers[i]);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)

@@ -54,6 +54,7 @@ struct Worker {
     int cancelling;         /* for sessions that wait for it */
     int pause_id;           /* 0: serving */
     atomic_int pause_acked; /* the last one in which nothing was at work any more */
+    atomic_int unfinished;  /* while draining: connections whose client still waits */
     bool draining;
 };
 

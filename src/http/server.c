@@ -26,7 +26,8 @@ enum {
     STRANGERS_BODY = 1024 * 1024,
     PARSED_TIMES = 3, /* what a parsed body takes, beside itself */
     WRITE_MS = 60 * 1000,
-    LINGER_MS = 20 * 1000
+    LINGER_MS = 20 * 1000,
+    READ_AT_LEAST = 32 * 1024 /* of a reply in that time, while there is more of it */
 };
 
 typedef enum ConnState {
@@ -61,6 +62,7 @@ struct Conn {
     bool judged;    /* whether it is one is known */
     bool expects;   /* to be told that it may go on */
     uint64_t body_started_ms;
+    size_t unsent; /* of the reply, when its deadline was set */
     ConnState state;
     bool in_head;       /* bytes of a head have come */
     bool head_done;     /* llhttp has seen all of the head */
@@ -104,6 +106,21 @@ static void discharge(Conn *conn)
     conn->charged = 0;
     conn->stranger = false;
     conn->judged = false;
+}
+
+static void set_reading_deadline(Conn *conn, int ms)
+{
+    conn->unsent = stream_unsent(conn->stream);
+    set_deadline(conn, ms);
+}
+
+/* It takes as long as it takes, while it is being read. */
+static bool reader_goes_on(Conn *conn)
+{
+    if (stream_unsent(conn->stream) + READ_AT_LEAST > conn->unsent)
+        return false;
+    set_reading_deadline(conn, LINGER_MS);
+    return true;
 }
 
 static void exchange_free(Conn *conn)
@@ -285,7 +302,7 @@ static void conn_linger(Conn *conn)
 {
     conn->state = CONN_LINGERING;
     stream_shutdown(conn->stream);
-    set_deadline(conn, LINGER_MS);
+    set_reading_deadline(conn, LINGER_MS);
 }
 
 /* Refused before a handler saw it; the connection ends, since what follows cannot be trusted. */
@@ -354,7 +371,7 @@ void http_reply(HttpExchange *exchange, const HttpReply *reply, Bytes *body)
         exchange_free(conn);
         conn->exchange = NULL;
         charge_queued(conn);
-        set_deadline(conn, WRITE_MS);
+        set_reading_deadline(conn, WRITE_MS);
         conn->message_done = true;
     } else {
         exchange_free(conn);
@@ -639,7 +656,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     /* A client that has begun to talk is told; one that idles is not. */
     if (conn->state == CONN_BODY || (conn->state == CONN_HEAD && conn->in_head))
         refuse(conn, 408, "application/json", "{\"message\":\"request took too long\"}");
-    else
+    else if (conn->state != CONN_LINGERING || !reader_goes_on(conn))
         conn_free(conn);
 }
 
@@ -770,4 +787,14 @@ void http_server_free(HttpServer *server)
 int http_server_busy(const HttpServer *server)
 {
     return server->busy;
+}
+
+int http_server_unfinished(const HttpServer *server)
+{
+    int count = 0;
+
+    for (const Conn *conn = LIST_FIRST(&server->conns); conn; conn = LIST_NEXT(conn, link))
+        count += conn->state == CONN_LINGERING ? stream_unsent(conn->stream) > 0
+                                               : conn->state != CONN_HEAD || conn->in_head;
+    return count;
 }

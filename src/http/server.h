@@ -72,6 +72,8 @@ void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer,
 /* No new requests: idle connections close, others with their reply. */
 void http_server_drain(HttpServer *server);
 int http_server_busy(const HttpServer *server); /* exchanges without a reply */
+/* Connections on which a request is being read or handled, or its reply not all taken. */
+int http_server_unfinished(const HttpServer *server);
 
 const HttpRequest *http_request(const HttpExchange *exchange);
 Arena *http_arena(HttpExchange *exchange);

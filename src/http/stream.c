@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -306,6 +308,15 @@ void stream_write_bytes(Stream *stream, Bytes *bytes)
 size_t stream_queued(const Stream *stream)
 {
     return stream->queued;
+}
+
+size_t stream_unsent(const Stream *stream)
+{
+    int queued = 0;
+
+    if (ioctl(stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+        queued = 0;
+    return stream->queued + (size_t)queued;
 }
 
 void stream_shutdown(Stream *stream)

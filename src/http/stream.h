@@ -53,6 +53,8 @@ void stream_write(Stream *stream, const void *data, size_t len);
 /* The buffer's contents, without copying; it is empty then. */
 void stream_write_bytes(Stream *stream, Bytes *bytes);
 size_t stream_queued(const Stream *stream);
+/* What of it the peer has not taken yet, here and in the system's own buffer. */
+size_t stream_unsent(const Stream *stream);
 /* What was written goes out, then our side is shut down; STREAM_DRAINED tells. */
 void stream_shutdown(Stream *stream);
 

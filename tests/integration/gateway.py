@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import struct
 from urllib.parse import quote
 
@@ -76,10 +77,18 @@ class Gateway:
             return None
 
     def metric(self, name):
+        """Of a name with its labels, if it has any."""
         for line in get(self.metrics_port, "/metrics")[1].splitlines():
             if line.startswith(f"homeport_gateway_{name} "):
                 return float(line.split()[-1])
         return 0.0
+
+    def memory(self):
+        """Bytes that are resident."""
+        for line in open(f"/proc/{self.run.pid}/status", encoding="ascii"):
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024
+        return 0
 
     def client(self):
         return Client(self)
@@ -169,9 +178,9 @@ class Wire:
         self.send(message(b"Q", text.encode() + b"\0"))
         return self.until(b"Z")
 
-    def login(self, gateway, pipelined=b"", **params):
-        self.send(startup(user=gateway.role, database=gateway.db.name, **params)
-                  + message(b"p", gateway.password.encode() + b"\0") + pipelined)
+    def login(self, gateway, pipelined=b"", password=None, **params):
+        params = {"user": gateway.role, "database": gateway.db.name, **params}
+        self.send(startup(**params) + message(b"p", (password or gateway.password).encode() + b"\0") + pipelined)
         return self.until(b"Z")
 
 
@@ -260,6 +269,8 @@ class WebSocket(Wire):
 
 
 class Tcp(Wire):
+    """Plain 5432, where no password is asked for."""
+
     def __init__(self, port):
         super().__init__()
         self.sock = socket.create_connection(("127.0.0.1", port), 30)
@@ -277,9 +288,30 @@ class Tcp(Wire):
         self.sock.close()
 
 
+class Tls(Tcp):
+    """5432 under TLS, where a password is asked for."""
+
+    def __init__(self, gateway):
+        super().__init__(gateway.pg_port)
+        self.send(struct.pack("!II", 8, 80877103))
+        assert self.sock.recv(1) == b"S"
+        self.sock = ssl.create_default_context(cafile=gateway.ca).wrap_socket(self.sock, server_hostname="localhost")
+
+
+def two_sides(servers):
+    """A database "shop" on an old and on a new server; its table `side` says which one it is."""
+    sides = servers.get(15, "source"), servers.get(15, "target")
+    for server, name in zip(sides, ("old", "new")):
+        server.sql("CREATE ROLE app LOGIN PASSWORD 'pw-of-role'")
+        server.create_db("shop", "OWNER app")
+        server.sql("CREATE TABLE side AS SELECT %s::text AS name", (name,), "shop")
+        server.sql("GRANT SELECT ON side TO app", dbname="shop")
+    return sides
+
+
 def eventually(gateway, condition, what, seconds=20):
     """Until it is so, as long as the gateway runs."""
     gateway.run.wait_for(condition, seconds, what)
 
 
-__all__ = ["Gateway", "Client", "WebSocket", "Tcp", "message", "startup", "fields", "values", "eventually", "wait"]
+__all__ = ["Gateway", "Client", "WebSocket", "Tcp", "Tls", "message", "startup", "fields", "values", "eventually", "wait"]
