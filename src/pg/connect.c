@@ -319,7 +319,9 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
 }
 
 /* Worth another try: the server is restarting or the network hiccuped. A wrong
- * password or a missing database does not heal by waiting. */
+ * password or a missing database does not heal by waiting. libpq tells no SQLSTATE of a connection
+ * that was not made, and its own words are English here; the server's are where its lc_messages is
+ * (docs/move.md). */
 static bool is_passing(const Error *err)
 {
     static const char *const passing[] = {
