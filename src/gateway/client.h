@@ -55,6 +55,10 @@ struct Session {
     uint32_t cancel_key;
     CancelJob *cancel;
     char peer[ADDRESS_TEXT_MAX];
+    double since;      /* it waits for a server; 0: it does not */
+    double asked;      /* of the request that is at work; 0: there is none */
+    uint64_t bytes_in; /* that the metrics know of */
+    uint64_t bytes_out;
     bool pumping;
     bool dead;
 };
@@ -69,6 +73,8 @@ Bytes *session_input(Session *session);
 void session_refuse(Session *session, const char *code, const char *message);
 void session_close(Session *session);
 void session_free(Session *session);
+/* Who it said it is did not show that. */
+void session_log_refused(const Session *session, const char *sqlstate);
 /* It has a password to show. */
 void session_connect(Session *session);
 void session_refuse_throttled(Session *session);

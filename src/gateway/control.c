@@ -181,7 +181,7 @@ static void reply_state(Caller *caller)
 
     for (int i = 0; i < gateway->worker_count; i++) {
         Metrics *metrics = &gateway->workers[i].metrics;
-        waiting += atomic_load(&metrics->pool_waiting);
+        waiting += atomic_load(&metrics->pool_waiting) + atomic_load(&metrics->sessions_waiting);
         busy += atomic_load(&metrics->pool_busy);
         sessions += atomic_load(&metrics->clients[PROTOCOL_WEBSOCKET]) +
                     atomic_load(&metrics->clients[PROTOCOL_TCP]);

@@ -117,6 +117,7 @@ static void take_sasl_final(Session *session, const char *payload, size_t len)
         session_connect(session);
     } else {
         throttle_failed(gateway->throttle, &claim);
+        session_log_refused(session, "28P01");
         session_refuse(session, "28P01",
                        arena_printf(session->arena,
                                     "password authentication failed for user \"%s\"",

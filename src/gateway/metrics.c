@@ -29,12 +29,12 @@ void metrics_time(Histogram *histogram, double seconds)
     metric_add(&histogram->count, 1);
 }
 
-void metrics_error(Metrics *metrics, const char *sqlstate)
+void metrics_error(Metrics *metrics, Protocol protocol, const char *sqlstate)
 {
     for (int i = 0; i < SQLSTATE_CLASSES; i++) {
         bool other = metrics->classes[i].name[0] == '-';
         if (other || (sqlstate && strncmp(sqlstate, metrics->classes[i].name, 2) == 0)) {
-            metric_add(&metrics->classes[i].count, 1);
+            metric_add(&metrics->classes[i].count[protocol], 1);
             return;
         }
     }
@@ -43,6 +43,11 @@ void metrics_error(Metrics *metrics, const char *sqlstate)
 /* ---- text ---- */
 
 static const char *const protocols[PROTOCOL_COUNT] = {"http", "websocket", "tcp"};
+
+const char *protocol_name(Protocol protocol)
+{
+    return protocols[protocol];
+}
 
 typedef struct Sum {
     Bytes *out;
@@ -79,23 +84,29 @@ static void by_protocol(const Sum *sum, const char *name, size_t offset)
                    (long long)sum_at(sum, offset + i * sizeof(uint64_t)));
 }
 
-static void histogram(const Sum *sum, const char *name, size_t offset)
+static void histogram(const Sum *sum, const char *name, const char *protocol, size_t offset)
 {
     uint64_t running = 0;
 
     for (size_t i = 0; i <= LATENCY_BUCKETS; i++) {
         running += sum_at(sum, offset + offsetof(Histogram, buckets) + i * sizeof(uint64_t));
+        bytes_addf(sum->out, "homeport_gateway_%s_bucket{protocol=\"%s\",le=\"", name, protocol);
         if (i < LATENCY_BUCKETS)
-            bytes_addf(sum->out, "homeport_gateway_%s_bucket{le=\"%g\"} %llu\n", name, bounds[i],
-                       (unsigned long long)running);
+            bytes_addf(sum->out, "%g", bounds[i]);
         else
-            bytes_addf(sum->out, "homeport_gateway_%s_bucket{le=\"+Inf\"} %llu\n", name,
-                       (unsigned long long)running);
+            bytes_add_text(sum->out, "+Inf");
+        bytes_addf(sum->out, "\"} %llu\n", (unsigned long long)running);
     }
-    bytes_addf(sum->out, "homeport_gateway_%s_sum %.6f\n", name,
+    bytes_addf(sum->out, "homeport_gateway_%s_sum{protocol=\"%s\"} %.6f\n", name, protocol,
                (double)sum_at(sum, offset + offsetof(Histogram, sum_us)) / 1e6);
-    bytes_addf(sum->out, "homeport_gateway_%s_count %llu\n", name,
+    bytes_addf(sum->out, "homeport_gateway_%s_count{protocol=\"%s\"} %llu\n", name, protocol,
                (unsigned long long)sum_at(sum, offset + offsetof(Histogram, count)));
+}
+
+static void histograms(const Sum *sum, const char *name, size_t offset)
+{
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++)
+        histogram(sum, name, protocols[i], offset + i * sizeof(Histogram));
 }
 
 typedef enum MetricShape {
@@ -111,49 +122,58 @@ static const struct {
     MetricShape shape;
     const char *help;
 } rows[] = {
-    {"requests_total",       "counter",   offsetof(Metrics, requests),       SHAPE_PROTOCOL,
-     "Requests over HTTP, sessions of the others."                                                                     },
-    {"bytes_in_total",       "counter",   offsetof(Metrics, bytes_in),       SHAPE_PROTOCOL,
-     "Bytes from clients."                                                                                             },
-    {"bytes_out_total",      "counter",   offsetof(Metrics, bytes_out),      SHAPE_PROTOCOL,
-     "Bytes to clients."                                                                                               },
-    {"clients",              "gauge",     offsetof(Metrics, clients),        SHAPE_PROTOCOL,  "Sessions that are open."},
-    {"request_seconds",      "histogram", offsetof(Metrics, latency),        SHAPE_HISTOGRAM,
-     "From a request over HTTP to its reply."                                                                          },
-    {"wait_seconds",         "histogram", offsetof(Metrics, wait),           SHAPE_HISTOGRAM,
-     "Wait for a connection of the pool."                                                                              },
-    {"logins_total",         "counter",   offsetof(Metrics, logins),         SHAPE_ONE,
-     "Connections made to the upstream."                                                                               },
-    {"login_failures_total", "counter",   offsetof(Metrics, login_failures), SHAPE_ONE,
-     "Connections that it refused."                                                                                    },
-    {"throttled_total",      "counter",   offsetof(Metrics, throttled),      SHAPE_ONE,
-     "Logins refused after too many failures."                                                                         },
-    {"pool_hits_total",      "counter",   offsetof(Metrics, pool_hits),      SHAPE_ONE,
-     "Requests that found a connection at once."                                                                       },
-    {"pool_waits_total",     "counter",   offsetof(Metrics, pool_waits),     SHAPE_ONE,
-     "Requests that had to wait for one."                                                                              },
-    {"pool_timeouts_total",  "counter",   offsetof(Metrics, pool_timeouts),  SHAPE_ONE,
-     "Requests that waited in vain."                                                                                   },
-    {"resets_total",         "counter",   offsetof(Metrics, resets),         SHAPE_ONE,
-     "Sessions cleaned for the next request."                                                                          },
-    {"cancels_total",        "counter",   offsetof(Metrics, cancels),        SHAPE_ONE,
-     "Statements cancelled because nobody waited for them."                                                            },
-    {"pool_idle",            "gauge",     offsetof(Metrics, pool_idle),      SHAPE_ONE,       "Connections at rest."   },
-    {"pool_busy",            "gauge",     offsetof(Metrics, pool_busy),      SHAPE_ONE,       "Connections at work."   },
-    {"pool_waiting",         "gauge",     offsetof(Metrics, pool_waiting),   SHAPE_ONE,       "Requests that wait."    },
+    {"requests_total",       "counter",   offsetof(Metrics, requests),         SHAPE_PROTOCOL,
+     "Requests over HTTP, sessions of the others."                                                                       },
+    {"bytes_in_total",       "counter",   offsetof(Metrics, bytes_in),         SHAPE_PROTOCOL,
+     "Bytes from clients."                                                                                               },
+    {"bytes_out_total",      "counter",   offsetof(Metrics, bytes_out),        SHAPE_PROTOCOL,
+     "Bytes to clients."                                                                                                 },
+    {"clients",              "gauge",     offsetof(Metrics, clients),          SHAPE_PROTOCOL,  "Sessions that are open."},
+    {"request_seconds",      "histogram", offsetof(Metrics, latency),          SHAPE_HISTOGRAM,
+     "From a request to its reply."                                                                                      },
+    {"wait_seconds",         "histogram", offsetof(Metrics, wait),             SHAPE_HISTOGRAM,
+     "Wait for a connection to the server."                                                                              },
+    {"logins_total",         "counter",   offsetof(Metrics, logins),           SHAPE_ONE,
+     "Connections made to the upstream."                                                                                 },
+    {"login_failures_total", "counter",   offsetof(Metrics, login_failures),   SHAPE_ONE,
+     "Connections that it refused."                                                                                      },
+    {"throttled_total",      "counter",   offsetof(Metrics, throttled),        SHAPE_ONE,
+     "Logins refused after too many failures."                                                                           },
+    {"pool_hits_total",      "counter",   offsetof(Metrics, pool_hits),        SHAPE_ONE,
+     "Requests that found a connection at once."                                                                         },
+    {"pool_waits_total",     "counter",   offsetof(Metrics, pool_waits),       SHAPE_ONE,
+     "Requests that had to wait for one."                                                                                },
+    {"pool_timeouts_total",  "counter",   offsetof(Metrics, pool_timeouts),    SHAPE_ONE,
+     "Requests that waited in vain."                                                                                     },
+    {"resets_total",         "counter",   offsetof(Metrics, resets),           SHAPE_ONE,
+     "Sessions cleaned for the next request."                                                                            },
+    {"cancels_total",        "counter",   offsetof(Metrics, cancels),          SHAPE_ONE,
+     "Statements cancelled because nobody waited for them."                                                              },
+    {"pool_idle",            "gauge",     offsetof(Metrics, pool_idle),        SHAPE_ONE,       "Connections at rest."   },
+    {"pool_busy",            "gauge",     offsetof(Metrics, pool_busy),        SHAPE_ONE,       "Connections at work."   },
+    {"pool_waiting",         "gauge",     offsetof(Metrics, pool_waiting),     SHAPE_ONE,       "Requests that wait."    },
+    {"sessions_waiting",     "gauge",     offsetof(Metrics, sessions_waiting), SHAPE_ONE,
+     "Sessions that wait for a server."                                                                                  },
 };
+
+static void format_class(const Sum *sum, size_t class)
+{
+    for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
+        uint64_t count =
+            sum_at(sum, offsetof(Metrics, classes[0].count[0]) +
+                            class * sizeof sum->metrics[0]->classes[0] + i * sizeof(uint64_t));
+        if (count > 0)
+            bytes_addf(
+                sum->out, "homeport_gateway_errors_total{protocol=\"%s\",class=\"%s\"} %llu\n",
+                protocols[i], sum->metrics[0]->classes[class].name, (unsigned long long)count);
+    }
+}
 
 static void format_classes(const Sum *sum)
 {
     head(sum, "errors_total", "counter", "Errors by class of SQLSTATE.");
-    for (size_t i = 0; i < SQLSTATE_CLASSES && *sum->metrics[0]->classes[i].name; i++) {
-        uint64_t count =
-            sum_at(sum, offsetof(Metrics, classes) + i * sizeof sum->metrics[0]->classes[0] +
-                            offsetof(__typeof__(sum->metrics[0]->classes[0]), count));
-        if (count > 0)
-            bytes_addf(sum->out, "homeport_gateway_errors_total{class=\"%s\"} %llu\n",
-                       sum->metrics[0]->classes[i].name, (unsigned long long)count);
-    }
+    for (size_t i = 0; i < SQLSTATE_CLASSES && *sum->metrics[0]->classes[i].name; i++)
+        format_class(sum, i);
 }
 
 void metrics_format(Bytes *out, const Metrics *const *metrics, int count)
@@ -163,7 +183,7 @@ void metrics_format(Bytes *out, const Metrics *const *metrics, int count)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         head(&sum, rows[i].name, rows[i].type, rows[i].help);
         if (rows[i].shape == SHAPE_HISTOGRAM)
-            histogram(&sum, rows[i].name, rows[i].offset);
+            histograms(&sum, rows[i].name, rows[i].offset);
         else if (rows[i].shape == SHAPE_PROTOCOL)
             by_protocol(&sum, rows[i].name, rows[i].offset);
         else

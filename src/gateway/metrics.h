@@ -43,12 +43,14 @@ typedef struct Metrics {
     _Atomic int64_t pool_idle; /* gauges */
     _Atomic int64_t pool_busy;
     _Atomic int64_t pool_waiting;
+    _Atomic int64_t sessions_waiting;
     _Atomic int64_t clients[PROTOCOL_COUNT];
-    Histogram latency; /* of HTTP, from the request's last byte to the reply */
-    Histogram wait;    /* for a server */
+    Histogram latency[PROTOCOL_COUNT]; /* HTTP: from the request's last byte to the reply; of
+                                          sessions: from the first message until nothing is open */
+    Histogram wait[PROTOCOL_COUNT];    /* for a server */
     struct {
         char name[3];
-        _Atomic uint64_t count;
+        _Atomic uint64_t count[PROTOCOL_COUNT];
     } classes[SQLSTATE_CLASSES];
 } Metrics;
 
@@ -61,8 +63,10 @@ static inline void gauge_add(_Atomic int64_t *gauge, int64_t amount)
     atomic_fetch_add_explicit(gauge, amount, memory_order_relaxed);
 }
 
+const char *protocol_name(Protocol protocol); /* "websocket" */
+
 void metrics_init(Metrics *metrics);
 void metrics_time(Histogram *histogram, double seconds);
-void metrics_error(Metrics *metrics, const char *sqlstate); /* NULL: none */
+void metrics_error(Metrics *metrics, Protocol protocol, const char *sqlstate); /* NULL: none */
 /* The sum of them all in Prometheus' text format. */
 void metrics_format(Bytes *out, const Metrics *const *metrics, int count);

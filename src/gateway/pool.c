@@ -170,7 +170,8 @@ void ticket_end(PoolTicket *ticket, PoolOutcome outcome, Backend *backend, const
 
     if (ticket->served)
         *ticket->served = true;
-    metrics_time(&ticket->group->pool->worker->metrics.wait, clock_seconds() - ticket->since);
+    metrics_time(&ticket->group->pool->worker->metrics.wait[PROTOCOL_HTTP],
+                 clock_seconds() - ticket->since);
     ticket_leave(ticket);
     ticket_free(ticket);
     ready(arg, outcome, backend, error);

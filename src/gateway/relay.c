@@ -1,5 +1,7 @@
 #include "gateway/relay.h"
 
+#include <string.h>
+
 #include "http/bytes.h"
 
 enum {
@@ -42,6 +44,37 @@ static void server_message(RelayState *state, char type, char first)
     state->copied = false;
 }
 
+static void tell_error(const RelayState *state)
+{
+    const char *at = state->error;
+    const char *end = at + state->error_len;
+
+    while (at < end && *at) {
+        const char *nul = memchr(at, '\0', (size_t)(end - at));
+        if (!nul)
+            return;
+        if (*at == 'C') {
+            state->on_error(state->arg, at + 1);
+            return;
+        }
+        at = nul + 1;
+    }
+}
+
+static void error_bytes(RelayState *state, const char *data, size_t len)
+{
+    size_t room = sizeof state->error - state->error_len;
+    size_t taken = len < room ? len : room;
+
+    memcpy(state->error + state->error_len, data, taken);
+    state->error_len += taken;
+    if (state->server.left > 0)
+        return;
+    if (state->on_error)
+        tell_error(state);
+    state->error_len = 0;
+}
+
 typedef void MessageSeen(RelayState *state, char type, char first);
 
 static void client_seen(RelayState *state, char type, char first)
@@ -61,6 +94,8 @@ static bool track(RelayState *state, Tracker *tracker, const char *data, size_t 
             tracker->first = false;
             size_t n = tracker->left < len - at ? tracker->left : len - at;
             tracker->left -= (uint32_t)n;
+            if (tracker == &state->server && tracker->type == 'E')
+                error_bytes(state, data + at, n);
             at += n;
             continue;
         }
@@ -91,9 +126,13 @@ bool relay_from_server(RelayState *state, const char *data, size_t len)
     return track(state, &state->server, data, len, server_message);
 }
 
+bool relay_is_answered(const RelayState *state)
+{
+    return state->pending == 0 && !state->unsynced;
+}
+
 bool relay_is_idle(const RelayState *state)
 {
-    return state->pending == 0 && !state->unsynced && state->transaction == 'I' &&
-           state->client.head_len == 0 && state->client.left == 0 && state->server.left == 0 &&
-           state->server.head_len == 0;
+    return relay_is_answered(state) && state->transaction == 'I' && state->client.head_len == 0 &&
+           state->client.left == 0 && state->server.left == 0 && state->server.head_len == 0;
 }

@@ -19,9 +19,16 @@ typedef struct Tracker {
     bool broken;
 } Tracker;
 
+/* The server told the client of an error. */
+typedef void RelayError(void *arg, const char *sqlstate);
+
 typedef struct RelayState {
     Tracker client;
     Tracker server;
+    RelayError *on_error; /* NULL: nobody wants to know */
+    void *arg;
+    char error[96]; /* the beginning of an ErrorResponse: its code stands there */
+    size_t error_len;
     int pending;      /* answers (ReadyForQuery) that are still to come */
     bool unsynced;    /* messages went to the server that no Sync has followed */
     bool copied;      /* a COPY has swallowed Syncs: the next ReadyForQuery settles it */
@@ -32,5 +39,7 @@ void relay_init(RelayState *state);
 /* False: lengths that no message can have. */
 bool relay_from_client(RelayState *state, const char *data, size_t len);
 bool relay_from_server(RelayState *state, const char *data, size_t len);
+/* Every answer has come; a transaction may be open. */
+bool relay_is_answered(const RelayState *state);
 /* Nothing is open: it could end here, and nobody would miss a thing. */
 bool relay_is_idle(const RelayState *state);

@@ -39,6 +39,73 @@ static void set_deadline(Session *session, int ms)
     (void)event_add(session->deadline, &wait);
 }
 
+/* ---- what is told of it ---- */
+
+static void count_bytes(Session *session)
+{
+    Metrics *metrics = &session->worker->metrics;
+    uint64_t in = stream_bytes_in(session->client);
+    uint64_t out = stream_bytes_out(session->client);
+
+    metric_add(&metrics->bytes_in[session->protocol], in - session->bytes_in);
+    metric_add(&metrics->bytes_out[session->protocol], out - session->bytes_out);
+    session->bytes_in = in;
+    session->bytes_out = out;
+}
+
+static void count_error(void *arg, const char *sqlstate)
+{
+    Session *session = arg;
+
+    metrics_error(&session->worker->metrics, session->protocol, sqlstate);
+}
+
+static void waiting_begin(Session *session)
+{
+    if (session->since > 0)
+        return;
+    session->since = clock_seconds();
+    gauge_add(&session->worker->metrics.sessions_waiting, 1);
+}
+
+static void waiting_end(Session *session)
+{
+    if (session->since == 0)
+        return;
+    metrics_time(&session->worker->metrics.wait[session->protocol],
+                 clock_seconds() - session->since);
+    gauge_add(&session->worker->metrics.sessions_waiting, -1);
+    session->since = 0;
+}
+
+static void request_end(Session *session)
+{
+    double took = clock_seconds() - session->asked;
+    int slow_ms = session->worker->gateway->options->slow_ms;
+    const char *protocol = protocol_name(session->protocol);
+
+    session->asked = 0;
+    metrics_time(&session->worker->metrics.latency[session->protocol], took);
+    if (slow_ms > 0 && took * 1000 >= slow_ms)
+        log_info("slow request", kv_str("protocol", protocol),
+                 kv_str("database", session->startup.database),
+                 kv_str("role", session->startup.user),
+                 kv_i64("duration_ms", (int64_t)(took * 1e3)));
+    else if (log_level() == LOG_DEBUG)
+        log_debug(
+            "request", kv_str("protocol", protocol), kv_str("database", session->startup.database),
+            kv_str("role", session->startup.user), kv_i64("duration_us", (int64_t)(took * 1e6)));
+}
+
+void session_log_refused(const Session *session, const char *sqlstate)
+{
+    log_info("login refused", kv_str("protocol", protocol_name(session->protocol)),
+             kv_str("peer", session->peer), kv_str("database", session->startup.database),
+             kv_str("role", session->startup.user), kv_str("sqlstate", sqlstate));
+}
+
+/* ---- end ---- */
+
 static void release_backend(Session *session, bool cancel)
 {
     Backend *backend = session->backend;
@@ -87,11 +154,9 @@ void session_free(Session *session)
     leave_login(session, true);
     cancel_forget(session->cancel);
     release_backend(session, session->relay.pending > 0);
-    if (session->client) {
-        metric_add(&worker->metrics.bytes_in[session->protocol], stream_bytes_in(session->client));
-        metric_add(&worker->metrics.bytes_out[session->protocol],
-                   stream_bytes_out(session->client));
-    }
+    waiting_end(session);
+    if (session->client)
+        count_bytes(session);
     LIST_REMOVE(session, link);
     atomic_fetch_sub(&worker->gateway->clients, 1);
     gauge_add(&worker->metrics.clients[session->protocol], -1);
@@ -122,6 +187,7 @@ void session_write(Session *session, Bytes *out)
 void session_close(Session *session)
 {
     release_backend(session, false);
+    waiting_end(session);
     leave_login(session, true);
     cancel_forget(session->cancel);
     session->cancel = NULL;
@@ -138,7 +204,7 @@ static void session_fail(Session *session, const WireError *error)
 {
     Bytes out = bytes_init(SIZE_MAX);
 
-    metrics_error(&session->worker->metrics, error->fields[FIELD_CODE]);
+    metrics_error(&session->worker->metrics, session->protocol, error->fields[FIELD_CODE]);
     wire_add_error(&out, error);
     session_write(session, &out);
     bytes_free(&out);
@@ -293,6 +359,9 @@ static void pass_to_client(Session *session)
     else
         stream_write(session->client, bytes_data(input), len);
     bytes_consume(input, len);
+    count_bytes(session);
+    if (session->asked > 0 && relay_is_answered(&session->relay))
+        request_end(session);
     if (stream_queued(session->client) > QUEUE_MAX)
         stream_read_enable(stream, false);
 }
@@ -328,7 +397,10 @@ static void session_open(Session *session, Backend *backend)
     session->backend = backend;
     session->state = SESSION_OPEN;
     worker->sessions_served++;
+    waiting_end(session);
     relay_init(&session->relay);
+    session->relay.on_error = count_error;
+    session->relay.arg = session;
     session->cancel_key =
         cancel_add(worker->gateway->cancels, (uint32_t)PQbackendPID(backend->conn), backend->conn);
     stream_set_handler(backend->stream, on_backend, session);
@@ -363,6 +435,8 @@ static void on_login(void *arg, Backend *backend, const WireError *error)
         session_hold(session);
         return;
     }
+    if (error_is_login(error))
+        session_log_refused(session, error->fields[FIELD_CODE]);
     if (error_is_password(error))
         throttle_failed(throttle, &claim);
     session_fail(session, error);
@@ -394,6 +468,7 @@ void session_connect(Session *session)
     Worker *worker = session->worker;
     double now = clock_seconds();
 
+    waiting_begin(session);
     if (session->give_up == 0)
         session->give_up = now + LOGIN_MS / 1000.0;
     if (worker->draining) {
@@ -431,8 +506,11 @@ static bool pass_to_backend(Session *session)
         session_refuse(session, "08P01", "invalid message length");
         return false;
     }
+    if (session->asked == 0 && !relay_is_answered(&session->relay))
+        session->asked = clock_seconds();
     stream_write(session->backend->stream, bytes_data(input), len);
     bytes_consume(input, len);
+    count_bytes(session);
     if (stream_queued(session->backend->stream) > QUEUE_MAX) {
         stream_read_enable(session->client, false);
         return false;
@@ -520,6 +598,7 @@ static void on_client(void *arg, StreamEvent event)
         session_pump(session);
         break;
     case STREAM_DRAINED:
+        count_bytes(session);
         if (session->backend) {
             stream_read_enable(session->backend->stream, true);
             stream_again(session->backend->stream);

@@ -126,7 +126,7 @@ static void reply_error(Worker *worker, HttpExchange *exchange, int status, cons
 {
     Bytes body = bytes_init(SIZE_MAX);
 
-    metrics_error(&worker->metrics, error->fields[FIELD_CODE]);
+    metrics_error(&worker->metrics, PROTOCOL_HTTP, error->fields[FIELD_CODE]);
     sql_add_error(&body, error);
     reply(worker, exchange, status, status == 503 || status == 429 ? "retry-after: 1\r\n" : NULL,
           &body);
@@ -145,7 +145,7 @@ static void work_log(Work *work, int status)
     double took = clock_seconds() - work->started;
     int slow_ms = work->worker->gateway->options->slow_ms;
 
-    metrics_time(&work->worker->metrics.latency, took);
+    metrics_time(&work->worker->metrics.latency[PROTOCOL_HTTP], took);
     if (slow_ms > 0 && took * 1000 >= slow_ms)
         log_info("slow request", kv_str("protocol", "http"), kv_str("database", work->who.database),
                  kv_str("role", work->who.user), kv_i64("status", status),
@@ -560,9 +560,13 @@ static void on_refused(Work *work, const WireError *error)
     for (int i = 0; i < FIELD_COUNT; i++)
         if (error->fields[i])
             work->error.fields[i] = arena_strdup(work->arena, error->fields[i]);
-    if (error_is_login(error))
+    if (error_is_login(error)) {
+        log_info("login refused", kv_str("protocol", "http"),
+                 kv_str("peer", http_request(work->exchange)->peer),
+                 kv_str("database", work->who.database), kv_str("role", work->who.user),
+                 kv_str("sqlstate", code));
         work_reply_error(work, 400);
-    else if (code && (strncmp(code, "53", 2) == 0 || strncmp(code, "57", 2) == 0))
+    } else if (code && (strncmp(code, "53", 2) == 0 || strncmp(code, "57", 2) == 0))
         work_reply_error(work, 503);
     else
         work_reply_error(work, 500);

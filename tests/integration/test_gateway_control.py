@@ -14,12 +14,7 @@ class Two:
     """The same database on an old and a new server; `side` says which one answered."""
 
     def __init__(self, homeport, servers, *options):
-        self.old, self.new = servers.get(15, "source"), servers.get(15, "target")
-        for server in (self.old, self.new):
-            server.sql("CREATE ROLE app LOGIN PASSWORD 'pw-of-role'")
-            server.create_db("shop", "OWNER app")
-            server.sql("CREATE TABLE side AS SELECT %s::text AS name", ("old" if server is self.old else "new",), "shop")
-            server.sql("GRANT SELECT ON side TO app", dbname="shop")
+        self.old, self.new = gw.two_sides(servers)
         database = gw.postgres.Database(self.old, "shop")
         self.gate = gw.Gateway(homeport, self.old, "--threads=2", *options, database=database)
         self.new_url = f"postgresql://127.0.0.1:{self.new.port}/"
@@ -62,22 +57,25 @@ def test_no_request_fails_across_a_switch(two):
 def test_new_work_waits_while_it_is_paused(two):
     assert two.gate.ask("pause").json["state"] == "paused"
     assert two.gate.health() == "paused" and two.gate.backends() == 0
-    client, ws, tcp = two.gate.client(), gw.WebSocket(two.gate), gw.WebSocket(two.gate)
+    client, ws, tcp = two.gate.client(), gw.WebSocket(two.gate), gw.Tls(two.gate)
     client.send(json.dumps({"query": "select name from side"}))
     login = gw.startup(user="app", database="shop") + gw.message(b"p", b"pw-of-role\0")
     ws.send(login + gw.message(b"Q", b"select name from side\0"))
     tcp.send(login)
-    gw.eventually(two.gate, lambda: two.gate.ask("status").json["waiting"] == 1, "it waits")
+    gw.eventually(two.gate, lambda: two.gate.ask("status").json["waiting"] == 3, "all three wait")
     assert two.gate.ask("switch", f"--to={two.new_url}").json["state"] == "paused"
     assert two.gate.ask("resume").json["state"] == "serving"
     assert client.receive()[1]["rows"] == [["new"]]
     ws.until(b"Z")
     assert gw.values(ws.until(b"Z")) == ["new"]
     assert tcp.until(b"Z")[-1] == (b"Z", b"I")
+    assert gw.values(tcp.simple("select name from side")) == ["new"]
+    assert two.gate.ask("status").json["waiting"] == 0
 
 
-def test_running_transactions_end_and_idle_sessions_are_told_57p01(two):
-    idle, busy = gw.WebSocket(two.gate), gw.WebSocket(two.gate)
+@pytest.mark.parametrize("kind", [gw.WebSocket, gw.Tls])
+def test_running_transactions_end_and_idle_sessions_are_told_57p01(two, kind):
+    idle, busy = kind(two.gate), kind(two.gate)
     idle.login(two.gate)
     busy.login(two.gate)
     busy.simple("begin")
@@ -92,8 +90,9 @@ def test_running_transactions_end_and_idle_sessions_are_told_57p01(two):
     assert pausing.wait().json["state"] == "paused"
 
 
-def test_a_transaction_at_the_deadline_undoes_the_pause(two):
-    busy, client = gw.WebSocket(two.gate), two.gate.client()
+@pytest.mark.parametrize("kind", [gw.WebSocket, gw.Tls])
+def test_a_transaction_at_the_deadline_undoes_the_pause(two, kind):
+    busy, client = kind(two.gate), two.gate.client()
     busy.login(two.gate)
     busy.simple("begin")
     pausing = two.gate.homeport.start("gateway", "pause", "--deadline=1", f"--admin={two.gate.admin}", "--json")
@@ -105,8 +104,9 @@ def test_a_transaction_at_the_deadline_undoes_the_pause(two):
     assert busy.simple("commit")[-1] == (b"Z", b"I")  # it never noticed
 
 
-def test_force_ends_what_is_left(two):
-    busy, client = gw.WebSocket(two.gate), two.gate.client()
+@pytest.mark.parametrize("kind", [gw.WebSocket, gw.Tls])
+def test_force_ends_what_is_left(two, kind):
+    busy, client = kind(two.gate), two.gate.client()
     busy.login(two.gate)
     busy.simple("begin")
     client.send(json.dumps({"query": "select pg_sleep(600)"}))

@@ -546,9 +546,9 @@ def test_the_metrics_tell_what_happened(gate):
     status, text = gw.get(gate.metrics_port, "/metrics")
     assert status == 200
     assert 'homeport_gateway_requests_total{protocol="http"} 2' in text
-    assert 'homeport_gateway_errors_total{class="22"} 1' in text
+    assert 'homeport_gateway_errors_total{protocol="http",class="22"} 1' in text
     assert 'homeport_gateway_replies_total{status="2xx"} 1' in text
-    assert 'homeport_gateway_request_seconds_count 2' in text
+    assert 'homeport_gateway_request_seconds_count{protocol="http"} 2' in text
     assert gw.get(gate.metrics_port, "/x")[0] == 404
 
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/connstring.h"
@@ -271,6 +272,35 @@ static void relays_know_when_nothing_is_open(void **state)
 
 /* The exchange of RFC 7677's example cannot be had with random nonces; the client's side is short
  * enough to be done here by the same functions it is checked with: a wrong proof must fail. */
+static void note_code(void *arg, const char *sqlstate)
+{
+    char *seen = arg;
+
+    (void)snprintf(seen + strlen(seen), 32 - strlen(seen), "%s ", sqlstate);
+}
+
+static void relays_tell_the_codes_of_errors_however_they_are_cut(void **state)
+{
+    (void)state;
+    /* A notice, an error, an Execute's name for it, an error without a code, one more. */
+    static const char from_server[] =
+        "N\0\0\0\x11SLOG\0C01000\0\0E\0\0\0\x1aSERROR\0VERROR\0C22012\0\0E\0\0\0\x09Mno\0\0"
+        "Z\0\0\0\5IE\0\0\0\x13SFATAL\0C57P01\0\0";
+
+    for (size_t cut = 1; cut < sizeof from_server; cut++) {
+        char seen[32] = "";
+        RelayState relay;
+        relay_init(&relay);
+        relay.on_error = note_code;
+        relay.arg = seen;
+        for (size_t at = 0; at < sizeof from_server - 1; at += cut) {
+            size_t left = sizeof from_server - 1 - at;
+            assert_true(relay_from_server(&relay, from_server + at, left < cut ? left : cut));
+        }
+        assert_string_equal(seen, "22012 57P01 ");
+    }
+}
+
 static void scram_refuses_what_is_not_its_own(void **state)
 {
     (void)state;
@@ -347,6 +377,7 @@ int main(void)
         cmocka_unit_test(values_have_json_types_where_they_are_asked_for),
         cmocka_unit_test(bodies_become_queries_with_parameters_as_text),
         cmocka_unit_test(relays_know_when_nothing_is_open),
+        cmocka_unit_test(relays_tell_the_codes_of_errors_however_they_are_cut),
         cmocka_unit_test(scram_refuses_what_is_not_its_own),
         cmocka_unit_test(libpqs_words_become_fields),
     };
