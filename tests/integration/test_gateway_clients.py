@@ -6,9 +6,11 @@ says so, the test's comment does.
 
 import json
 import shutil
+import subprocess
 
 import pytest
 
+import gateway as gw
 from apps import CLIENTS, ROOT, App, needs_names, provided
 
 DRIVERS = ["driver-1.2", "driver-0.10", "driver-0.9"]
@@ -74,6 +76,37 @@ def test_drizzle_over_http_websocket_and_tcp(app, driver):
     assert out.get("count", 3) == 3
     assert (out["transaction"], out["rolledBack"], out["left"]) == (4, "TransactionRollbackError", 4)
     assert out["pg"] == [{"n": 4}]
+
+
+def test_pools_go_on_behind_another_server(homeport, servers, clients, tmp_path):
+    old, new = gw.two_sides(servers)
+    app = App(homeport, old, clients, tmp_path, database=gw.postgres.Database(old, "shop"))
+    argv = app.argv("node", CLIENTS / "pools.mjs", clients / "driver-1.2")
+    with subprocess.Popen(argv, env=app.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pools:
+        def say(word):
+            pools.stdin.write(word + "\n")
+            pools.stdin.flush()
+
+        def ask(word="ask"):
+            say(word)
+            return json.loads(pools.stdout.readline())
+
+        def everywhere(name):
+            return {"http": name, "websocket": [name] * 4, "tcp": [name] * 4}
+        assert ask() == everywhere("old")
+        assert app.gate.ask("switch", f"--to=postgresql://127.0.0.1:{new.port}/").rc == 0
+        gw.eventually(app.gate, lambda: ask("lost") == {"websocket": ["57P01"] * 4, "tcp": ["57P01"] * 4}, "idle ones have ended")
+        assert ask() == everywhere("new")
+        # Asked while it is paused, they wait and find the other server.
+        assert app.gate.ask("pause").rc == 0
+        gw.eventually(app.gate, lambda: len(ask("lost")["tcp"]) == 8, "idle ones have ended again")
+        say("ask")
+        gw.eventually(app.gate, lambda: app.gate.ask("status").json["waiting"] > 0, "they wait")
+        assert app.gate.ask("switch", f"--to=postgresql://127.0.0.1:{old.port}/").rc == 0
+        assert app.gate.ask("resume").rc == 0
+        assert json.loads(pools.stdout.readline()) == everywhere("old")
+        pools.stdin.close()
+        assert pools.wait(20) == 0
 
 
 def test_vercel_postgres(app):
