@@ -282,7 +282,6 @@ typedef struct SchemaCompare {
     const Config *config;
     void (*emit)(void *context, const char *object, const char *detail);
     void *context;
-    bool definitions_only;    /* leave owners and privileges out */
     int majors[VERIFY_SIDES]; /* of the servers: some deparse expressions otherwise than others */
 } SchemaCompare;
 /* False where privileges were to be compared and could not be. */

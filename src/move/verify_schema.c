@@ -177,7 +177,6 @@ static bool may_hold_password(const ArchiveEntry *entry)
 typedef struct Reading {
     const Config *config; /* maps its roles */
     bool maintain;        /* both sides know the privilege */
-    bool definitions_only;
     bool privileges;
 } Reading;
 
@@ -250,8 +249,6 @@ static Item *make_items(Arena *arena, const Reading *reading, const Archive *arc
             (stage == STAGE_PRIVILEGES && !reading->privileges))
             continue;
         Item item = make_item(arena, reading, entry);
-        if (reading->definitions_only)
-            item.owner = NULL;
         /* Privileges of roles that are not moved leave nothing. */
         if (*item.defn || !*entry->defn)
             items[count++] = item;
@@ -420,13 +417,12 @@ bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
     Reading here = {
         .config = compare->config,
         .maintain = !straddle(compare, 17),
-        .definitions_only = compare->definitions_only,
-        .privileges = !compare->definitions_only && !roles_merge(compare->config, a),
+        .privileges = !roles_merge(compare->config, a),
     };
     Reading there = here;
     there.config = &no_map;
     /* Of what several were granted each, by each other, and one owns now, no list tells the sum. */
-    bool merged = !here.privileges && !compare->definitions_only;
+    bool merged = !here.privileges;
     if (merged)
         log_warn("privileges are not compared, since roles of the source are one at home");
     Item *source = make_items(arena, &here, a, &source_count);
