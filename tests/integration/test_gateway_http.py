@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import struct
 import threading
 
 import psycopg2
@@ -294,46 +295,96 @@ def test_an_open_transaction_that_failed_does_not_poison_the_next_request(gate):
     assert client.query("select 1")[1]["rows"] == [["1"]]
 
 
-def test_thousands_of_interleaved_users_never_see_each_other(homeport, servers):
-    server = servers.get(15, "target")
-    gate = gw.Gateway(homeport, server, "--pool-size=4", "--threads=2", "--queue-ms=60000")
-    problems = []
-    rounds = 120
+SEEN = ("select current_user::text, current_database()::text, coalesce(current_setting('app.user', true), ''),"
+        " to_regclass('pg_temp.mine')::text, (select count(*) from pg_prepared_statements)::text,"
+        " (select count(*) from pg_listening_channels())::text,"
+        " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory')::text")
+MARKS = ["select set_config('app.user', '{}', false)", "begin", "create temp table mine as select '{}'::text as who",
+         "select pg_advisory_lock(7)", "select 1/0", "prepare mine as select '{}'", "listen mine"]
 
-    def user(number):
+
+def leave(client, name, url):
+    """Goes away in the middle of a transaction that has set, locked and sleeps."""
+    texts = MARKS[0].format(name), MARKS[2].format(name), MARKS[3], "select pg_sleep(2)"
+    client.send(json.dumps({"queries": [{"query": text} for text in texts]}), url=url)
+    client.close()
+
+
+def session_user(gate, login, name):
+    """A WebSocket's session: begins clean, keeps its own, and goes without a word."""
+    ws = gw.WebSocket(gate)
+    ws.login(gate, **login)
+    seen = [one[1] for one in ws.simple(SEEN) if one[0] == b"D"]
+    for mark in (MARKS[0], MARKS[2], MARKS[5], MARKS[6], MARKS[1], MARKS[3]):
+        ws.simple(mark.format(name))
+    own = gw.values(ws.simple("select who from mine"))
+    ws.close()
+    return [field for row in seen for field in row_values(row)], own
+
+
+def row_values(payload):
+    found, at = [], 2
+    for _ in range(struct.unpack("!H", payload[:2])[0]):
+        size = struct.unpack("!i", payload[at:at + 4])[0]
+        found.append(None if size < 0 else payload[at + 4:at + 4 + size].decode())
+        at += 4 + max(size, 0)
+    return found
+
+
+def test_thousands_of_interleaved_users_never_see_each_other(homeport, servers):
+    """Roles, databases and passwords take turns on few connections, over HTTP one by one, in batches
+    and in sessions; some go away in the middle."""
+    server = servers.get(15, "target")
+    gate = gw.Gateway(homeport, server, "--pool-size=2", "--threads=2", "--queue-ms=60000")
+    logins = [dict(user=f"user{i}", password=f"pw of {i}") for i in range(4)]
+    for login in logins:
+        server.sql(f"CREATE ROLE {login['user']} LOGIN PASSWORD %s", (login["password"],))
+    databases = [server.create_db(options="OWNER user0") for _ in range(2)]
+    for database in databases:
+        database.sql("GRANT ALL ON SCHEMA public TO PUBLIC")
+    problems, left, finished = [], [], []
+    rounds = 90
+
+    def one_round(client, number, i):
+        name, kind = f"u{number}_{i}", (number + i) % 9
+        login, database = logins[(number * 3 + i) % 4], databases[(number + i // 3) % 2]
+        url = gate.url(role=login["user"], password=login["password"], database=database.name)
+        expected = [login["user"], database.name, "", None, "0", "0", "0"]
+        if kind == 8:
+            row, own = session_user(gate, dict(login, database=database.name), name)
+            assert own == [name]
+            return row, expected
+        if kind == 7:
+            leave(client, name, url)
+            left.append(name)
+            client = gate.client()
+        elif i % 2:
+            client.query(MARKS[kind].format(name), url=url)
+        else:
+            client.post({"queries": [{"query": "select 1"}, {"query": MARKS[kind].format(name)}]}, url=url)
+        status, body = client.query(SEEN, url=url)
+        if kind == 7:
+            client.close()
+        return body["rows"][0] if status == 200 else body, expected
+
+    def work(number):
         client = gate.client()
         for i in range(rounds):
-            name = f"u{number}_{i}"
-            kind = (number + i) % 8
-            if kind == 0:
-                client.query("select set_config('app.user', $1, false)", [name])
-            elif kind == 1:
-                client.query("begin")
-            elif kind == 2:
-                client.query("create temp table mine as select $1::text as who", [name])
-            elif kind == 3:
-                client.query("select pg_advisory_lock(7)")
-            elif kind == 4:
-                client.query("select 1/0")
-            elif kind == 5:
-                client.query("prepare mine as select 1")
-            elif kind == 6:
-                client.query("listen mine")
-            status, body = client.query(
-                "select $1, coalesce(current_setting('app.user', true), ''), to_regclass('pg_temp.mine'),"
-                " (select count(*) from pg_prepared_statements), (select count(*) from pg_listening_channels()),"
-                " (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory')", [name])
-            if status != 200 or body["rows"] != [[name, "", None, "0", "0", "0"]]:
-                problems.append((name, status, body))
+            row, expected = one_round(client, number, i)
+            if row != expected:
+                problems.append((number, i, row))
         client.close()
+        finished.append(number)
 
-    threads = [threading.Thread(target=user, args=(n,)) for n in range(12)]
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not problems, problems[:3]
-    assert gate.metric("resets_total") >= 12 * rounds
+    assert len(finished) == 12 and len(left) > 100 and gate.metric("resets_total") > 1000
+    gw.eventually(gate, lambda: server.value(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0, "nobody's lock is left")
 
 
 # -- who may
