@@ -5,6 +5,7 @@
 #pragma once
 
 #include <event2/event.h>
+#include <uthash.h>
 
 #include "gateway/pool.h"
 #include "gateway/trust.h"

@@ -3,7 +3,6 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "core/clock.h"
 #include "gateway/group.h"
