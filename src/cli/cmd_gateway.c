@@ -492,7 +492,7 @@ const Command cmd_gateway = {
     .needs = run_needs,
     .examples =
         (const Example[]){
-                          {"homeport gateway --upstream postgresql://127.0.0.1/ --listen :443 --names neondb",
+                          {"homeport gateway --upstream postgresql://db/ --listen :443 --names neondb",
              "For an app in the same network, to which the gateway is \"neondb\"."},
                           {0}                      },
     .run = gateway_command,
