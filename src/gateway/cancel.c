@@ -1,5 +1,6 @@
 #include "gateway/cancel.h"
 
+#include <event2/event.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 enum {
     CANCEL_S = 5, /* later than this it would hit something else */
+    AGAIN_MS = 500,
     MAX_WAITING = 1000,
     MAX_OF_ONE = 8
 };
@@ -190,12 +192,79 @@ void cancel_forget(CancelJob *job)
         job->done = NULL;
 }
 
+/* ---- of connections that are closed ---- */
+
+typedef struct CancelAgain {
+    STAILQ_ENTRY(CancelAgain) link;
+    PGcancel *cancel;
+    double at; /* clock_seconds() */
+} CancelAgain;
+
+static PGcancel *again_take(Worker *worker)
+{
+    CancelAgain *again = STAILQ_FIRST(&worker->cancels_again);
+    PGcancel *cancel = again->cancel;
+
+    STAILQ_REMOVE_HEAD(&worker->cancels_again, link);
+    free(again);
+    return cancel;
+}
+
+static void again_wait(Worker *worker)
+{
+    static const struct timeval pause = {.tv_usec = AGAIN_MS * 1000L};
+
+    if (!STAILQ_EMPTY(&worker->cancels_again) &&
+        !event_pending(worker->cancel_timer, EV_TIMEOUT, NULL))
+        (void)event_add(worker->cancel_timer, &pause);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    Worker *worker = arg;
+
+    (void)fd;
+    (void)what;
+    while (!STAILQ_EMPTY(&worker->cancels_again) &&
+           STAILQ_FIRST(&worker->cancels_again)->at <= clock_seconds())
+        (void)cancel_submit(worker, &(CancelJob){.cancel = again_take(worker)});
+    again_wait(worker);
+}
+
+static void again_add(Worker *worker, PGcancel *cancel)
+{
+    CancelAgain *again = calloc(1, sizeof *again);
+
+    if (!worker->cancel_timer)
+        worker->cancel_timer = event_new(loop_base(worker->loop), -1, 0, on_again, worker);
+    if (!again || !worker->cancel_timer)
+        abort();
+    again->cancel = cancel;
+    again->at = clock_seconds() + AGAIN_MS / 1000.0;
+    STAILQ_INSERT_TAIL(&worker->cancels_again, again, link);
+    again_wait(worker);
+}
+
 void cancel_conn(Worker *worker, PGconn *conn)
 {
     PGcancel *cancel = PQgetCancel(conn);
+    PGcancel *again = PQgetCancel(conn);
 
-    if (!cancel)
+    if (!cancel || !again) {
+        PQfreeCancel(cancel);
+        PQfreeCancel(again);
         return;
+    }
     metric_add(&worker->metrics.cancels, 1);
     (void)cancel_submit(worker, &(CancelJob){.cancel = cancel});
+    again_add(worker, again);
+}
+
+void cancel_clear(Worker *worker)
+{
+    while (!STAILQ_EMPTY(&worker->cancels_again))
+        PQfreeCancel(again_take(worker));
+    if (worker->cancel_timer)
+        event_free(worker->cancel_timer);
+    worker->cancel_timer = NULL;
 }

@@ -21,7 +21,11 @@ typedef void CancelDone(void *arg);
 CancelJob *cancel_fire(Worker *worker, uint32_t pid, uint32_t key, CancelDone *done, void *arg);
 /* Nothing is to be told any more. Accepts NULL. */
 void cancel_forget(CancelJob *job);
-/* What the connection does just now, without being told. */
+/* What the connection does just now, without being told. It is to be closed: the server is asked
+ * again a moment later, as one that has not read the statement yet does not hear the first time,
+ * and would run it to its end, with its locks, for nobody. */
 void cancel_conn(Worker *worker, PGconn *conn);
+/* What is still to be asked again is given up; before the worker's loop ends. */
+void cancel_clear(Worker *worker);
 /* For crew_stop(). */
 void cancel_drop(void *job);

@@ -142,6 +142,7 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
     atomic_init(&worker->unfinished, 1); /* until it is counted */
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->works);
+    STAILQ_INIT(&worker->cancels_again);
     metrics_init(&worker->metrics);
     worker->pool = pool_new(worker);
     worker->http = http_server_new(loop_base(worker->loop),
@@ -169,6 +170,7 @@ static void worker_clear(Worker *worker)
     sessions_end(worker, true); /* those that only said goodbye the first time */
     http_server_free(worker->http);
     pool_free(worker->pool);
+    cancel_clear(worker);
 }
 
 static void worker_look(void *arg)

@@ -51,10 +51,12 @@ struct Worker {
     int sql_busy;        /* requests that have a server */
     int sessions_served; /* WebSocket and TCP clients that have one */
     int connecting;
-    int cancelling;         /* for sessions that wait for it */
-    int pause_id;           /* 0: serving */
-    atomic_int pause_acked; /* the last one in which nothing was at work any more */
-    atomic_int unfinished;  /* while draining: connections whose client still waits */
+    int cancelling; /* for sessions that wait for it */
+    STAILQ_HEAD(, CancelAgain) cancels_again;
+    struct event *cancel_timer; /* NULL: none was needed yet */
+    int pause_id;               /* 0: serving */
+    atomic_int pause_acked;     /* the last one in which nothing was at work any more */
+    atomic_int unfinished;      /* while draining: connections whose client still waits */
     bool draining;
 };
 

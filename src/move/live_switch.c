@@ -121,16 +121,20 @@ static bool emit_marker(PGconn *conn, const char *marker, Lsn *ret, Error *err)
            lsn_parse(PQgetvalue(res, 0, 0), ret) && pg_exec(conn, "COMMIT", err);
 }
 
-static bool fail_behind(const Live *live, Lsn end, Error *err)
+/* How fast it is was seen while it was waited for, from `before` on; within a long window nothing
+ * moves, and the rows of late have to do. */
+static bool fail_behind(const Live *live, Lsn before, Lsn end, Error *err)
 {
     ApplyStatus applied;
 
     applier_status(live->feed.applier, &applied);
+    double rate = applied.applied > before ? (double)(applied.applied - before) / MOST_BEHIND_S
+                                           : live->rate * BYTES_A_ROW;
     uint64_t behind = end > applied.applied ? end - applied.applied : 0;
     (void)error_set(err, ERR_WRONG_STATE, "the other side is %" PRIu64 " bytes behind", behind);
-    if (live->rate > 1)
+    if (rate > BYTES_A_ROW)
         return error_hint(err, "At its rate that takes about %.0f s: try then.",
-                          (double)behind / (live->rate * BYTES_A_ROW));
+                          (double)behind / rate);
     return error_hint(err, "`homeport status --watch` shows when it has caught up.");
 }
 
@@ -157,7 +161,7 @@ static bool check_caught_up(Switch *move, Error *err)
     if (applier_wait_marker(live->feed.applier, marker, clock_seconds() + MOST_BEHIND_S, &reached,
                             err))
         return true;
-    return err->code == ERR_WRONG_STATE ? fail_behind(live, end, err) : false;
+    return err->code == ERR_WRONG_STATE ? fail_behind(live, applied.applied, end, err) : false;
 }
 
 /* Everything that can be known before anybody has to wait. */

@@ -215,3 +215,19 @@ def test_sockets_of_clients_are_kept_alive(homeport, through):
     gw.eventually(gate, lambda: kept() == ["02"] * 3, "all three have a timer")
     for sock in socks:
         sock.close()
+
+
+def test_a_client_that_leaves_at_once_leaves_no_statement_running(homeport, servers):
+    """Before it has read the statement a server does not hear that it is to give it up."""
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--pool-size=20")
+    assert gate.query("select 1")[0] == 200
+    never = threading.Event()
+    for number in range(200):
+        client = gate.client()
+        client.send(json.dumps({"queries": [{"query": "select pg_sleep(600)", "params": []}] * 2}))
+        never.wait(number % 12 / 1000)
+        client.close()
+    running = ("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
+               " AND query LIKE 'select pg_sleep%%'")
+    gw.eventually(gate, lambda: gate.server.value(running, (gate.db.name,)) == 0, "all were given up")
+    gw.eventually(gate, lambda: gate.metric("pool_busy") == 0, "none is at work")
