@@ -215,8 +215,8 @@ const Setting settings[] = {
     GATEWAY("max-response", "max-response", "MAX_RESPONSE", OPTION_SIZE, max_response_bytes,
             .min = 1024, .max = 1 << 30, .unset = "64MiB", .argument = "SIZE",
             .help = "larger responses are refused with status 507"),
-    GATEWAY("max-memory", "max-memory", "MAX_MEMORY", OPTION_SIZE, max_memory_bytes,
-            .min = 1024 * 1024, .max = 1LL << 40, .unset = "1GiB", .argument = "SIZE",
+    GATEWAY("max-memory", "max-memory", "MAX_MEMORY", OPTION_SIZE, max_memory_bytes, .min = 1 << 20,
+            .max = 1LL << 40, .unset = "1GiB", .argument = "SIZE",
             .help = "for requests and responses of all clients together; what would take more is "
                     "refused with status 503"),
     GATEWAY("threads", "threads", "THREADS", OPTION_INT, threads, .min = 0, .max = 16, .unset = "0",

@@ -33,8 +33,9 @@ static bool read_file(Arena *arena, const char *path, GatewayState *ret, Error *
     if (!url || !configured || generation < 1 || !json_is_boolean(paused)) {
         (void)error_set(err, ERR_FORMAT, "\"%s\" does not say which server is the current one",
                         path);
-        return error_hint(err, "It says whether the gateway was switched. Only if you know which "
-                               "server has the data: remove the file, and set --upstream to it.");
+        (void)error_hint(err, "It says whether the gateway was switched. Only if you know which "
+                              "server has the data: remove the file, and set --upstream to it.");
+        return false;
     }
     *ret = (GatewayState){
         .url = arena_strdup(arena, url),
