@@ -41,14 +41,15 @@ SELECT c.oid,
          FROM pg_catalog.pg_class AS r
          JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace
         WHERE c.relispartition
-          AND r.oid = pg_catalog.pg_partition_root(c.oid)
-          AND EXISTS (SELECT
-                        FROM pg_catalog.pg_partition_ancestors(c.oid) AS p0 (relid)
-                        JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = p0.relid
-                        JOIN pg_catalog.pg_opclass AS o ON o.oid = ANY (p.partclass)
-                        JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily
-                       WHERE p.partstrat = 'h'
-                         AND f.opfname = 'enum_ops')) AS h ON true
+          AND r.oid = (SELECT a.relid
+                         FROM pg_catalog.pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, level)
+                         JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = a.relid
+                         JOIN pg_catalog.pg_opclass AS o ON o.oid = ANY (p.partclass)
+                         JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily
+                        WHERE p.partstrat = 'h'
+                          AND f.opfname = 'enum_ops'
+                        ORDER BY a.level DESC
+                        LIMIT 1)) AS h ON true
  WHERE n.nspname = $1::text
    AND c.relname = $2::text
    AND c.relkind IN ('r', 'p')

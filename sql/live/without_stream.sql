@@ -1,8 +1,12 @@
 -- name: live_without_stream
 -- What this side has whose changes no stream carries (rule 21): it came while the move was going on.
 -- columns: object
-SELECT CASE c.relkind WHEN 'm' THEN 'materialized view ' ELSE 'unlogged table ' END
-           || pg_catalog.format('%I.%I', n.nspname, c.relname)
+SELECT CASE c.relkind
+            WHEN 'm' THEN pg_catalog.format('materialized view %I.%I: drop it on both sides, and make it again at home'
+                                            ' after the move', n.nspname, c.relname)
+            ELSE pg_catalog.format('unlogged table %1$I.%2$I: ALTER TABLE ... SET LOGGED on both sides, then `homeport'
+                                   ' move --resync %1$I.%2$I`', n.nspname, c.relname)
+       END
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE (c.relkind = 'r' AND c.relpersistence = 'u' OR c.relkind = 'm' AND c.relispopulated)
@@ -14,7 +18,8 @@ SELECT CASE c.relkind WHEN 'm' THEN 'materialized view ' ELSE 'unlogged table ' 
                       AND d.objid = c.oid
                       AND d.deptype = 'e')
 UNION ALL
-SELECT 'large object ' || pg_catalog.min(l.oid)
+SELECT pg_catalog.format('large object %s: keep its bytes in a column of type bytea, or abort, and move with --once',
+                         pg_catalog.min(l.oid))
   FROM pg_catalog.pg_largeobject_metadata AS l
 HAVING pg_catalog.count(*) > 0
  ORDER BY 1

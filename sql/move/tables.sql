@@ -32,20 +32,22 @@ SELECT c.oid,
   LEFT JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
  CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.pg_relation_size(c.oid, 'main'), 0)) AS s (main)
   -- A hash over an enum is one over OIDs, which differ between servers: rows of such a partition
-  -- belong into whichever the target's own hash says, so they are sent to the root.
+  -- belong into whichever the target's own hash says, so they are sent to the root: the topmost
+  -- table that is divided so. What is above it says the same everywhere.
   LEFT JOIN LATERAL (
        SELECT pg_catalog.format('%I.%I', rn.nspname, r.relname)
          FROM pg_catalog.pg_class AS r
          JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace
         WHERE c.relispartition
-          AND r.oid = pg_catalog.pg_partition_root(c.oid)
-          AND EXISTS (SELECT
-                        FROM pg_catalog.pg_partition_ancestors(c.oid) AS a (relid)
-                        JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = a.relid
-                        JOIN pg_catalog.pg_opclass AS o ON o.oid = ANY (p.partclass)
-                        JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily
-                       WHERE p.partstrat = 'h'
-                         AND f.opfname = 'enum_ops')) AS h (root) ON true
+          AND r.oid = (SELECT a.relid
+                         FROM pg_catalog.pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, level)
+                         JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = a.relid
+                         JOIN pg_catalog.pg_opclass AS o ON o.oid = ANY (p.partclass)
+                         JOIN pg_catalog.pg_opfamily AS f ON f.oid = o.opcfamily
+                        WHERE p.partstrat = 'h'
+                          AND f.opfname = 'enum_ops'
+                        ORDER BY a.level DESC
+                        LIMIT 1)) AS h (root) ON true
  WHERE c.relkind = 'r'
    AND c.relpersistence IN ('p', 'u')
    AND n.nspname !~ '^pg_'

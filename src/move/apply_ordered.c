@@ -141,15 +141,19 @@ static bool take_change(Ordered *ordered, const SpoolItem *item, Error *err)
 
     if (!feed_change(feed, item, &binding, &change, &skip, err))
         return false;
-    if (skip)
+    bool cascades = item->message->kind != PGOUTPUT_INSERT;
+    if (skip) {
+        /* It has been done here as well, and its cascades with it. */
+        if (cascades)
+            binding->changed_in = ordered->transaction;
         return true;
+    }
     if (!open_group(ordered, err))
         return false;
-    bool cascaded =
-        change.op != 'I' && binding->parent_count > 0 && parent_changed(ordered, binding);
+    bool cascaded = cascades && binding->parent_count > 0 && parent_changed(ordered, binding);
     if (!rows_change(ordered->rows, binding, &change, cascaded, err))
         return false;
-    if (change.op != 'I')
+    if (cascades)
         binding->changed_in = ordered->transaction;
     feed_touch_change(feed, binding, &change);
     ordered->group.changes++;

@@ -120,8 +120,9 @@ static bool fail_change(const Rows *rows, const Expect *expect, const PGresult *
         return false;
     /* A TRUNCATE; the server's own hint is CASCADE, which would empty what is right. */
     if (!expect->binding && strcmp(state, "0A000") == 0)
-        return error_hint(err, "Nothing was skipped: the stream waits at this change. Drop that "
-                               "foreign key, which the other side has not got, then go on.");
+        return error_hint(err, "Nothing was skipped: the stream waits at this change. Where the "
+                               "other side has not got that foreign key, drop it; else bring the "
+                               "table that is emptied up to date: --resync.");
     if (!expect->binding)
         return false;
     bool quotes = strncmp(state, "22", 2) == 0 || strncmp(state, "P0", 2) == 0;

@@ -266,6 +266,7 @@ void control_answer(ControlCall *call, json_t *answer)
     if (!json_object_get(answer, "ok"))
         (void)json_object_set_new(answer, "ok", json_true());
     call->state = CALL_ANSWERED;
+    call->deadline_s = clock_seconds() + patience_s; /* for the caller to take it */
     if (call->fd >= 0 && !buffer_add_json(&call->out, answer)) {
         Error error = ERROR_INIT;
         (void)error_set(&error, ERR_FORMAT, "the answer is larger than %d bytes, or not UTF-8",

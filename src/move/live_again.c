@@ -192,9 +192,18 @@ static bool replace_keyless(Resync *resync, const Goal *goal, Error *err)
                : replace_all(resync, goal, err);
 }
 
+/* What is generated can be set in no row, and tells none from another before it is there. */
+static bool has_usable_key(const Table *table)
+{
+    for (int i = 0; i < table->key_count; i++)
+        if (table->columns[table->key[i]].generated)
+            return false;
+    return table->key_count > 0;
+}
+
 static bool replace_in_place(Resync *resync, const Goal *goal, Error *err)
 {
-    bool ok = goal->table->key_count == 0 || goal->table->condition
+    bool ok = !has_usable_key(goal->table) || goal->table->condition
                   ? replace_keyless(resync, goal, err)
                   : merge_rows(resync, goal, err);
 

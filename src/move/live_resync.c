@@ -151,11 +151,13 @@ static void release_applier(Resync *resync, bool ok)
 /* ---- the snapshot ---- */
 
 /* Rule 3: what the snapshot shows of the tables is what is there, and stays. */
-static bool open_snapshot(Resync *resync, const char *name, Error *err)
+static bool open_snapshot(Resync *resync, const char *name, int number, Error *err)
 {
     Live *live = resync->live;
     LiveSideName from = live_from(live);
-    const char *slot = arena_printf(resync->arena, "%s_again_%d", live->publication, (int)getpid());
+    /* A former one may take its moment to go. */
+    const char *slot =
+        arena_printf(resync->arena, "%s_again_%d_%d", live->publication, (int)getpid(), number);
     SlotPoint point;
     Table *tables = NULL;
     int count = 0;
@@ -182,7 +184,7 @@ static void close_snapshot(Resync *resync)
 
 static bool open_some_snapshot(Resync *resync, const char *name, Error *err)
 {
-    for (int tries = 1; !open_snapshot(resync, name, err); tries++) {
+    for (int tries = 1; !open_snapshot(resync, name, tries, err); tries++) {
         close_snapshot(resync);
         if (err->code != ERR_SNAPSHOT || tries == SNAPSHOT_TRIES)
             return false;
@@ -233,6 +235,10 @@ bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
     auto_arena Arena *arena = arena_new();
     Resync resync = {.live = live, .arena = arena};
 
+    if (live->conclude_at > 0 || phase_is_switch(live->job.state.move.place.phase)) {
+        (void)error_set(err, ERR_WRONG_STATE, "a switch has not come to its end");
+        return error_hint(err, "`homeport status` says when it has: try then.");
+    }
     bool ok = publish(&resync, name, err) && resync_held(&resync, name, err);
     close_snapshot(&resync);
     PQclear(resync.names);

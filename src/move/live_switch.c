@@ -567,6 +567,16 @@ static void leave_as_found(Switch *move)
                  kv_str("reason", failed.message));
 }
 
+/* Rule 33. What cannot be dropped now is tried again while the move goes on. */
+static void drop_old_slot(Live *live)
+{
+    Error later = ERROR_INIT;
+
+    if (!live_drop_others(live, &later))
+        log_warn("the old slot could not be looked for", kv_str("reason", later.message));
+    live->next_drop = 0;
+}
+
 /* ---- all of it ---- */
 
 bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Error *err)
@@ -604,7 +614,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     cancel_hold(false);
     if (ret->rehearsed && move.here == LIVE_SOURCE)
         leave_as_found(&move);
-    live->next_drop = 0;
+    if (ok && ret->done)
+        drop_old_slot(live);
     return ok || error_add_context(err, home ? "rollback" : "cutover");
 }
 

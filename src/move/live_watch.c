@@ -177,8 +177,7 @@ static bool find_without_stream(Live *live, Error *err)
         !pg_query(conn, sql_live_without_stream, 0, NULL, &res, err))
         return error_add_context(err, "look for what has no stream");
     if (PQntuples(res) > 0)
-        live->changed = arena_printf(live->arena, "no stream carries %s: drop it on both sides",
-                                     PQgetvalue(res, 0, 0));
+        live->changed = arena_printf(live->arena, "no stream carries %s", PQgetvalue(res, 0, 0));
     return true;
 }
 

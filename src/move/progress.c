@@ -40,9 +40,12 @@ bool progress_share_first(PGconn *conn, int feed, bool *ret, Error *err)
 
     if (!progress_query(conn, sql_apply_try_alone, feed, &taken, err))
         return false;
-    *ret = pg_cell_bool(taken, 0, 0);
-    return !*ret || (progress_share(conn, feed, err) &&
-                     progress_query(conn, sql_apply_end_alone, feed, &res, err));
+    *ret = false;
+    if (!pg_cell_bool(taken, 0, 0))
+        return true;
+    *ret = progress_share(conn, feed, err) &&
+           progress_query(conn, sql_apply_end_alone, feed, &res, err);
+    return *ret;
 }
 
 bool progress_set(PGconn *conn, int feed, const char *schema, const char *name, Lsn lsn, Error *err)

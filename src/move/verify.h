@@ -41,7 +41,8 @@
 #include "pg/pg.h"
 
 enum {
-    VERIFY_LISTED = 20, /* rows of a table that are named without --all */
+    VERIFY_LISTED = 20,         /* rows of a table that are named without --all */
+    VERIFY_LISTED_LIVE = 10000, /* with it, by a mover */
     VERIFY_HASHES = 2,
     VERIFY_SHOWN = 2000, /* characters of a value that are fetched to show where it differs */
 };

@@ -91,6 +91,13 @@ static double limit_now(void)
     return at_s;
 }
 
+static void limit_set(double at_s)
+{
+    (void)pthread_mutex_lock(&register_lock);
+    limit.at_s = at_s;
+    (void)pthread_mutex_unlock(&register_lock);
+}
+
 static void *limit_main(void *arg)
 {
     double at_s = limit_now();
@@ -114,10 +121,10 @@ static void *limit_main(void *arg)
 bool pg_deadline_begin(double at_s, Error *err)
 {
     clock_cond_init(&limit.changed);
-    limit.at_s = at_s;
+    limit_set(at_s);
     if (pthread_create(&limit.thread, NULL, limit_main, NULL) == 0)
         return true;
-    limit.at_s = 0;
+    limit_set(0);
     (void)pthread_cond_destroy(&limit.changed);
     return error_set(err, ERR_IO, "a thread could not be started");
 }

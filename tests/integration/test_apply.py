@@ -8,6 +8,7 @@ import pytest
 
 import wait
 from applying import Apply
+from live import as_number
 
 MODES = ("net", "ordered")
 
@@ -352,7 +353,7 @@ def test_rule_14_a_marker_is_reached_by_all_tables(follow, mode):
         f.source.script("BEGIN;" + "".join(f"INSERT INTO t{i} VALUES ({turn});" for i in range(12)) + "COMMIT;")
         answer = f.catch_up()
         assert [f.target.value(f"SELECT count(*) FROM t{i}") for i in range(12)] == [turn] * 12
-        assert f.progress()[("", "")] == answer["lsn"]
+        assert as_number(f.progress()[("", "")]) >= as_number(answer["lsn"])
     f.stop()
 
 

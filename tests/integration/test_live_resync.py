@@ -177,6 +177,26 @@ def test_rule_6_resync_of_a_partitioned_table_and_of_its_partitions(following, n
     assert live.run("verify").json["differences"] == left
 
 
+@pytest.mark.parametrize("name", ("tree_b0", "tree"))
+def test_rule_6_resync_of_a_hash_over_an_enum_leaves_the_branches_beside_it(following, name):
+    """Rows of such partitions are sent to the table above them that is divided so, and no higher."""
+    live = following("""
+CREATE TYPE filler AS ENUM ('x'); CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd');
+CREATE TABLE tree (id int, kind text, m mood, PRIMARY KEY (id, kind, m)) PARTITION BY LIST (kind);
+CREATE TABLE tree_a PARTITION OF tree FOR VALUES IN ('a');
+CREATE TABLE tree_b PARTITION OF tree FOR VALUES IN ('b') PARTITION BY HASH (m);
+CREATE TABLE tree_b0 PARTITION OF tree_b FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE tree_b1 PARTITION OF tree_b FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO tree SELECT g, 'a', 'a' FROM generate_series(1, 500) AS g;
+INSERT INTO tree SELECT g, 'b', (enum_range(NULL::mood))[g % 4 + 1] FROM generate_series(1, 40) AS g""")
+    found = live.run("move", "--resync", name)
+    assert found.rc == 0 and found.json["rows"] == (40 if name == "tree_b0" else 540), str(found)
+    assert rows(live.target, "tree") == rows(live.source, "tree")
+    live.source.sql("INSERT INTO tree VALUES (1000, 'a', 'b'), (1000, 'b', 'b')")
+    live.applied_past(live.source)
+    assert live.run("verify").json["differences"] == 0
+
+
 def test_rule_19_resync_on_the_way_back_where_foreign_keys_act(neon):  # noqa: F811
     """The old side's role may not set session_replication_role: rows that are right stay as they are."""
     live, _ledger = neon(17, writers=0)
