@@ -366,33 +366,49 @@ void pool_discard(Backend *backend)
     worker_check_pause(worker);
 }
 
-void pool_release(Backend *backend)
+/* A password that was found wrong while it worked; a server that is not ours any more. */
+static bool is_spent(const Backend *backend)
+{
+    Group *group = backend->group;
+    const Worker *worker = backend->worker;
+
+    return !trust_find(&group->trusted, backend->proof) || group->pool->paused ||
+           worker->draining || backend->generation != worker->upstream->generation ||
+           clock_seconds() - backend->born > LIFE_S;
+}
+
+void pool_return(Backend *backend)
 {
     Group *group = backend->group;
     Worker *worker = backend->worker;
-    Bytes messages = bytes_init(SIZE_MAX);
-    double now = clock_seconds();
 
-    /* A password that was found wrong while it worked; a server that is not ours any more. */
-    if (!trust_find(&group->trusted, backend->proof) || group->pool->paused || worker->draining ||
-        backend->generation != worker->upstream->generation || now - backend->born > LIFE_S) {
+    if (is_spent(backend)) {
         pool_discard(backend);
         return;
     }
-    if (backend->transaction != 'I') {
-        wire_add_simple(&messages, "ROLLBACK");
-        backend->resets++;
-    }
-    wire_add_simple(&messages, "DISCARD ALL");
-    backend->resets++;
-    backend_send(backend, &messages);
-    bytes_free(&messages);
-    metric_add(&worker->metrics.resets, 1);
     leave_work(backend);
     idle_add(group, backend);
     if (!TAILQ_EMPTY(&group->waiting))
         group_dispatch(group);
     worker_check_pause(worker);
+}
+
+void pool_release(Backend *backend)
+{
+    Bytes messages = bytes_init(SIZE_MAX);
+
+    if (!is_spent(backend)) {
+        if (backend->transaction != 'I') {
+            wire_add_simple(&messages, "ROLLBACK");
+            backend->resets++;
+        }
+        wire_add_simple(&messages, "DISCARD ALL");
+        backend->resets++;
+        backend_send(backend, &messages);
+        metric_add(&backend->worker->metrics.resets, 1);
+    }
+    bytes_free(&messages);
+    pool_return(backend);
 }
 
 void pool_pause(Pool *pool)

@@ -20,8 +20,8 @@ typedef enum PoolOutcome {
 } PoolOutcome;
 
 typedef struct PoolTicket PoolTicket;
-/* Once for each ticket; the backend is the caller's until pool_release(). `error` is only there for
- * POOL_REFUSED, and during the call. */
+/* Once for each ticket; the backend is the caller's until it gives it back. `error` is only there
+ * for POOL_REFUSED, and during the call. */
 typedef void PoolReady(void *arg, PoolOutcome outcome, Backend *backend, const WireError *error);
 
 Pool *pool_new(Worker *worker);
@@ -33,6 +33,8 @@ PoolTicket *pool_acquire(Pool *pool, const ConnString *who, const char *peer, Po
 void pool_abandon(PoolTicket *ticket);
 /* The response is complete: cleans it for the next one. */
 void pool_release(Backend *backend);
+/* Nothing was sent on it: there is nothing to be cleaned. */
+void pool_return(Backend *backend);
 /* It is in no state to be used again. */
 void pool_discard(Backend *backend);
 

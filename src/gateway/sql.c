@@ -676,7 +676,7 @@ static void on_asked(void *arg, PoolOutcome outcome, Backend *backend, const Wir
         on_ready(work, outcome, backend, error);
         return;
     }
-    pool_release(backend);
+    pool_return(backend);
     work_end(work);
     http_proceed(exchange);
 }

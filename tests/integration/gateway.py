@@ -90,11 +90,11 @@ class Gateway:
                 return int(line.split()[1]) * 1024
         return 0
 
-    def client(self):
-        return Client(self)
+    def client(self, source=None):
+        return Client(self, source)
 
-    def query(self, text, params=(), **kwargs):
-        with contextlib.closing(self.client()) as client:
+    def query(self, text, params=(), source=None, **kwargs):
+        with contextlib.closing(self.client(source)) as client:
             return client.query(text, params, **kwargs)
 
     def rows(self, text, params=()):
@@ -111,9 +111,10 @@ class Gateway:
 class Client:
     """One keep-alive connection to POST /sql."""
 
-    def __init__(self, gateway):
+    def __init__(self, gateway, source=None):
+        """`source`: the address it comes from."""
         self.gateway = gateway
-        self.conn = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=60)
+        self.conn = http.client.HTTPConnection("127.0.0.1", gateway.http_port, timeout=60, source_address=source and (source, 0))
         self.headers = {}
 
     def send(self, body, headers=None, url=None):

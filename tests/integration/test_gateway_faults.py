@@ -131,6 +131,34 @@ def test_a_connection_whose_reset_failed_answers_nobody(homeport, through, lie):
     assert through.logins == 2
 
 
+def test_a_stranger_that_is_asked_who_he_is_spoils_no_connection_for_the_next_one(homeport, through):
+    gate = gateway(homeport, through, "--pool-size=1")
+    seen, go = threading.Event(), threading.Event()
+
+    def hold(data):
+        if b"DISCARD ALL" in data:
+            seen.set()
+            go.wait(30)
+        return data
+    through.from_server = hold
+    client, stranger = gate.client(), gate.client("127.0.0.2")
+    assert client.query("select 1")[0] == 200
+    seen.wait(30)
+    stranger.conn.putrequest("POST", "/sql")
+    headers = {"neon-connection-string": gate.url(), "content-length": str(2 << 20), "expect": "100-continue"}
+    for name, value in headers.items():
+        stranger.conn.putheader(name, value)
+    stranger.conn.endheaders()
+    assert stranger.conn.sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.send(json.dumps({"query": "select 'behind it'"}))
+    gw.eventually(gate, lambda: gate.metric("pool_busy") == 1, "the next one has the same connection")
+    go.set()
+    status, body = client.receive()
+    assert (status, body.get("rows")) == (200, [["behind it"]]), body
+    assert through.logins == 1
+    stranger.close()
+
+
 def executed(gate, value):
     return gate.server.sql("SELECT count(*) FROM once WHERE v = %s", (value,), dbname=gate.db.name)[0][0]
 
