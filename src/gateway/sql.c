@@ -384,15 +384,28 @@ static void work_break(Work *work, int status)
     work_reply_error(work, status);
 }
 
-static bool work_overflow(Work *work)
+static WireError too_large_error(const Work *work)
 {
     uint64_t limit = work->worker->gateway->options->max_response_bytes;
 
-    work->error = wire_error(work->arena, NULL, NULL,
-                             arena_printf(work->arena, "response is too large (max is %llu bytes)",
-                                          (unsigned long long)limit));
+    return wire_error(work->arena, NULL, NULL,
+                      arena_printf(work->arena, "response is too large (max is %llu bytes)",
+                                   (unsigned long long)limit));
+}
+
+static bool work_overflow(Work *work)
+{
+    work->error = too_large_error(work);
     work_break(work, 507);
     return false;
+}
+
+/* The server may have done what it was sent, so this must not read as "try again". */
+static WireError starved_error(const Work *work)
+{
+    return wire_error(work->arena, "FATAL", work->committing ? "08007" : "08006",
+                      "the gateway holds as much as it may (--max-memory) and gave the response "
+                      "up; the outcome of the statement is unknown");
 }
 
 /* What it takes beyond a little is counted. False: there is no more to be had. */
@@ -406,8 +419,8 @@ static bool work_charge(Work *work)
         work->charged = cap;
         return true;
     }
-    work->error = wire_error(work->arena, "ERROR", "53200", SHORT_MESSAGE);
-    work_break(work, 503);
+    work->error = starved_error(work);
+    work_break(work, 500);
     return false;
 }
 
@@ -515,20 +528,12 @@ static void on_lost(void *arg)
     bool starved = work->backend->starved;
     bool reset = work->backend->reset_failed;
 
+    if (large || starved) {
+        work->error = large ? too_large_error(work) : starved_error(work);
+        work_break(work, large ? 507 : 500);
+        return;
+    }
     work_detach(work, false);
-    if (large) {
-        uint64_t limit = work->worker->gateway->options->max_response_bytes;
-        const char *text = arena_printf(work->arena, "response is too large (max is %llu bytes)",
-                                        (unsigned long long)limit);
-        work->error = wire_error(work->arena, NULL, NULL, text);
-        work_reply_error(work, 507);
-        return;
-    }
-    if (starved) {
-        work->error = wire_error(work->arena, "ERROR", "53200", SHORT_MESSAGE);
-        work_reply_error(work, 503);
-        return;
-    }
     /* The server's own last word (57P01: it is being shut down) says more than ours. */
     if (work->failed && !work->committing) {
         work_reply_error(work, 400);
@@ -784,7 +789,7 @@ void sql_end_all(Worker *worker)
         work->error = wire_error(work->arena, "FATAL", "57P01",
                                  "ended because the gateway is being put before another server; "
                                  "the outcome of the statement is unknown");
-        work_break(work, 503);
+        work_break(work, 500);
         next = LIST_FIRST(&worker->works);
         while (next && !next->backend)
             next = LIST_NEXT(next, link);

@@ -107,8 +107,24 @@ def test_all_requests_and_responses_together_have_a_limit(homeport, servers):
         assert client.query("select 1")[0] == 200
     gw.eventually(gate, lambda: client.post(body_of(MIB))[0] == 200, "their memory was given back")
     status, body = client.query("select repeat('x', 1000), generate_series(1, 20000)")
-    assert (status, body["code"]) == (503, "53200")
+    assert (status, body["code"]) == (500, "08006") and "retry-after" not in client.headers
     status, body = client.query("select repeat('x', 9000000)")
-    assert (status, body["code"]) == (503, "53200")
+    assert (status, body["code"]) == (500, "08006") and "retry-after" not in client.headers
     for _ in range(20):
         assert client.query("select repeat('x', 1000), generate_series(1, 1500)")[0] == 200
+
+
+@pytest.mark.parametrize("size", [100_000, 600_000])
+def test_a_response_without_memory_of_what_is_done_already_is_an_unknown_outcome(homeport, servers, size):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--max-memory=1MiB")
+    client = gate.client()
+    assert client.query("create table made (i int)")[0] == 200
+    statement = f"insert into made select generate_series(1, {2 * MIB // size}) returning repeat('x', {size})"
+    for send, code in ((client.query, "08006"), (client.batch, "08007")):
+        status, body = send(statement)
+        assert (status, body["code"]) == (500, code), body
+        assert "--max-memory" in body["message"] and "outcome of the statement is unknown" in body["message"]
+        assert "retry-after" not in client.headers
+    assert gate.metric("pool_busy") == 0
+    gw.eventually(gate, lambda: gate.metric("cancels_total") >= 2, "the server was told to give both up")
+    assert client.query("select 1")[0] == 200
