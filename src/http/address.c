@@ -82,7 +82,10 @@ void address_host(const struct sockaddr *address, char ret[ADDRESS_TEXT_MAX])
     } else if (address && address->sa_family == AF_INET6) {
         struct sockaddr_in6 v6;
         memcpy(&v6, address, sizeof v6);
-        text = inet_ntop(AF_INET6, &v6.sin6_addr, ret, ADDRESS_TEXT_MAX);
+        /* A client of IPv4 that came to a listener for both is the same one to either. */
+        text = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)
+                   ? inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], ret, ADDRESS_TEXT_MAX)
+                   : inet_ntop(AF_INET6, &v6.sin6_addr, ret, ADDRESS_TEXT_MAX);
     }
     if (!text)
         (void)snprintf(ret, ADDRESS_TEXT_MAX, "local");

@@ -17,5 +17,5 @@ typedef struct Address {
 
 /* `what` is the option, for errors. Names are not resolved, but for "localhost". */
 bool address_parse(const char *text, const char *what, Address *ret, Error *err) MUST_USE;
-/* Without its port; "local" for a Unix socket. */
+/* Without its port, an IPv4 address always as such; "local" for a Unix socket. */
 void address_host(const struct sockaddr *address, char ret[ADDRESS_TEXT_MAX]);

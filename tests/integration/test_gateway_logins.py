@@ -81,6 +81,15 @@ def test_one_wrong_password_of_many_requests_at_once_is_one_login(gate):
     assert set(found) <= {400, 429}
 
 
+def test_guesses_over_a_listener_for_both_protocols_shut_out_only_the_host_they_come_from(gate):
+    gate.stop()
+    gate.options = [one.replace("http=127.0.0.1:", "http=[::]:").replace("pg=127.0.0.1:", "pg=[::]:") for one in gate.options]
+    gate.start()
+    codes = [gate.query("select 1", source="127.0.0.2", url=gate.url(password=f"guess{i}"))[0] for i in range(6)]
+    assert codes == [400] * 5 + [429]
+    assert gate.query("select 1", source="127.0.0.3")[0] == 200
+
+
 # -- strangers
 
 def test_logins_of_a_stranger_hold_up_nobody_else(homeport, servers):
@@ -95,8 +104,7 @@ def test_logins_of_a_stranger_hold_up_nobody_else(homeport, servers):
             client.send(json.dumps({"query": "select 1"}), url=gate.url(role=f"stranger{i}"))
         gw.eventually(gate, lambda: gate.metric("pool_waiting") == 100, "they wait")
         assert known.query("select 1")[0] == 200
-        elsewhere = gate.client()
-        elsewhere.conn.source_address = ("127.0.0.2", 0)
+        elsewhere = gate.client("127.0.0.2")
         elsewhere.conn.timeout = 5
         url = gate.url(database="postgres")
         assert elsewhere.query("select 1", url=url)[0] == 200

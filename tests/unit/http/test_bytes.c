@@ -90,12 +90,31 @@ static void addresses_are_read_or_refused(void **state)
     }
 }
 
+static void an_address_of_ipv4_is_the_same_one_over_ipv6(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[::ffff:192.0.2.7]:80", "192.0.2.7"  },
+        {"192.0.2.7:80",          "192.0.2.7"  },
+        {"[2001:db8::7]:80",      "2001:db8::7"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        Error err = ERROR_INIT;
+        Address address;
+        char host[ADDRESS_TEXT_MAX];
+        assert_true(address_parse(cases[i][0], "--listen", &address, &err));
+        address_host((const struct sockaddr *)&address.storage, host);
+        assert_string_equal(host, cases[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_keep_their_order_whatever_is_eaten),
         cmocka_unit_test(more_than_the_maximum_is_refused_and_remembered),
         cmocka_unit_test(addresses_are_read_or_refused),
+        cmocka_unit_test(an_address_of_ipv4_is_the_same_one_over_ipv6),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
