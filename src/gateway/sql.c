@@ -474,13 +474,14 @@ static bool take_ready(Work *work)
     }
     /* What the COPY has left in the pipe is no one's to sort out. */
     work_detach(work, !work->copying);
-    if (work->failed) {
-        work_reply_error(work, 400);
-        return false;
-    }
     if (work->body.batch)
         bytes_add_text(&work->out, "]}");
-    work_reply(work);
+    if (!work->failed && work->out.overflowed)
+        work->error = too_large_error(work);
+    if (work->failed || work->out.overflowed)
+        work_reply_error(work, work->failed ? 400 : 507);
+    else
+        work_reply(work);
     return false;
 }
 

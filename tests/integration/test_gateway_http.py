@@ -482,6 +482,16 @@ def test_a_client_that_goes_away_takes_its_query_with_it(gate):
     gw.eventually(gate, lambda: running() == 0, "the query was cancelled")
 
 
+def test_a_response_that_is_too_large_by_its_last_bytes_alone_is_no_half_one(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--max-response=1KiB")
+    client = gate.client()
+    for send in (client.query, client.batch):
+        found = [send(f"select repeat('x', {size})")[0] for size in range(600, 960, 3)]
+        assert found == sorted(found) and set(found) == {200, 507}
+    assert client.query("select 1")[0] == 200
+    assert gate.metric("logins_total") < 200
+
+
 def test_who_finds_no_connection_in_time_is_told_to_come_again(homeport, servers):
     gate = gw.Gateway(homeport, servers.get(15, "target"), "--pool-size=1", "--threads=1", "--queue-ms=300")
     busy = gate.client()
