@@ -468,7 +468,7 @@ Pool *pool_new(Worker *worker)
     pool->worker = worker;
     pool->limit = share > 0 ? share : 1;
     /* Who may be connected may wait. */
-    pool->waiting_limit = options->max_connections / worker->gateway->worker_count + 1;
+    pool->waiting_limit = options->max_connections;
     pool->sweep = event_new(loop_base(worker->loop), -1, EV_PERSIST, on_sweep, pool);
     pool->again = event_new(loop_base(worker->loop), -1, 0, on_again, pool);
     if (!pool->again || !pool->sweep || event_add(pool->sweep, &every) != 0)

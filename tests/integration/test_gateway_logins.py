@@ -161,3 +161,14 @@ def test_websockets_count_as_connections(homeport, servers):
     assert gate.query("select 1")[0] == 200
     for session in sessions:
         session.close()
+
+
+def test_as_many_may_wait_as_may_be_connected_whichever_thread_has_them(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=8", "--max-connections=20")
+    assert gate.ask("pause").rc == 0
+    clients = [gate.client() for _ in range(20)]
+    for client in clients:
+        client.send(json.dumps({"query": "select 1"}))
+    gw.eventually(gate, lambda: gate.metric("pool_waiting") == 20, "all wait")
+    assert gate.ask("resume").rc == 0
+    assert [client.receive()[0] for client in clients] == [200] * 20
