@@ -30,6 +30,7 @@ struct PoolTicket {
     double not_before; /* its next login */
     int full_tries;
     bool throttled; /* told to come later */
+    bool known;     /* its password was right from its address before */
     bool *served;   /* set where it is served before pool_acquire() has returned */
 };
 
@@ -78,14 +79,16 @@ void idle_close(Backend *backend);
 void idle_close_of(Group *group, const unsigned char *proof); /* that this password has made */
 PoolTicket *ticket_find(Group *group, const unsigned char *proof);
 void ticket_end(PoolTicket *ticket, PoolOutcome outcome, Backend *backend, const WireError *error);
+void hand_out(Group *group, PoolTicket *ticket, Backend *backend);
 void group_dispatch(Group *group);
 /* What it waits for is only time. */
 void group_hold(Group *group);
 void group_forget(Group *group, const unsigned char *proof);
 
 /* poollogin.c */
-/* No connection is there for this ticket. False: it is refused, and no more. */
-bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted);
+/* What there is to do for a ticket that cannot simply have a connection: none is there, or there is
+ * this one, but the throttle has to be asked first. False: it is served or refused, and no more. */
+bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted, Backend *backend);
 /* Asks whether the password is right still, where that was not done for long. */
 void group_recheck(Group *group, Trust *trust, const ConnString *who);
 void logins_abandon(Group *group);

@@ -12,7 +12,8 @@ enum {
     IDLE_S = 300,
     LIFE_S = 3600,
     SWEEP_S = 10,
-    AGAIN_MS = 50
+    AGAIN_MS = 50,
+    ASK_S = 60 /* whether the throttle still knows who comes again and again */
 };
 
 /* ---- groups ---- */
@@ -176,12 +177,28 @@ void ticket_end(PoolTicket *ticket, PoolOutcome outcome, Backend *backend, const
     ready(arg, outcome, backend, error);
 }
 
-static void hand_out(Group *group, PoolTicket *ticket, Backend *backend)
+void hand_out(Group *group, PoolTicket *ticket, Backend *backend)
 {
     idle_remove(backend);
     gauge_add(&group->pool->worker->metrics.pool_busy, 1);
     group->pool->worker->sql_busy++;
     ticket_end(ticket, POOL_READY, backend, NULL);
+}
+
+/* A password may be tried as often as one likes only from where it was right before: otherwise the
+ * connections of others would tell a stranger, without a limit, which one is. */
+static bool is_known(const Group *group, Trust *trust, const char *role, const char *peer)
+{
+    Claim claim = {peer, role, trust->proof};
+    double now = clock_seconds();
+
+    if (now - trust->peer_at < ASK_S && strcmp(trust->peer, peer) == 0)
+        return true;
+    if (!throttle_knows_still(group->pool->worker->gateway->throttle, &claim))
+        return false;
+    (void)snprintf(trust->peer, sizeof trust->peer, "%s", peer);
+    trust->peer_at = now;
+    return true;
 }
 
 void group_hold(Group *group)
@@ -204,11 +221,14 @@ void group_dispatch(Group *group)
     group->held = false;
     for (PoolTicket *ticket = TAILQ_FIRST(&group->waiting); ticket; ticket = next) {
         next = TAILQ_NEXT(ticket, link);
-        const Trust *trust = trust_find(&group->trusted, ticket->proof);
+        Trust *trust = trust_find(&group->trusted, ticket->proof);
         Backend *backend = trust ? idle_find(group, ticket->proof) : NULL;
-        if (backend)
+        if (trust && !ticket->known)
+            ticket->known = is_known(group, trust, ticket->who.user, ticket->peer);
+        bool trusted = trust && ticket->known;
+        if (backend && trusted)
             hand_out(group, ticket, backend);
-        else if (ticket_wait(group, ticket, trust))
+        else if (ticket_wait(group, ticket, trusted, backend))
             continue;
         /* What was called may have taken tickets out of the line. */
         next = TAILQ_FIRST(&group->waiting);
@@ -261,14 +281,15 @@ static void forget_stale(Group *group, const unsigned char *proof)
 /* ---- from outside ---- */
 
 /* The way of nearly all: nothing is asked of anybody. */
-static Backend *acquire_idle(Group *group, const ConnString *who, const unsigned char *proof)
+static Backend *acquire_idle(Group *group, const ConnString *who, const unsigned char *proof,
+                             const char *peer)
 {
     Pool *pool = group->pool;
     Trust *trust = trust_find(&group->trusted, proof);
     Backend *backend =
         trust && TAILQ_EMPTY(&group->waiting) && !pool->paused ? idle_find(group, proof) : NULL;
 
-    if (!backend)
+    if (!backend || !is_known(group, trust, who->user, peer))
         return NULL;
     trust->used = clock_seconds();
     group_recheck(group, trust, who);
@@ -320,7 +341,7 @@ PoolTicket *pool_acquire(Pool *pool, const ConnString *who, const char *peer, Po
     }
     proof_make(pool->worker->gateway, who->password, proof);
     forget_stale(group, proof);
-    Backend *backend = acquire_idle(group, who, proof);
+    Backend *backend = acquire_idle(group, who, proof, peer);
     if (backend || pool->waiting >= pool->waiting_limit) {
         ready(arg, backend ? POOL_READY : POOL_FULL, backend, NULL);
         return NULL;

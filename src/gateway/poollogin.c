@@ -129,35 +129,49 @@ static bool is_first_of_its_password(const PoolTicket *ticket)
     const PoolTicket *other;
 
     TAILQ_FOREACH(other, &ticket->group->waiting, link)
-    if (!other->login && proof_same(other->proof, ticket->proof))
+    if (!other->login && proof_same(other->proof, ticket->proof) &&
+        strcmp(other->peer, ticket->peer) == 0)
         break;
     return other == ticket;
 }
 
-/* No connection is there for it. False: it is refused, and no more. */
-bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted)
+/* Is there more than the throttle that it waits for? A connection that is there needs no login. */
+static bool has_to_wait(Group *group, const PoolTicket *ticket, bool trusted)
 {
+    if (ticket->login || !has_room(group) || (!trusted && !is_first_of_its_password(ticket)))
+        return true;
+    if (ticket->not_before <= clock_seconds() && (trusted || !is_proving(group, ticket->proof)))
+        return false;
+    group_hold(group);
+    return true;
+}
+
+bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted, Backend *backend)
+{
+    Throttle *throttle = group->pool->worker->gateway->throttle;
     Claim claim = {ticket->peer, ticket->who.user, ticket->proof};
     ThrottleAnswer answer = THROTTLE_GO;
 
-    if (ticket->login || !has_room(group) || (!trusted && !is_first_of_its_password(ticket)))
+    if (!backend && has_to_wait(group, ticket, trusted))
         return true;
-    if (ticket->not_before > clock_seconds() || (!trusted && is_proving(group, ticket->proof))) {
-        group_hold(group);
-        return true;
-    }
     if (!trusted)
-        answer = throttle_begin(group->pool->worker->gateway->throttle, &claim, &ticket->throttled);
+        answer = throttle_begin(throttle, &claim, &ticket->throttled);
     if (answer == THROTTLE_REFUSED) {
         ticket_end(ticket, POOL_THROTTLED, NULL, NULL);
         return false;
     }
     if (answer == THROTTLE_LATER) {
         group_hold(group);
-    } else {
-        make_room(group);
-        ticket_login(group, ticket, !trusted);
+        return true;
     }
+    if (backend) {
+        throttle_end(throttle, &claim);
+        throttle_succeeded(throttle, &claim);
+        hand_out(group, ticket, backend);
+        return false;
+    }
+    make_room(group);
+    ticket_login(group, ticket, !trusted);
     return true;
 }
 

@@ -173,6 +173,18 @@ bool throttle_knows(Throttle *throttle, const Claim *claim)
     return knows;
 }
 
+bool throttle_knows_still(Throttle *throttle, const Claim *claim)
+{
+    double now = clock_seconds();
+
+    (void)pthread_mutex_lock(&throttle->lock);
+    bool knows = is_known(throttle, claim, now);
+    if (knows)
+        set_known(throttle, claim, now);
+    (void)pthread_mutex_unlock(&throttle->lock);
+    return knows;
+}
+
 static ThrottleAnswer may_try(const Slot *pair, const Slot *peer, double now)
 {
     int allowed = pair->failures < FREE_FAILURES ? FREE_FAILURES - pair->failures : 1;

@@ -35,6 +35,8 @@ void throttle_free(Throttle *throttle);
 bool throttle_refuses(Throttle *throttle, const Claim *claim);
 /* Was the password right from this address a while ago? */
 bool throttle_knows(Throttle *throttle, const Claim *claim);
+/* The same of a password that the server takes still: from now on it is known for as long again. */
+bool throttle_knows_still(Throttle *throttle, const Claim *claim);
 /* THROTTLE_GO: on its way, until throttle_end(). `waits` is the caller's: false at first, true once
  * it was told to come later; an address has only so many of those as well. */
 ThrottleAnswer throttle_begin(Throttle *throttle, const Claim *claim, bool *waits);

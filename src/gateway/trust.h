@@ -6,6 +6,7 @@
 #pragma once
 
 #include "gateway/shared.h"
+#include "http/address.h"
 
 enum {
     MAX_TRUSTED = 8 /* that are right at the same time: old and new, and some */
@@ -16,6 +17,9 @@ typedef struct Trust {
     double at;     /* when the server said so; 0: never */
     double used;   /* when somebody came with it */
     bool checking; /* it is asked again */
+    /* Whom the throttle has last said to know with it, and when: not asked for each request. */
+    char peer[ADDRESS_TEXT_MAX];
+    double peer_at;
 } Trust;
 
 typedef struct TrustList {

@@ -75,6 +75,34 @@ def test_a_login_that_is_right_ends_the_counting(gate):
         gate.password = f"another{number}"
 
 
+def test_a_right_guess_is_no_exception_where_others_connections_have_its_password(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1")
+    app = gate.client()
+    assert app.query("select 1")[0] == 200
+    there = gate.client("127.0.0.2")
+    codes = [there.query("select 1", url=gate.url(password=f"guess{i}"))[0] for i in range(6)]
+    assert codes == [400] * 5 + [429]
+    assert there.query("select 1")[0] == 429
+    assert app.query("select 1")[0] == 200
+
+
+def test_who_is_served_by_others_connections_is_known_from_then_on(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--queue-ms=1000")
+    assert gate.query("select 1")[0] == 200
+    there = gate.client("127.0.0.2")
+    assert there.query("select 1")[0] == 200
+    codes = [gate.query("select 1", source="127.0.0.2", url=gate.url(password=f"guess{i}"))[0] for i in range(6)]
+    assert codes == [400] * 5 + [429]
+    assert there.query("select 1")[0] == 200 and gate.query("select 1", source="127.0.0.3")[0] == 200
+    there.conn.putrequest("POST", "/sql")
+    for name, value in {"neon-connection-string": gate.url(), "content-length": str(2 << 20), "expect": "100-continue"}.items():
+        there.conn.putheader(name, value)
+    assert gate.ask("pause").rc == 0  # a stranger would have to wait for his login
+    there.conn.endheaders()
+    assert there.conn.sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert gate.metric("pool_waiting") == 0
+
+
 def test_one_wrong_password_of_many_requests_at_once_is_one_login(gate):
     found = all_at_once(30, lambda i: gate.query("select 1", url=gate.url(password="old"))[0])
     assert gate.metric("login_failures_total") <= 7
