@@ -217,11 +217,15 @@ ThrottleAnswer throttle_begin(Throttle *throttle, const Claim *claim, bool *wait
     double now = clock_seconds();
 
     (void)pthread_mutex_lock(&throttle->lock);
+    /* Who only asks takes no slot: names out of thin air would make it forget those it has. */
+    static const Slot fresh = {0};
     Slot *peer = slot_take(throttle, &peer_key, now);
-    Slot *pair = slot_take(throttle, &pair_key, now);
-    ThrottleAnswer answer = is_known(throttle, claim, now) ? THROTTLE_GO : may_try(pair, peer, now);
+    const Slot *found = slot_of(throttle, &pair_key);
+    ThrottleAnswer answer =
+        is_known(throttle, claim, now) ? THROTTLE_GO : may_try(found ? found : &fresh, peer, now);
     answer = count_waiting(peer, answer, waits);
     if (answer == THROTTLE_GO) {
+        Slot *pair = slot_take(throttle, &pair_key, now);
         pair->last = peer->last = now;
         pair->trying++;
         peer->trying++;

@@ -129,6 +129,25 @@ static void only_so_many_of_one_address_wait(void **state)
     throttle_free(throttle);
 }
 
+static void attempts_that_are_not_let_through_make_it_forget_nobody(void **state)
+{
+    Throttle *throttle = throttle_new();
+    Claim who = claim("10.0.0.1", "app", wrong);
+
+    (void)state;
+    for (int i = 0; i < 11; i++)
+        throttle_failed(throttle, &who);
+    assert_int_equal(begin(throttle, who), THROTTLE_REFUSED);
+    for (int i = 0; i < 50000; i++) {
+        char role[16];
+        (void)snprintf(role, sizeof role, "r%d", i);
+        Claim other = claim("10.0.0.1", role, wrong);
+        (void)begin(throttle, other);
+    }
+    assert_int_equal(begin(throttle, who), THROTTLE_REFUSED);
+    throttle_free(throttle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_success_ends_the_counting_and_is_known_from_there_only),
         cmocka_unit_test(one_address_has_only_so_many_on_their_way),
         cmocka_unit_test(only_so_many_of_one_address_wait),
+        cmocka_unit_test(attempts_that_are_not_let_through_make_it_forget_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
