@@ -565,6 +565,8 @@ def test_peer_fault_it_ends_within_a_second_of_a_signal_and_confirms_what_it_has
     run = one.receive()
     with Writers(one.database) as writers:
         writers.wait_for(100)
+        run.wait_for(lambda: one.database.value("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (one.slot,)),
+                     what="it receives")
         run.signal(number)
         result = run.wait(2)
     assert result.rc in (0, 1), str(result)
