@@ -114,7 +114,7 @@ static bool accept(Live *live, Arena *scratch, const Changes *changes,
                    const Fingerprint now[LIVE_SIDES], Error *err)
 {
     log_info("both schemas changed alike", kv_str("first", changes->list[0].object),
-             kv_str("compared by", same_major(live) ? "definition" : "name"));
+             kv_str("compared_by", same_major(live) ? "definition" : "name"));
     if (!keep_prints(live, scratch, now, err))
         return false;
     live->verified = false;

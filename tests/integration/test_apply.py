@@ -353,7 +353,9 @@ def test_rule_14_a_marker_is_reached_by_all_tables(follow, mode):
         f.source.script("BEGIN;" + "".join(f"INSERT INTO t{i} VALUES ({turn});" for i in range(12)) + "COMMIT;")
         answer = f.catch_up()
         assert [f.target.value(f"SELECT count(*) FROM t{i}") for i in range(12)] == [turn] * 12
-        assert as_number(f.progress()[("", "")]) >= as_number(answer["lsn"])
+        reached = as_number(f.progress()[("", "")])
+        # A quiet server's position may have been taken since: at most where its WAL ends now.
+        assert as_number(answer["lsn"]) <= reached <= as_number(f.source.value("SELECT pg_current_wal_insert_lsn()::text"))
     f.stop()
 
 

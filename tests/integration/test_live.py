@@ -35,6 +35,14 @@ def go_on(ledger, side=None):
         pass
 
 
+def go_home_after_all(live, ledger):
+    """A mover that was ended begins again, and the move comes to its end."""
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    go_on(ledger, live.target)
+
+
 @pytest.fixture
 def move(homeport, pair, pg_bin, taken_down):
     """move(source version, target version) -> Live, Ledger"""
@@ -313,10 +321,7 @@ def test_peer_fault_signals_are_obeyed_within_a_second_with_no_orphan(move, numb
         live.start()
         live.caught_up()
         assert end_by(live, number).rc == 0
-        live.start()
-        live.caught_up()
-        live.ok("cutover")
-        go_on(ledger, live.target)
+        go_home_after_all(live, ledger)
     ledger.check(live.target)
 
 
@@ -331,10 +336,7 @@ def test_peer_fault_signals_are_obeyed_in_the_copy_as_well(move, number):
             hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'account', 0, 1, 0)")
             wait.until(lambda: is_waiting(live.target, hold), 30, "a table's copy is held")
             assert end_by(live, number).rc == 1
-        live.start()
-        live.caught_up()
-        live.ok("cutover")
-        go_on(ledger, live.target)
+        go_home_after_all(live, ledger)
     ledger.check(live.target)
 
 
@@ -353,10 +355,7 @@ def test_peer_fault_signals_are_obeyed_while_rows_are_compared_as_well(move, num
             assert end_by(live, number).rc == 0
             command.join(20)
         assert answers and answers[0].rc != 0
-        live.start()
-        live.caught_up()
-        live.ok("cutover")
-        go_on(ledger, live.target)
+        go_home_after_all(live, ledger)
     ledger.check(live.target)
 
 

@@ -259,6 +259,16 @@ def test_a_lone_transaction_is_on_our_disk_at_once(feed):
 IMPATIENT = {"wal_sender_timeout": "4s"}
 
 
+def make_room(one, run, end):
+    """What was held back is received up to there, consumed, and all that was written."""
+    (one.dir / "consume").touch()
+    run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), 60, "all received")
+    consumed = one.dir / "consumed"
+    run.wait_for(lambda: "M mark" in consumed.read_text(encoding="utf-8"), what="all consumed")
+    stop(run)
+    one.check(consumed.read_text(encoding="utf-8").splitlines())
+
+
 def judge_silence(one, run, silence):
     assert silence.looks > 10
     assert silence.longest < 3, f"the source heard nothing of us for {silence.longest:.1f} s"
@@ -293,12 +303,7 @@ def test_rule_10_the_source_hears_of_us_while_the_spool_is_full_and_then_all_of_
         assert position(status(run)["flushed"]) < position(end)
         judge_silence(one, run, silence)
     assert run.err.count("the spool is full") == 1
-    (one.dir / "consume").touch()
-    run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), 60, "all received")
-    consumed = one.dir / "consumed"
-    run.wait_for(lambda: "M mark" in consumed.read_text(encoding="utf-8"), what="all consumed")
-    stop(run)
-    one.check(consumed.read_text(encoding="utf-8").splitlines())
+    make_room(one, run, end)
 
 
 def test_rule_10_a_connection_that_is_lost_while_the_spool_is_full_is_made_again(feed, servers, proxy):
@@ -319,12 +324,7 @@ def test_rule_10_a_connection_that_is_lost_while_the_spool_is_full_is_made_again
         wait.until(lambda: silence.looks > 60, 30, "the source's patience is over")
         assert silence.longest < 3 and status(run)["reconnects"] == "3"
     assert position(status(run)["flushed"]) < position(end)
-    (one.dir / "consume").touch()
-    run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), 60, "all received")
-    consumed = one.dir / "consumed"
-    run.wait_for(lambda: "M mark" in consumed.read_text(encoding="utf-8"), what="all consumed")
-    stop(run)
-    one.check(consumed.read_text(encoding="utf-8").splitlines())
+    make_room(one, run, end)
 
 
 def test_rule_10_the_source_hears_of_us_while_a_sync_takes_long(feed, servers):
