@@ -192,21 +192,21 @@ def transaction(database, *statements):
             conn.rollback()
 
 
-def is_waiting(database, holder=None):
-    """Whether a session of homeport waits for a lock there; with the holder, a connection, for one of its locks."""
+def is_waiting(database, holder):
+    """Whether a session of homeport waits there for a lock of the holder, a connection. For others' locks one
+    waits now and then, as where autovacuum shortens a shared catalogue."""
     return database.server.value(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'homeport%%' AND wait_event_type = 'Lock'"
-        " AND datname = %s AND (%s::int IS NULL OR %s = ANY (pg_blocking_pids(pid)))",
-        (database.name, *[holder and holder.get_backend_pid()] * 2))
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'homeport%%' AND datname = %s"
+        " AND %s = ANY (pg_blocking_pids(pid))", (database.name, holder.get_backend_pid()))
 
 
 @contextlib.contextmanager
 def held_in_schema(start, target, table="shop.account"):
     """While the schema is being made: the table's name is taken by somebody who has not committed."""
     schema, _ = table.split(".")
-    with transaction(target, f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE {table} ()"):
+    with transaction(target, f"CREATE SCHEMA IF NOT EXISTS {schema}", f"CREATE TABLE {table} ()") as holder:
         run = start()
-        run.wait_for(lambda: is_waiting(target), what="the schema held")
+        run.wait_for(lambda: is_waiting(target, holder), what="the schema held")
         yield run
 
 
@@ -236,7 +236,6 @@ def held(start, target, *places):
             former = stack.pop_all()
             holder = stack.enter_context(transaction(target, place))
             former.close()
-            # For this one's lock: for a moment the run still looks as if it waited for the former's.
             run.wait_for(lambda: is_waiting(target, holder), what=f"held by {place}")
         yield run
 

@@ -81,9 +81,9 @@ def test_killed_it_keeps_what_was_there_and_copies_again(homeport, pair, config)
     make(source, target)
     before = zoo.inventory(target)
     move = Move(homeport, source, target, "--config", config)
-    with moving.transaction(target, "LOCK TABLE child IN ACCESS SHARE MODE"):
+    with moving.transaction(target, "LOCK TABLE child IN ACCESS SHARE MODE") as holder:
         run = move.start()
-        run.wait_for(lambda: moving.is_waiting(target), what="held before the tables are emptied")
+        run.wait_for(lambda: moving.is_waiting(target, holder), what="held before the tables are emptied")
         run.kill()
     move.check_incomplete()
     source.sql("DELETE FROM part WHERE day > '2026-02-10'")

@@ -176,9 +176,9 @@ def test_rule_3_ddl_while_verify_runs_alone(homeport, shops):
 
     def run_ddl(_):
         source.sql(ddl)
-    with moving.transaction(target, "LOCK TABLE shop.empty IN ACCESS EXCLUSIVE MODE"):
+    with moving.transaction(target, "LOCK TABLE shop.empty IN ACCESS EXCLUSIVE MODE") as holder:
         run = homeport.start("verify", source=source, target=target)
-        run.wait_for(lambda: moving.is_waiting(target), what="verify waits for the target")
+        run.wait_for(lambda: moving.is_waiting(target, holder), what="verify waits for the target")
         owner = Background(run_ddl)
         wait_until_blocked(source, ddl)
     result = run.wait(60)
@@ -211,9 +211,9 @@ def test_rule_3_ddl_between_the_snapshot_and_the_lock_is_noticed(homeport, shops
     source, target = shops
     source.sql("ALTER EVENT TRIGGER no_drops DISABLE")
     move = Move(homeport, source, target)
-    with moving.transaction(source, f"LOCK TABLE {LARGEST} IN ACCESS EXCLUSIVE MODE"):
+    with moving.transaction(source, f"LOCK TABLE {LARGEST} IN ACCESS EXCLUSIVE MODE") as holder:
         run = move.start()
-        run.wait_for(lambda: moving.is_waiting(source), what="keeper waits")
+        run.wait_for(lambda: moving.is_waiting(source, holder), what="keeper waits")
         source.sql(BETWEEN[what])
     result = run.wait()
     assert result.rc == 0, str(result)
@@ -236,11 +236,11 @@ def test_rule_3_the_keeper_waits_shortly_and_lets_others_pass(homeport, shops):
         # Writers do not conflict with the keeper at all.
         move.ok()
     second = Move(homeport, source, target.server.create_db(), name="second")
-    with moving.transaction(source, "LOCK TABLE shop.account IN ACCESS EXCLUSIVE MODE"):
+    with moving.transaction(source, "LOCK TABLE shop.account IN ACCESS EXCLUSIVE MODE") as holder:
         run = second.start("--verbose")
         for _ in range(2):
-            run.wait_for(lambda: moving.is_waiting(source), what="keeper waits")
-            run.wait_for(lambda: not moving.is_waiting(source), 10, "keeper gave way")
+            run.wait_for(lambda: moving.is_waiting(source, holder), what="keeper waits")
+            run.wait_for(lambda: not moving.is_waiting(source, holder), 10, "keeper gave way")
     assert run.wait().rc == 0
     second.check_exact()
 
@@ -269,9 +269,9 @@ def test_rule_4_ranges_are_counted_after_the_snapshot(homeport, shops):
     """Blocks that came between the two belong to the last range, which has no end."""
     source, target = shops
     move = Move(homeport, source, target, "--split-bytes", "16kB")
-    with moving.transaction(source, "LOCK TABLE shop.branch IN ACCESS EXCLUSIVE MODE"):
+    with moving.transaction(source, "LOCK TABLE shop.branch IN ACCESS EXCLUSIVE MODE") as holder:
         run = move.start()
-        run.wait_for(lambda: moving.is_waiting(source), what="keeper waits")
+        run.wait_for(lambda: moving.is_waiting(source, holder), what="keeper waits")
         source.sql("INSERT INTO shop.transfer (sender, receiver, amount, note)"
                    " SELECT 1, 2, 3, repeat('new', 30) FROM generate_series(1, 5000)")
     result = run.wait()

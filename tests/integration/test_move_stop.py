@@ -49,9 +49,9 @@ def test_stopped_at_every_step_in_turn_then_exact(homeport, shops, pg_bin, tmp_p
 def test_stopped_while_the_keeper_waits_for_a_lock(homeport, shops):
     source, _ = shops
     move = Move(homeport, *shops)
-    with moving.transaction(source, "LOCK TABLE shop.account IN ACCESS EXCLUSIVE MODE"):
+    with moving.transaction(source, "LOCK TABLE shop.account IN ACCESS EXCLUSIVE MODE") as holder:
         run = move.start()
-        run.wait_for(lambda: moving.is_waiting(source), what="keeper waits")
+        run.wait_for(lambda: moving.is_waiting(source, holder), what="keeper waits")
         check_stops(move, run, signal.SIGINT)
     assert move.check_incomplete()["phase"] == "planned"
 
