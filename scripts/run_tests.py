@@ -28,10 +28,10 @@ SHOWN_LINES = 150
 REPEATED_LINES = 40  # of what failed, behind the summary: often only the end of the output is kept
 
 # Folder, compiler, options of meson. Warnings are fatal with both compilers; the plain build is also
-# what a user gets from ./try, where they are not.
+# what a user gets from ./try, where they are not. Of what runs under AddressSanitizer the lines are counted.
 BUILDS = {
     "plain": ("build", "gcc", ["-Dwerror=true"]),
-    "asan": ("build-asan", "gcc", ["-Db_sanitize=address,undefined"]),
+    "asan": ("build-asan", "gcc", ["-Db_sanitize=address,undefined", "-Db_coverage=true"]),
     "tsan": ("build-tsan", "clang-14", ["-Dwerror=true", "-Db_sanitize=thread"]),
     "fuzz": ("build-fuzz", "clang-14", ["-Dfuzz=true", "-Db_sanitize=address,undefined"]),
 }
@@ -40,6 +40,8 @@ SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0",
+    # A program that runs as another user cannot add to the counts, which is none of its own errors.
+    "GCOV_ERROR_FILE": str(LOGS / "gcov.log"),
     "TSAN_OPTIONS": f"suppressions={ROOT}/tests/tsan.supp:second_deadlock_stack=1",
 }
 
@@ -251,7 +253,8 @@ def pytest_run(name, binary, marker, args, must_run):
     report = LOGS / f"{name.replace(' ', '-')}.xml"
     report.unlink(missing_ok=True)
     basetemp = tempfile.mkdtemp(prefix="homeport-pytest-")
-    env = {**os.environ, "HOMEPORT_BIN": str(ROOT / binary), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "HOMEPORT_BIN": str(ROOT / binary), "PYTHONDONTWRITEBYTECODE": "1",
+           "GCOV_ERROR_FILE": SANITIZER_ENVIRONMENT["GCOV_ERROR_FILE"]}
     argv = ["/usr/bin/python3", "-m", "pytest", "-c", "tests/integration/pytest.ini", "-q", "-n", WORKERS,
             "-m", marker, f"--junitxml={report}", f"--basetemp={basetemp}/t", *(args or ["tests/integration"])]
     process = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
@@ -287,6 +290,23 @@ def integration(ready, args):
             counts.append(run(f"integration {name}", binary, marker, args, not args))
     if args and not any(counts):
         tally.fail("integration: no test was selected")
+
+
+# -- coverage
+
+
+def forget_counts():
+    """Of runs before: what they have run says nothing about these sources."""
+    for path in (ROOT / BUILDS["asan"][0]).rglob("*.gcda"):
+        path.unlink()
+
+
+@stage("coverage")
+def coverage():
+    status, output = run_logged("coverage", ["scripts/check-coverage", BUILDS["asan"][0]])
+    judge("coverage", status, output)
+    if status == 0:
+        show(output)
 
 
 # -- fuzzing
@@ -361,6 +381,7 @@ def main(argv):
         return 2
     ready = builder()
     if part == "all":
+        forget_counts()
         for name in BUILDS:
             ready(name)
     if part in ("all", "checks"):
@@ -370,6 +391,8 @@ def main(argv):
             stage(f"unit {name}")(unit)(ready, name)
     if part in ("all", "integration"):
         integration(ready, args)
+    if part == "all":
+        coverage()
     if part in ("all", "fuzz"):
         stage("fuzz")(fuzz)(ready)
     return summary()

@@ -22,7 +22,7 @@ static void format_into(char *buf, size_t size, const char *fmt, va_list args)
     int n = vsnprintf(buf, size, fmt, args);
 
     if (n < 0)
-        buf[0] = '\0';
+        buf[0] = '\0'; /* not run: vsnprintf() fails for wide characters only, and for gigabytes */
     else if ((size_t)n >= size)
         mark_cut(buf, size);
 }

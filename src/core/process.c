@@ -1,5 +1,6 @@
 #include "core/process.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -142,7 +143,8 @@ static NORETURN void child_run(const Launch *launch)
         child_fail(launch, "setuid");
     /* setuid clears it. */
     if (launch->user)
-        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        (void)prctl(PR_SET_PDEATHSIG,
+                    SIGTERM); /* not run: that user cannot write what was counted */
     if (launch->options->dir && chdir(launch->options->dir) < 0)
         child_fail(launch, "chdir");
     (void)execve(launch->file, launch->argv, launch->env);
@@ -160,9 +162,8 @@ static void stream_take(Stream *stream, const char *buf, size_t len)
     Text *text = &stream->text;
 
     if (stream->tail && text->len + len > stream->tail) {
+        assert(len <= stream->tail);
         size_t drop = text->len + len - stream->tail;
-        if (drop > text->len)
-            drop = text->len;
         memmove(text->ptr, text->ptr + drop, text->len - drop);
         text->len -= drop;
     }
