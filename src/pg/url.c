@@ -156,6 +156,14 @@ static bool fail_parse(const char *text, const char *message, const char *what, 
     return fail_url(err);
 }
 
+/* Nothing is wrong with the text then. */
+static bool is_out_of_memory(const char *message)
+{
+    static const char beginning[] = "out of memory";
+
+    return !message || strncmp(message, beginning, strlen(beginning)) == 0;
+}
+
 /* What ends user and password is the first @, unless a / comes before. Another one after it says
  * that a password was not encoded, and that pieces of it went into host or database. */
 static bool has_stray_at(const char *text)
@@ -221,6 +229,10 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
     }
     /* Without this, a word such as "mydb" would be taken for nothing at all. */
     PQconninfoOption *options = PQconninfoParse(text, &message);
+    if (!options && is_out_of_memory(message)) {
+        PQfreemem(message);
+        return error_set(err, ERR_IO, "out of memory");
+    }
     if (!options || has_stray_at(text)) {
         (void)fail_parse(text, message, what, err);
         PQconninfoFree(options);

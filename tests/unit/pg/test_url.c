@@ -275,6 +275,29 @@ static void another_database_changes_nothing_else(void **state)
     assert_string_equal(url_with_database(arena, &none, "x").redacted, "postgresql://db/x");
 }
 
+static void a_server_is_the_same_by_its_name_and_port(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool same;
+    } cases[] = {
+        {"postgresql://app:pw@db:5433/shop",    true },
+        {"postgresql://other@db:5433/x",        true },
+        {"postgresql://app:pw@db/shop",         false},
+        {"postgresql://app:pw@db:5434/shop",    false},
+        {"postgresql://app:pw@db2:5433/shop",   false},
+        {"host=db port=5433 hostaddr=10.0.0.1", true },
+    };
+    auto_arena Arena *arena = arena_new();
+    PgUrl url = parse(arena, "postgresql://app:pw@db:5433/shop");
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        PgUrl other = parse(arena, cases[i].text);
+        assert_int_equal(url_same_server(&url, &other), cases[i].same);
+    }
+}
+
 static void check_for_program(const char *text)
 {
     auto_arena Arena *arena = arena_new();
@@ -361,6 +384,7 @@ int main(void)
         cmocka_unit_test(no_url_at_all_says_where_to_give_it),
         cmocka_unit_test(a_text_that_is_too_long_is_refused),
         cmocka_unit_test(another_database_changes_nothing_else),
+        cmocka_unit_test(a_server_is_the_same_by_its_name_and_port),
         cmocka_unit_test(programs_get_all_but_the_passwords),
         cmocka_unit_test(the_password_goes_by_the_environment),
         cmocka_unit_test(a_pooled_host_of_neon_has_a_direct_one),
