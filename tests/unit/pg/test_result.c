@@ -66,6 +66,10 @@ static void a_result_becomes_an_error_whatever_is_missing(void **state)
          "",                                                                                                                                                "2BP01"},
         {{"XX000", NULL, NULL, NULL, NULL},                                         ERR_SQL,     "statement failed",                                    "", "XX000"},
         {{"too long", "x", NULL, NULL, NULL},                                       ERR_SQL,     "x",                                                   "", "too l"},
+ /* Of this class, but said of bytes that the server did not understand. */
+        {{"08P01", "insufficient data left in message", NULL, NULL, NULL},
+         ERR_SQL,                                                                                "insufficient data left in message",
+         "",                                                                                                                                                "08P01"},
  /* The server goes away under us. */
         {{"57P01", "terminating connection", NULL, NULL, NULL},
          ERR_CONNECT,                                                                            "connection lost: terminating connection",
