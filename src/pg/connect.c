@@ -155,12 +155,22 @@ static void *watch_main(void *arg)
     return NULL;
 }
 
-static void watch_start(void)
+/* Once in a process, by the first who connects after cancel_install(). */
+static bool watch_start(Error *err)
 {
+    static bool watched;
     pthread_t thread;
+    int failed = 0;
 
-    if (cancel_fd() >= 0 && pthread_create(&thread, NULL, watch_main, NULL) == 0)
-        (void)pthread_detach(thread);
+    (void)pthread_mutex_lock(&register_lock);
+    if (!watched && cancel_fd() >= 0) {
+        failed = pthread_create(&thread, NULL, watch_main, NULL);
+        watched = !failed;
+        if (watched)
+            (void)pthread_detach(thread);
+    }
+    (void)pthread_mutex_unlock(&register_lock);
+    return !failed || error_set(err, ERR_IO, "a thread could not be started");
 }
 
 void pg_close(PGconn *conn)
@@ -247,7 +257,7 @@ static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
     if (cancel_requested())
         return cancel_check(err);
     (void)error_set(err, ERR_CONNECT, "%.*s", (int)strcspn(last, "\n"), last);
-    hint_for_connect(text, url, err);
+    hint_for_connect(last, url, err);
     return false;
 }
 
@@ -297,9 +307,9 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     const char *values[MAX_PARAMS + 1];
     char application[64];
     char timeout[16];
-    static pthread_once_t watched = PTHREAD_ONCE_INIT;
 
-    (void)pthread_once(&watched, watch_start);
+    if (!watch_start(err) || !cancel_check(err))
+        return false;
     (void)snprintf(application, sizeof application, "homeport %s", role);
     connect_params(url, application, connect_timeout(timeout), keywords, values);
 
@@ -362,5 +372,6 @@ bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **
         }
         wait_ms = wait_ms * 2 < LONGEST_WAIT_MS ? wait_ms * 2 : LONGEST_WAIT_MS;
     }
+    *err = ERROR_INIT; /* of the tries before */
     return true;
 }
