@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
@@ -269,8 +270,7 @@ bool replication_start(PGconn *conn, const ReplicationStart *start, Error *err)
         return error_add_context(err, "read from the replication slot %s", start->slot);
     }
     /* What we report must never wait for a server that does not read. */
-    (void)PQsetnonblocking(conn, 1);
-    return true;
+    return PQsetnonblocking(conn, 1) == 0 || pg_fail_conn(conn, err);
 }
 
 static uint64_t big_endian(const char *at)
@@ -318,20 +318,28 @@ static bool stream_ended(PGconn *conn, ReplicationMessage *ret, Error *err)
     return true;
 }
 
-/* Whether something woke us that is for the caller. */
-static bool wait_for_bytes(PGconn *conn, int timeout_ms, int wake_fd, bool *ret_woken)
+typedef struct Woken {
+    bool by_server;
+    bool by_caller;
+} Woken;
+
+static bool wait_for_bytes(PGconn *conn, int timeout_ms, int wake_fd, Woken *ret, Error *err)
 {
     struct pollfd wait[2] = {
         {.fd = PQsocket(conn), .events = POLLIN},
         {.fd = wake_fd,        .events = POLLIN},
     };
+    int unsent = PQflush(conn);
 
+    if (unsent < 0)
+        return pg_fail_conn(conn, err);
     /* What we have said may be on its way still. */
-    if (PQflush(conn) > 0)
+    if (unsent > 0)
         wait[0].events |= POLLOUT;
-    int count = poll(wait, 2, timeout_ms);
-    *ret_woken = count > 0 && wait[1].revents;
-    return count > 0 && wait[0].revents;
+    if (poll(wait, 2, timeout_ms) < 0 && errno != EINTR)
+        return error_set_errno(err, "wait for the server");
+    *ret = (Woken){.by_server = wait[0].revents != 0, .by_caller = wait[1].revents != 0};
+    return true;
 }
 
 bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationMessage *ret,
@@ -343,7 +351,7 @@ bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationM
     for (int quiet_reads = 0;;) {
         char *buffer = NULL;
         int len = PQgetCopyData(conn, &buffer, 1);
-        bool woken = false;
+        Woken woken = {0};
 
         if (len > 0)
             return parse_message(buffer, (size_t)len, ret, err);
@@ -362,9 +370,11 @@ bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationM
         double left = deadline - clock_seconds();
         if (over || left <= 0)
             break;
-        if (wait_for_bytes(conn, (int)(left * 1000) + 1, wake_fd, &woken))
+        if (!wait_for_bytes(conn, (int)(left * 1000) + 1, wake_fd, &woken, err))
+            return false;
+        if (woken.by_server)
             quiet_reads = 0;
-        over = woken;
+        over = woken.by_caller;
     }
     *ret = (ReplicationMessage){.kind = REPLICATION_NOTHING};
     return true;
