@@ -4,6 +4,7 @@
 
 #include "core/log.h"
 #include "migrations/migrations.h"
+#include "move/drizzle_gaps.h"
 #include "move/roles.h"
 #include "move/schema.h"
 #include "move/verify.h"
@@ -65,6 +66,8 @@ static bool check_map(const Config *config, Error *err)
 
 typedef struct DriftList {
     Arena *arena;
+    const Archive *source;
+    const Gaps *gaps;
     Drift drift;
     int cap;
 } DriftList;
@@ -81,14 +84,16 @@ static void note_drift(void *context, const char *object, const char *detail)
             memcpy(larger, drift->lines, (size_t)drift->count * sizeof *larger);
         drift->lines = larger;
     }
-    drift->lines[drift->count++] = arena_printf(list->arena, "%s: %s", object, detail);
+    drift->lines[drift->count++] =
+        arena_printf(list->arena, "%s: %s%s", object, detail,
+                     gaps_has(list->gaps, list->source, object) ? " (comes from there)" : "");
 }
 
 /* Which side is the target decides how "only on the target" reads: here it is the journal. */
 static Drift find_drift(Arena *arena, const DrizzleRequest *request, const PGconn *scratch,
-                        const Archive *journal)
+                        const Archive *journal, const Gaps *gaps)
 {
-    DriftList list = {.arena = arena};
+    DriftList list = {.arena = arena, .source = request->source, .gaps = gaps};
     SchemaCompare compare = {
         .config = request->config,
         .emit = note_drift,
@@ -96,7 +101,7 @@ static Drift find_drift(Arena *arena, const DrizzleRequest *request, const PGcon
         .majors = {request->source_major, PQserverVersion(scratch) / 10000},
     };
 
-    (void)schema_compare(arena, request->source, journal, &compare);
+    schema_compare(arena, request->source, journal, &compare);
     return list.drift;
 }
 
@@ -108,7 +113,20 @@ static bool judge_drift(const Drift *drift, const Config *config, Error *err)
                     drift->count, drift->count == 1 ? "" : "s", drift->lines[0],
                     drift->count > 1 ? ", ..." : "");
     return error_hint(err, "Add a migration that makes what is missing, or take the journal's word "
-                           "with --accept-drift, or the source's with --schema dump.");
+                           "with --accept-drift (tables and sequences that it lacks still come "
+                           "from the source), or the source's with --schema dump.");
+}
+
+/* And what then is in the scratch database. */
+static bool fill_gaps(Arena *arena, const DrizzleRequest *request, const DrizzleScratch *scratch,
+                      const Gaps *gaps, Archive *ret, Error *err)
+{
+    DumpRequest dump = {
+        .programs = request->programs, .url = &scratch->url, .path = request->archive_path};
+
+    return gaps_fill(scratch->conn, request, gaps, err) &&
+           schema_carry_rights(scratch->conn, request->config, request->source, err) &&
+           schema_dump(arena, &dump, ret, err);
 }
 
 bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch *ret_scratch,
@@ -128,8 +146,11 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
         !schema_carry_rights(scratch->conn, request->config, request->source, err) ||
         !schema_dump(arena, &dump, ret, err))
         return false;
-    *ret_drift = find_drift(arena, request, scratch->conn, ret);
-    return judge_drift(ret_drift, request->config, err);
+    Gaps gaps = gaps_find(arena, request->source, ret);
+    *ret_drift = find_drift(arena, request, scratch->conn, ret, &gaps);
+    return judge_drift(ret_drift, request->config, err) &&
+           (gaps.tables == 0 || fill_gaps(arena, request, scratch, &gaps, ret, err)) &&
+           gaps_check_columns(scratch->conn, request, err);
 }
 
 void drizzle_close(DrizzleScratch *scratch)

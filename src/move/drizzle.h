@@ -3,7 +3,7 @@
  * in a scratch database on the target's server, and the schema is taken from
  * there by pg_dump. No journal says whose objects are and who may use them:
  * that comes from the live source, with roles mapped. What the source has
- * otherwise is drift.
+ * otherwise is drift; what of it holds rows comes along (drizzle_gaps.h).
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "move/archive.h"
 #include "move/programs.h"
+#include "move/tables.h"
 #include "pg/pg.h"
 
 typedef struct DrizzleRequest {
@@ -24,6 +25,9 @@ typedef struct DrizzleRequest {
     const char *archive_path;
     const Archive *source; /* the live source's, to compare with */
     int source_major;      /* version of its server */
+    PGconn *keeper;        /* on the source, under the snapshot */
+    const Table *tables;   /* whose rows are to be copied */
+    int table_count;
 } DrizzleRequest;
 
 /* The scratch database, kept for questions about its catalogue until closed. */

@@ -46,6 +46,9 @@ bool job_obtain_archive(Job *job, Attempt *attempt, Error *err)
         .archive_path = job_path(job, "drizzle.dump"),
         .source = &source,
         .source_major = PQserverVersion(attempt->keeper.conn) / 10000,
+        .keeper = attempt->keeper.conn,
+        .tables = attempt->tables,
+        .table_count = attempt->table_count,
     };
     Drift drift = {0};
     bool ok =

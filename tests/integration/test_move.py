@@ -203,3 +203,129 @@ def test_rule_24_drift_stops_the_move_unless_accepted(homeport, pair, pg_bin):
     assert target.contents() == source.contents()
     assert target.value("SELECT to_regclass('by_hand')") is None
     assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+
+
+BY_HAND = """
+    CREATE SCHEMA by_hand;
+    CREATE TYPE by_hand.mood AS ENUM ('good', 'bad');
+    CREATE FUNCTION by_hand.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.at := now(); RETURN NEW; END$$;
+    CREATE SEQUENCE by_hand.number START 7;
+    SELECT nextval('by_hand.number');
+    CREATE TABLE by_hand.log (
+        id bigserial PRIMARY KEY, attempt uuid REFERENCES attempts, feels by_hand.mood DEFAULT 'good',
+        at timestamptz, CHECK (id > 0));
+    CREATE INDEX log_feels ON by_hand.log (feels);
+    CREATE TRIGGER touched BEFORE UPDATE ON by_hand.log FOR EACH ROW EXECUTE FUNCTION by_hand.touch();
+    COMMENT ON TABLE by_hand.log IS 'nobody wrote a migration for it';
+    INSERT INTO by_hand.log (attempt, feels) SELECT id, 'bad' FROM attempts;
+    ALTER TABLE by_hand.log ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY all_of_it ON by_hand.log USING (true);
+    CREATE VIEW by_hand.seen AS SELECT count(*) FROM by_hand.log;
+"""
+
+
+def test_rule_24_tables_that_the_journal_lacks_come_from_the_source(homeport, pair, pg_bin):
+    """With all that hangs on them and all that they need; what holds no rows stays drift."""
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    source.script(BY_HAND)
+    args = ("--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15))
+    result = move(homeport, source, target, *args, "--accept-drift")
+    assert result.rc == 0, str(result)
+    assert result.json["verified"]
+    lines = {line.split(":")[0]: line for line in result.json["drift"]}
+    assert lines["TABLE by_hand.log"].endswith("(comes from there)")
+    assert not lines["VIEW by_hand.seen"].endswith("(comes from there)")
+    assert target.contents() == source.contents()
+    assert target.value("SELECT nextval('by_hand.number')") == source.value("SELECT nextval('by_hand.number')")
+    source.sql("DROP VIEW by_hand.seen")
+    assert zoo.differences(source, target) == []
+    assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+
+
+def own_journal(folder, sql):
+    """A journal of one migration."""
+    (folder / "meta").mkdir(parents=True)
+    (folder / "0000_all.sql").write_text(sql, encoding="utf-8")
+    (folder / "meta" / "_journal.json").write_text(
+        '{"version": "7", "dialect": "postgresql", "entries":'
+        ' [{"idx": 0, "version": "7", "when": 1700000000000, "tag": "0000_all", "breakpoints": true}]}', encoding="utf-8")
+    return folder
+
+
+def test_rule_24_a_partition_made_by_hand_joins_the_journals_table(homeport, pair, pg_bin, tmp_path):
+    """Its indexes are the parent's, which attaching would make a second time."""
+    source, target = pair(15, 15)
+    journal = own_journal(tmp_path / "journal", """
+        CREATE TABLE visit (at date NOT NULL, id integer, PRIMARY KEY (at, id)) PARTITION BY RANGE (at);
+        CREATE INDEX visit_id ON visit (id);
+        CREATE TABLE visit_old PARTITION OF visit FOR VALUES FROM (MINVALUE) TO ('2026-01-01')""")
+    homeport.ok("migrations", "apply", "--migrations", journal, target=source)
+    source.script("""
+        CREATE TABLE visit_new PARTITION OF visit FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);
+        INSERT INTO visit SELECT date '2025-12-01' + g, g FROM generate_series(1, 90) AS g""")
+    args = ("--schema", "drizzle", "--migrations", journal, "--pg-bin", pg_bin(15), "--accept-drift")
+    result = move(homeport, source, target, *args)
+    assert result.rc == 0 and result.json["verified"], str(result)
+    assert target.contents() == source.contents()
+    assert zoo.differences(source, target) == []
+
+
+def test_rule_24_rows_without_a_place_are_refused_before_the_copy(homeport, pair, pg_bin, tmp_path):
+    """Accepted or not: nobody means to lose them. The target stays empty."""
+    source, target = pair(15, 15)
+    journal = own_journal(tmp_path / "journal", """
+        CREATE TABLE people (id integer PRIMARY KEY, age integer NOT NULL,
+                             twice integer GENERATED ALWAYS AS (age * 2) STORED)""")
+    homeport.ok("migrations", "apply", "--migrations", journal, target=source)
+    source.sql("INSERT INTO people (id, age) VALUES (1, 2)")
+    args = ("--schema", "drizzle", "--migrations", journal, "--pg-bin", pg_bin(15), "--accept-drift")
+    for drift, words in (
+            ("ALTER TABLE people ADD a text, ADD b text, ADD c text, ADD d text, ALTER twice DROP EXPRESSION, ADD z text",
+             "no place for what the source holds in public.people.a, public.people.b, public.people.c, public.people.d,"
+             " public.people.twice, ..."),
+            ("ALTER TABLE people DROP a, DROP b, DROP c, DROP d, DROP z, DROP twice, DROP age", "the journal wants a value in public.people.age")):
+        source.sql(drift)
+        result = move(homeport, source, target, *args)
+        assert result.rc == 3, str(result)
+        assert words in result.err
+        assert target.tables() == []
+        assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+    # Where there are no rows, none wants a value.
+    source.sql("DELETE FROM people")
+    result = move(homeport, source, target, *args)
+    assert result.rc == 0 and result.json["verified"], str(result)
+
+
+def test_rule_24_tables_that_the_source_lacks_are_empty_at_home(homeport, pair, pg_bin, tmp_path):
+    """A migration that is pending on the source is made at home."""
+    source, target = pair(15, 15)
+    first = "CREATE TABLE people (id integer PRIMARY KEY)"
+    homeport.ok("migrations", "apply", "--migrations", own_journal(tmp_path / "first", first), target=source)
+    source.sql("INSERT INTO people VALUES (1)")
+    journal = own_journal(tmp_path / "journal", first + """;
+        CREATE TABLE later (id serial PRIMARY KEY, who integer REFERENCES people);
+        ALTER TABLE people ADD nick text DEFAULT 'none' NOT NULL""")
+    args = ("--schema", "drizzle", "--migrations", journal, "--pg-bin", pg_bin(15), "--accept-drift")
+    result = move(homeport, source, target, *args)
+    assert result.rc == 0 and result.json["verified"], str(result)
+    assert target.sql("SELECT * FROM people") == [(1, "none")]
+    assert target.value("SELECT count(*) FROM later") == 0
+
+
+def test_rule_24_what_cannot_be_brought_is_named_before_the_copy(homeport, pair, pg_bin, tmp_path):
+    source, target = pair(15, 15)
+    journal = own_journal(tmp_path / "journal", "CREATE TABLE people (id integer PRIMARY KEY)")
+    homeport.ok("migrations", "apply", "--migrations", journal, target=source)
+    # Its row type is of a view on a column that the journal lacks.
+    source.script("""
+        ALTER TABLE people ADD nick text;
+        CREATE VIEW nicked AS SELECT id, nick FROM people;
+        CREATE TABLE of_them (who nicked)""")
+    args = ("--schema", "drizzle", "--migrations", journal, "--pg-bin", pg_bin(15), "--accept-drift")
+    result = move(homeport, source, target, *args)
+    assert result.rc == 1, str(result)
+    assert "bring what the journal lacks from the source: create VIEW public.nicked" in result.err
+    assert "--schema dump" in result.err
+    assert result.json["error"]["sqlstate"] == "42703"
+    assert target.tables() == []
