@@ -119,11 +119,7 @@ static void report_text(Arena *arena, Text *out, const MoveReport *report)
     if (report->verify_done)
         text_addf(out, "Verified: %s rows are equal on both sides%s.\n",
                   text_count(arena, report->verify.rows),
-                  !report->verify.schema_compared      ? ""
-                  : report->verify.privileges_compared ? ", and so is the schema"
-                                                       : ", and so is the schema but for its "
-                                                         "privileges: several roles of the source "
-                                                         "are one at home");
+                  report->verify.schema_compared ? ", and so is the schema" : "");
     else
         text_add(out, "Not verified: `homeport verify` compares every row.\n");
     if (report->assessment.warnings > 0)

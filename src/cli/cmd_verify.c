@@ -122,9 +122,6 @@ static void add_summary(Text *out, const VerifyReport *report)
         text_addf(out, "The schema was not compared: %s.\n", report->schema_skipped);
     if (report->schema_hint && *report->schema_hint)
         text_addf(out, "%s\n", report->schema_hint);
-    if (report->schema_compared && !report->privileges_compared)
-        text_add(out,
-                 "Privileges were not compared: several roles of the source are one at home.\n");
 }
 
 static void report_text(Text *out, const VerifyReport *report)

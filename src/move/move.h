@@ -137,7 +137,6 @@ typedef struct VerifyReport {
     bool schema_compared;
     const char *schema_skipped; /* why not, or NULL */
     const char *schema_hint;    /* what to do about it, or NULL */
-    bool privileges_compared;   /* with the schema: not where several roles are one at home */
     double seconds;
     DifferingTable *differing;
     int differing_count;

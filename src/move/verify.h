@@ -16,8 +16,8 @@
  * verify_rows.c    rows that differ, of tables with a key
  * verify_values.c  what differs within them
  * verify_bags.c    tables without a key
- * verify_schema.c  objects (views: verify_deparse.c); verify_states.c, verify_sequences.c: what
- * they hold
+ * verify_schema.c  objects (views: verify_deparse.c, privileges: verify_acl.c);
+ * verify_states.c, verify_sequences.c: what they hold
  *
  * While writers are at work (verify_live.h) a row that differs is only suspected, and looked at
  * again:
@@ -285,8 +285,13 @@ typedef struct SchemaCompare {
     void *context;
     int majors[VERIFY_SIDES]; /* of the servers: some deparse expressions otherwise than others */
 } SchemaCompare;
-/* False where privileges were to be compared and could not be. */
-bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);
+void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare);
+
+/* The privileges that pg_dump's statements come to when they are run one after the other, as
+ * statements in an order of their own: what differs from the default of an object of this owner
+ * (quoted). `maintain`: both servers know that privilege. */
+const char *acl_sum(Arena *arena, const char *sql, const char *owner,
+                    bool maintain) RETURNS_NONNULL;
 
 /* Definitions that say the same, whether a name that needs no quotes has some or not. */
 bool defn_equal(const char *a, const char *b);

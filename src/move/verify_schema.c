@@ -2,7 +2,8 @@
  * The schema: what pg_dump lists of both sides, entry by entry.
  *
  * One pg_dump reads both, so that its own habits cancel out; roles of the
- * source are mapped as the move maps them, and privileges are compared as sets.
+ * source are mapped as the move maps them, and privileges are compared as sets,
+ * or by what they come to where several roles are one at home (verify_acl.c).
  * What is left are habits of the servers, which deparse views, rules and
  * expressions: see same_defn().
  */
@@ -35,6 +36,8 @@ typedef struct Item {
     const char *tablespace;
     const char *access_method;
     const char *defn;
+    const char *acl_owner; /* of the object that it has privileges of; NULL: it is nothing such */
+    int order;             /* in the archive */
     bool view;
     bool secret; /* may hold a password */
 } Item;
@@ -176,8 +179,9 @@ static bool may_hold_password(const ArchiveEntry *entry)
 /* How the entries of one side are read. */
 typedef struct Reading {
     const Config *config; /* maps its roles */
-    bool maintain;        /* both sides know the privilege */
-    bool privileges;
+    bool maintain;        /* both sides know the privilege, or neither */
+    bool known;           /* both do */
+    bool merged;          /* roles of the source are one at home */
 } Reading;
 
 /* "USER MAPPING role SERVER server", of the role at home. */
@@ -214,13 +218,15 @@ static Item make_item(Arena *arena, const Reading *reading, const ArchiveEntry *
         const char *role = role_mapped(config, entry->owner);
         of = arena_printf(arena, " OF %s", role ? role : "nobody");
     }
+    const char *of_owner = acl ? role_mapped(config, entry->owner) : NULL;
     return (Item){
         .object = arena_printf(arena, "%s %s%s%s%s", entry->desc, entry->schema,
                                *entry->schema ? "." : "", tag, of),
         .owner = owner,
         .tablespace = entry->tablespace,
         .access_method = entry->access_method,
-        .defn = acl ? sorted_statements(arena, defn, reading->maintain) : defn,
+        .defn = acl && !reading->merged ? sorted_statements(arena, defn, reading->maintain) : defn,
+        .acl_owner = acl ? pg_ident(arena, of_owner ? of_owner : "") : NULL,
         .view = is_view(entry),
         .secret = may_hold_password(entry),
     };
@@ -232,7 +238,31 @@ static int compare_items(const void *a, const void *b)
     const Item *right = b;
     int order = strcmp(left->object, right->object);
 
+    if (order == 0 && left->acl_owner && right->acl_owner)
+        return left->order - right->order;
     return order ? order : strcmp(left->defn, right->defn);
+}
+
+/* What the privileges on each object come to; default privileges of roles that are one at home are
+ * on one object. */
+static int sum_privileges(Arena *arena, const Reading *reading, Item *items, int count)
+{
+    int kept = 0;
+
+    for (int i = 0, next; i < count; i = next) {
+        Item item = items[i];
+
+        next = i + 1;
+        for (; item.acl_owner && next < count && items[next].acl_owner &&
+               strcmp(items[next].object, item.object) == 0;
+             next++)
+            item.defn = arena_printf(arena, "%s%s", item.defn, items[next].defn);
+        if (item.acl_owner)
+            item.defn = acl_sum(arena, item.defn, item.acl_owner, reading->known);
+        if (!item.acl_owner || *item.defn)
+            items[kept++] = item;
+    }
+    return kept;
 }
 
 static Item *make_items(Arena *arena, const Reading *reading, const Archive *archive,
@@ -245,16 +275,16 @@ static Item *make_items(Arena *arena, const Reading *reading, const Archive *arc
         const ArchiveEntry *entry = &archive->entries[i];
         EntryStage stage = entry_stage(entry);
 
-        if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT ||
-            (stage == STAGE_PRIVILEGES && !reading->privileges))
+        if (stage == STAGE_NONE || stage == STAGE_LARGE_OBJECT)
             continue;
         Item item = make_item(arena, reading, entry);
+        item.order = i;
         /* Privileges of roles that are not moved leave nothing. */
         if (*item.defn || !*entry->defn)
             items[count++] = item;
     }
     qsort(items, (size_t)count, sizeof *items, compare_items);
-    *ret_count = count;
+    *ret_count = reading->merged ? sum_privileges(arena, reading, items, count) : count;
     return items;
 }
 
@@ -409,7 +439,7 @@ static void compare_pair(Arena *arena, const Item *a, const Item *b, const Schem
                      (const char *[]){a->access_method, b->access_method}, compare);
 }
 
-bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)
+void schema_compare(Arena *arena, const Archive *a, const Archive *b, const SchemaCompare *compare)
 {
     static const Config no_map = {0};
     int source_count = 0;
@@ -417,14 +447,11 @@ bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
     Reading here = {
         .config = compare->config,
         .maintain = !straddle(compare, 17),
-        .privileges = !roles_merge(compare->config, a),
+        .known = compare->majors[VERIFY_SOURCE] >= 17 && compare->majors[VERIFY_TARGET] >= 17,
+        .merged = roles_merge(compare->config, a),
     };
     Reading there = here;
     there.config = &no_map;
-    /* Of what several were granted each, by each other, and one owns now, no list tells the sum. */
-    bool merged = !here.privileges;
-    if (merged)
-        log_warn("privileges are not compared, since roles of the source are one at home");
     Item *source = make_items(arena, &here, a, &source_count);
     Item *target = make_items(arena, &there, b, &target_count);
 
@@ -441,7 +468,6 @@ bool schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
         i += order <= 0;
         k += order >= 0;
     }
-    return !merged;
 }
 
 static void emit_difference(void *context, const char *object, const char *detail)
@@ -514,6 +540,6 @@ void verify_schema(VerifyRun *run, const VerifyDump *dump)
 
     for (int side = 0; side < VERIFY_SIDES; side++)
         compare.majors[side] = PQserverVersion(run->sides[side].conn) / 10000;
-    run->report->privileges_compared = schema_compare(scratch, &dump->archives[VERIFY_SOURCE],
-                                                      &dump->archives[VERIFY_TARGET], &compare);
+    schema_compare(scratch, &dump->archives[VERIFY_SOURCE], &dump->archives[VERIFY_TARGET],
+                   &compare);
 }

@@ -178,11 +178,22 @@ def test_several_roles_become_one(homeport, cloud):
     owners = {row[2] for row in everything(target, OWNERS)}
     assert owners <= {"home owner", "postgres", "public"}
     assert {row[3] for row in everything(target, GRANTS)} <= {"home owner", "postgres", "PUBLIC"}
-    # No list tells what they may together, so nobody is told that it is equal.
     assert moved.json["verified"] is True
-    assert moved.json["schema"] == {"compared": True, "why_not": None, "privileges_compared": False}
-    verified = homeport("verify", *mapped(*one), source=source, target=target)
-    assert verified.rc == 0 and "Privileges were not compared" in verified.out, str(verified)
+    # What they may together is compared as well.
+    target.script("""
+        REVOKE TRIGGER ON shop.account FROM "home owner";
+        GRANT SELECT ON shop.visit TO PUBLIC;
+        GRANT EXECUTE ON FUNCTION shop.secret() TO PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "home owner" GRANT EXECUTE ON FUNCTIONS TO PUBLIC""")
+    verified = homeport("verify", "--json", *mapped(*one), source=source, target=target)
+    assert verified.rc == 3, str(verified)
+    assert {row["object"]: row["detail"] for row in verified.json["list"]} == {
+        'ACL shop.TABLE "account"': 'only on the target: REVOKE TRIGGER ON TABLE shop.account FROM "home owner"',
+        'ACL shop.TABLE "visit"': "with GRANT SELECT ON TABLE shop.visit TO PUBLIC",
+        'ACL shop.FUNCTION "secret"()': "only on the source: REVOKE EXECUTE ON FUNCTION shop.secret() FROM PUBLIC",
+        'DEFAULT ACL DEFAULT PRIVILEGES FOR FUNCTIONS OF home owner':
+            'only on the source: ALTER DEFAULT PRIVILEGES FOR ROLE "home owner" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC',
+    }
 
 
 def test_role_that_the_target_lacks_is_a_blocker_that_names_it(homeport, cloud):
