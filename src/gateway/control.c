@@ -61,8 +61,8 @@ struct Control {
     struct event *listening;
     const char *path;
     int fd;
-    int caller_count;
     LIST_HEAD(, Caller) callers;
+    int caller_count;
 };
 
 static Control *the_control; /* workers' acknowledgements have no other way to it */

@@ -99,6 +99,10 @@ def test_sizes(house):
     house({"src/core/a.c": "int x;\n", "src/core/c.c": function, "tests/b.c": "\n" * 801})
     status, out = run("check-sizes", tree)
     assert status != 0 and "801 lines" in out
+    # What its counter does not understand to the end is not measured.
+    house({"src/core/c.c": "struct S {\n    LIST_HEAD(, T) all;\n};\n\n" + function, "tests/b.c": "\n"})
+    status, out = run("check-sizes", tree)
+    assert status != 0 and "not measured" in out and "src/core/c.c" in out, out
 
 
 @pytest.mark.parametrize("text, embedded, error", [
