@@ -132,8 +132,8 @@ static void live_json(Text *out, const MoveStatus *status, const json_t *live)
         "lag_bytes",        "lag_seconds",       "rows_per_second", "rows_applied",
         "spool_bytes",      "touched_rows",      "differences",     "seconds_left",
         "tables_to_verify", "identities_in_map", "identities_kept", "identities_kept_back"};
-    static const char *const texts[] = {"applied_lsn", "received_lsn", "flushed_lsn", "slot",
-                                        "schema_changed"};
+    static const char *const texts[] = {"applied_lsn", "received_lsn",   "flushed_lsn",
+                                        "slot",        "schema_changed", "not_compared"};
     static const char *const flags[] = {"receiving", "applying", "held_back", "verified",
                                         "verifying"};
     Json json = json_init(out);
@@ -178,7 +178,11 @@ static const char *verified_text(Arena *arena, const json_t *live)
     if (is_so(live, "verified"))
         return arena_printf(arena, "equal; %s %s touched since", text_count(arena, touched),
                             text_plural(touched, "row", "rows"));
-    return is_so(live, "verifying") ? "being compared" : "not yet";
+    if (is_so(live, "verifying"))
+        return "being compared";
+    return text_of(live, "not_compared")
+               ? arena_printf(arena, "not all: %s", text_of(live, "not_compared"))
+               : "not yet";
 }
 
 /* Ids that are not in the map and went through as they were. */

@@ -195,17 +195,28 @@ static json_t *list_json(const VerifyReport *report)
     return rows;
 }
 
+static json_t *left_json(const VerifyLiveReport *found)
+{
+    json_t *left = json_array();
+
+    for (int i = 0; i < found->left_count; i++)
+        (void)json_array_append_new(left, json_pack("{s:s, s:s}", "table", found->left[i].table,
+                                                    "why", found->left[i].why));
+    return left;
+}
+
 static json_t *verify_json(const VerifyLiveReport *found)
 {
     const VerifyReport *report = &found->report;
     json_t *rows = list_json(report);
 
-    return json_pack(
-        "{s:b, s:I, s:i, s:I, s:f, s:I, s:I, s:I, s:o}", "verified", report->differences == 0,
-        "differences", (json_int_t)report->differences, "tables", report->tables, "rows",
-        (json_int_t)report->rows, "seconds", found->seconds, "rechecked",
-        (json_int_t)found->rechecked, "rows_compared", (json_int_t)found->keys_compared, "unlisted",
-        (json_int_t)report->differences - (json_int_t)json_array_size(rows), "list", rows);
+    return json_pack("{s:b, s:I, s:i, s:I, s:f, s:I, s:I, s:I, s:o, s:o}", "verified",
+                     report->verified, "differences", (json_int_t)report->differences, "tables",
+                     report->tables, "rows", (json_int_t)report->rows, "seconds", found->seconds,
+                     "rechecked", (json_int_t)found->rechecked, "rows_compared",
+                     (json_int_t)found->keys_compared, "unlisted",
+                     (json_int_t)report->differences - (json_int_t)json_array_size(rows), "left",
+                     left_json(found), "list", rows);
 }
 
 static void answer_verify(Live *live, ControlCall *call)

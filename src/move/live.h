@@ -99,6 +99,7 @@ typedef struct Live {
     struct LiveCheck *check;   /* at work, or its result */
     atomic_bool check_dropped; /* it is to end */
     int64_t differences;
+    const char *left;    /* tables that could not be compared, and why; NULL: all could */
     const char *changed; /* schemas differ from what was moved: which object; NULL: they do not */
 } Live;
 

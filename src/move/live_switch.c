@@ -164,6 +164,21 @@ static bool check_caught_up(Switch *move, Error *err)
     return err->code == ERR_WRONG_STATE ? fail_behind(live, applied.applied, end, err) : false;
 }
 
+/* What could not be compared for the app's writes can be inside the pause; else it is known now. */
+static bool check_left(const VerifyLiveReport *checked, Error *err)
+{
+    for (int i = 0; i < checked->left_count; i++) {
+        const LeftTable *left = &checked->left[i];
+
+        if (left->passing)
+            continue;
+        (void)error_set(err, ERR_WRONG_STATE, "%s could not be compared: %s", left->table,
+                        left->why);
+        return error_hint(err, "`homeport verify` tells when it can be.");
+    }
+    return true;
+}
+
 /* Everything that can be known before anybody has to wait. */
 static bool prepare(Switch *move, Error *err)
 {
@@ -188,6 +203,8 @@ static bool prepare(Switch *move, Error *err)
                         text_plural(live->differences, "difference stands", "differences stand"));
         return error_hint(err, "`homeport verify` names them.");
     }
+    if (!check_left(checked, err))
+        return false;
     live_say(live, "prepare");
     return live_fence(live, move->here, &fence, err) &&
            fence_prepare(side(move, move->here), &fence, err) && make_reverse_slot(move, err);

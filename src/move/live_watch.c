@@ -323,6 +323,17 @@ static bool tend_while(Live *live, LiveCheck *check, Error *err)
     return true;
 }
 
+static const char *left_text(Arena *arena, const VerifyLiveReport *report)
+{
+    const LeftTable *first = report->left;
+
+    if (report->left_count == 0)
+        return NULL;
+    return report->left_count == 1 ? arena_printf(arena, "%s: %s", first->table, first->why)
+                                   : arena_printf(arena, "%s: %s, and %d more", first->table,
+                                                  first->why, report->left_count - 1);
+}
+
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
 {
     LiveCheck *check = live->check;
@@ -340,9 +351,11 @@ bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
     live->differences = check->report.report.differences;
     if (live->differences > 0)
         log_error("the two sides differ", kv_i64("differences", live->differences));
-    live->verified = live->differences == 0 && (check->whole || live->verified);
-    if (check->whole)
+    live->verified = check->report.report.verified && (check->whole || live->verified);
+    if (check->whole) {
+        live->left = left_text(live->arena, &check->report);
         live->checking = false;
+    }
     return true;
 }
 
@@ -566,6 +579,7 @@ static const char *next_step(const Live *live, const ReceiveStatus *received,
         return "Wait until it has caught up.";
     case PHASE_CAUGHT_UP:
         return live->verified ? "`homeport cutover` when you are ready."
+               : live->left   ? "`homeport verify` again: not every table could be compared."
                               : "`homeport verify`, then `homeport cutover`.";
     case PHASE_HOME:
         return "`homeport rollback` goes back without losing a row; `homeport finish` ends the "
@@ -599,21 +613,21 @@ json_t *live_status_json(Live *live)
     const char *error = !applied.connected && applied.error.code != ERR_NONE ? applied.error.message
                         : received.error.code != ERR_NONE ? received.error.message
                                                           : live->last_error;
-    json_t *json =
-        json_pack("{s:s, s:s, s:s*, s:b, s:b, s:b, s:I, s:f, s:f, s:I, s:I, s:b, s:b, s:I, s:I, "
-                  "s:i, s:s*, s:s*, "
-                  "s:s}",
-                  "phase", phase_name(live->job.state.move.place.phase), "direction",
-                  direction_name(live->job.state.move.place.direction), "slot", live->feed.slot,
-                  "receiving", received.connected, "applying", applied.running && applied.connected,
-                  "held_back", received.held_back, "lag_bytes", (json_int_t)behind, "lag_seconds",
-                  behind_seconds(live, &applied), "rows_per_second", live->rate, "rows_applied",
-                  (json_int_t)applied.rows, "spool_bytes",
-                  (json_int_t)(live->feed.spool ? spool_bytes(live->feed.spool) : 0), "verified",
-                  live->verified, "verifying", live_check_is_running(live), "differences",
-                  (json_int_t)live->differences, "touched_rows", (json_int_t)touched,
-                  "tables_to_verify", whole, "schema_changed", live->changed, "last_error", error,
-                  "next", next_step(live, &received, &applied));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s*, s:b, s:b, s:b, s:I, s:f, s:f, s:I, s:I, s:b, s:b, s:I, s:I, "
+        "s:i, s:s*, s:s*, s:s*, "
+        "s:s}",
+        "phase", phase_name(live->job.state.move.place.phase), "direction",
+        direction_name(live->job.state.move.place.direction), "slot", live->feed.slot, "receiving",
+        received.connected, "applying", applied.running && applied.connected, "held_back",
+        received.held_back, "lag_bytes", (json_int_t)behind, "lag_seconds",
+        behind_seconds(live, &applied), "rows_per_second", live->rate, "rows_applied",
+        (json_int_t)applied.rows, "spool_bytes",
+        (json_int_t)(live->feed.spool ? spool_bytes(live->feed.spool) : 0), "verified",
+        live->verified, "verifying", live_check_is_running(live), "differences",
+        (json_int_t)live->differences, "touched_rows", (json_int_t)touched, "tables_to_verify",
+        whole, "not_compared", live->verified ? NULL : live->left, "schema_changed", live->changed,
+        "last_error", error, "next", next_step(live, &received, &applied));
     if (!json)
         return NULL;
     (void)json_object_set_new(json, "applied_lsn", lsn_json(applied.applied));

@@ -230,6 +230,9 @@ bool verify_rows(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIF
                  Error *err) MUST_USE;
 bool verify_bags(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIFY_SIDES],
                  Error *err) MUST_USE;
+/* Where none of these rows differs, though their sums do: never taken for equal. */
+bool verify_no_row(VerifyRun *run, const VerifyTable *table, PGconn *const streams[VERIFY_SIDES],
+                   Error *err) MUST_USE;
 
 /* A row that both sides have with other values. `keys` are its key's texts. */
 typedef struct DifferentRow {

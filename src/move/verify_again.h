@@ -27,9 +27,19 @@ typedef struct Again {
     Suspect *list;
     int count;
     int cap;
-    int64_t rechecked; /* rows that were on their way */
-    int64_t changing;  /* rows that changed each time they were looked at */
+    int64_t rechecked;      /* rows that were on their way */
+    int64_t changing;       /* rows that changed each time they were looked at */
+    struct AgainLeft *left; /* as many as there are tables */
+    int left_count;
 } Again;
+
+/* A table that could not be compared. */
+typedef struct AgainLeft {
+    const VerifyTable *table;
+    const char *why;
+    bool emptied; /* it may be tried again at once */
+    bool passing; /* it can be compared when nobody writes */
+} AgainLeft;
 
 bool row_states_equal(const RowState *a, const RowState *b);
 
@@ -50,7 +60,9 @@ void again_close(Again *again);
 /* Until everything that is committed on the source by now is applied. */
 bool again_wait(Again *again, Error *err) MUST_USE;
 bool again_suspect(Again *again, VerifyTable *table, const Suspect *suspect, Error *err) MUST_USE;
-/* The whole table, another time: what it held is gone (TRUNCATE heeds no snapshot). */
-void again_leave_table(Again *again, const VerifyTable *table);
+/* The whole table, another time. */
+void again_leave_table(Again *again, const AgainLeft *left);
+/* Those that were left count as touched: the last chance to compare them is when nobody writes. */
+void again_keep_left(const Again *again);
 /* Judges all that are suspected. */
 bool again_flush(Again *again, Error *err) MUST_USE;

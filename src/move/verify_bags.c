@@ -36,6 +36,7 @@ typedef struct Bag {
     VerifyTable *table;
     RowStream streams[VERIFY_SIDES];
     OddList list;
+    int64_t found;
 } Bag;
 
 static const char *columns_list(Arena *arena, const VerifyTable *table)
@@ -144,6 +145,7 @@ static bool note(Bag *bag, const OddRow *row, Error *err)
         .hashes = {row->hashes[0], row->hashes[1]}
     };
 
+    bag->found++;
     return bag->run->again ? again_suspect(bag->run->again, bag->table, &suspect, err)
                            : odd_add(&bag->list, row, err);
 }
@@ -200,10 +202,12 @@ static bool merge_buckets(Bag *bag, const int *buckets, int count, PGconn *const
         };
         sql[side] = verify_fill(scratch, sql_verify_bag_rows, parts);
     }
+    int64_t before = bag->found;
     bool ok = merge_streams(bag, sql, conns, err);
     for (int side = 0; side < VERIFY_SIDES; side++)
         stream_close(&bag->streams[side]);
-    return ok && odd_flush(&bag->list, err);
+    return ok && odd_flush(&bag->list, err) &&
+           (bag->found > before || verify_no_row(bag->run, table, conns, err));
 }
 
 bool verify_bags(VerifyRun *run, VerifyTable *table, PGconn *const streams[VERIFY_SIDES],

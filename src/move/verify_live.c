@@ -12,6 +12,7 @@
 
 enum {
     BYTES_A_SECOND = 40000000, /* of a table compared inside the pause: a slow server */
+    EMPTIED_TRIES = 5,         /* of a table that is emptied while it is read */
 };
 
 static const VerifyOptions options_of_rows = {.rows_only = true};
@@ -70,21 +71,93 @@ static bool conclude(const VerifyLive *live, const Taken *taken, bool ok, double
         put_back(live, taken);
     report->seconds = clock_seconds() - started;
     report->report.seconds = report->seconds;
-    report->report.verified = ok && report->report.differences == 0;
+    report->report.verified = ok && report->report.differences == 0 && report->left_count == 0;
     report->report.schema_skipped = "compared by its fingerprint";
     return ok;
 }
 
 /* ---- everything ---- */
 
+static bool is_emptied(const Again *again, const VerifyTable *table)
+{
+    for (int i = 0; i < again->left_count; i++)
+        if (again->left[i].emptied && strcmp(again->left[i].table->name, table->name) == 0)
+            return true;
+    return false;
+}
+
+/* They alone are left to be compared, and none of them is left any more. */
+static void choose_emptied(VerifyRun *run, Again *again)
+{
+    int count = 0;
+    int left = 0;
+
+    for (int i = 0; i < run->table_count; i++)
+        if (is_emptied(again, &run->tables[i]))
+            run->tables[count++] = run->tables[i];
+    run->table_count = count;
+    for (int i = 0; i < again->left_count; i++)
+        if (!again->left[i].emptied)
+            again->left[left++] = again->left[i];
+    again->left_count = left;
+}
+
+static bool any_emptied(const Again *again)
+{
+    for (int i = 0; i < again->left_count; i++)
+        if (again->left[i].emptied)
+            return true;
+    return false;
+}
+
+static bool compare_tables(VerifyRun *run, Error *err)
+{
+    for (int i = 0; i < run->table_count; i++)
+        if (!verify_buckets(run, &run->tables[i], err))
+            return false;
+    return verify_scan(run, err) && verify_name_rows(run, err);
+}
+
+/* As of another moment of each side. */
+static bool compare_emptied(VerifyRun *run, Again *again, Error *err)
+{
+    int64_t rows = run->report->rows;
+
+    verify_close(run);
+    run->table_count = 0;
+    if (!again_wait(again, err) || !verify_open(run, err) || !verify_pair(run, err))
+        return false;
+    choose_emptied(run, again);
+    bool ok = compare_tables(run, err);
+    run->report->rows = rows;
+    return ok;
+}
+
 static bool compare_whole(VerifyRun *run, Again *again, Error *err)
 {
     /* What was touched before is committed on the target before it is looked at. */
     if (!again_connect(again, err) || !again_wait(again, err) || !verify_open(run, err) ||
-        !verify_plan(run, err) || !verify_scan(run, err) || !verify_name_rows(run, err))
+        !verify_pair(run, err))
         return false;
+    again->left = arena_array(run->arena, (size_t)run->table_count, sizeof *again->left);
     run->report->tables = run->table_count;
-    return true;
+    bool ok = compare_tables(run, err);
+    for (int tries = 1; ok && any_emptied(again) && tries < EMPTIED_TRIES; tries++)
+        ok = compare_emptied(run, again, err);
+    return ok;
+}
+
+static void report_left(Arena *arena, const Again *again, VerifyLiveReport *report)
+{
+    again_keep_left(again);
+    report->left = arena_array(arena, (size_t)again->left_count, sizeof *report->left);
+    report->left_count = again->left_count;
+    for (int i = 0; i < again->left_count; i++)
+        report->left[i] = (LeftTable){
+            .table = again->left[i].table->name,
+            .why = again->left[i].why,
+            .passing = again->left[i].passing,
+        };
 }
 
 bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
@@ -104,7 +177,8 @@ bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *r
     run.again = &again;
     ok = ok && compare_whole(&run, &again, err);
     report.rechecked = again.rechecked;
-    report.tables_whole = run.table_count;
+    report.tables_whole = report.report.tables;
+    report_left(arena, &again, &report);
     verify_close(&run);
     again_close(&again);
     if (!conclude(live, &taken, ok, started, &report))

@@ -30,8 +30,17 @@ typedef struct VerifyLive {
     bool all;                     /* every difference is listed, not the first of each table */
 } VerifyLive;
 
+/* A table of which it is not known whether it differs. */
+typedef struct LeftTable {
+    const char *table;
+    const char *why;
+    bool passing; /* not so while nobody writes */
+} LeftTable;
+
 typedef struct VerifyLiveReport {
-    VerifyReport report;   /* list: rows that really differ */
+    VerifyReport report; /* list: rows that really differ; verified: nothing does, or was left */
+    LeftTable *left;
+    int left_count;
     int64_t keys_compared; /* touched rows */
     int tables_counted;    /* row counts compared inside the pause */
     int tables_whole;      /* compared whole */

@@ -59,6 +59,10 @@ class Proxy:
         """Nothing is carried either way while connections stay open, as where packets are dropped."""
         (self._flowing.clear if silent else self._flowing.set)()
 
+    @property
+    def flowing(self):
+        return self._flowing.is_set()
+
     def silence_at(self, text):
         """Once, when a client sends a message with this text: from then on nothing is carried."""
         self._silencing = text.encode()
