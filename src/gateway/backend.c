@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "gateway/cancel.h"
+#include "gateway/ending.h"
 
 enum {
     CONNECT_TIMEOUT_S = 10,
@@ -328,7 +329,10 @@ void backend_free(Backend *backend)
     backend->user = (BackendUser){0};
     /* The stream may still be in a handler of its own, but touches neither socket nor TLS then. */
     stream_free(stream);
-    PQfinish(backend->conn);
+    if (backend->cancelled)
+        ending_begin(backend->worker, backend->conn);
+    else
+        PQfinish(backend->conn);
     discharge(backend);
     free(backend);
 }
@@ -365,6 +369,7 @@ static bool take_reset(Backend *backend, char type, const char *payload, size_t 
     if (seen && !backend->reset_failed && backend->transaction == 'I')
         return true;
     backend->reset_failed = true;
+    backend_cancel(backend); /* the server may be at work for the next request already */
     backend_lost(backend);
     return false;
 }
@@ -444,5 +449,6 @@ void backend_send(Backend *backend, Bytes *messages)
 
 void backend_cancel(Backend *backend)
 {
+    backend->cancelled = true;
     cancel_conn(backend->worker, backend->conn);
 }

@@ -48,6 +48,7 @@ struct Backend {
     bool reset_seen;         /* its last statement has been answered */
     bool reset_failed;
     bool protocol_broken;
+    bool cancelled;
     bool starved;     /* there was no memory for its message */
     size_t charged;   /* to the budget, for that */
     char transaction; /* 'I', 'T' or 'E', as the server last said */
@@ -63,7 +64,8 @@ void login_withdraw(LoginJob *job);
 /* Nobody wants it any more, nor hears of it: a connection is closed when it comes about. */
 void login_abandon(LoginJob *job);
 
-void backend_free(Backend *backend); /* closes at once; accepts NULL */
+/* Closes at once; what was cancelled, when the server has. Accepts NULL. */
+void backend_free(Backend *backend);
 void backend_set_user(Backend *backend, const BackendUser *user);
 /* Messages are read from the stream and told to the user from now on. */
 void backend_read_messages(Backend *backend);

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "gateway/cancel.h"
 #include "gateway/control.h"
+#include "gateway/ending.h"
 #include "gateway/pool.h"
 #include "gateway/session.h"
 #include "gateway/sql.h"
@@ -46,7 +47,7 @@ typedef struct Main {
 void worker_check_pause(Worker *worker)
 {
     if (!worker->pause_id || atomic_load(&worker->pause_acked) == worker->pause_id ||
-        worker->sql_busy > 0 || worker->sessions_served > 0)
+        worker->sql_busy > 0 || worker->sessions_served > 0 || !LIST_EMPTY(&worker->endings))
         return;
     atomic_store(&worker->pause_acked, worker->pause_id);
     worker->gateway->paused(worker);
@@ -142,6 +143,7 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
     atomic_init(&worker->unfinished, 1); /* until it is counted */
     LIST_INIT(&worker->sessions);
     LIST_INIT(&worker->works);
+    LIST_INIT(&worker->endings);
     STAILQ_INIT(&worker->cancels_again);
     metrics_init(&worker->metrics);
     worker->pool = pool_new(worker);
@@ -171,6 +173,7 @@ static void worker_clear(Worker *worker)
     http_server_free(worker->http);
     pool_free(worker->pool);
     cancel_clear(worker);
+    endings_clear(worker);
 }
 
 static void worker_look(void *arg)

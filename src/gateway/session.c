@@ -351,6 +351,7 @@ static void pass_to_client(Session *session)
     if (len == 0)
         return;
     if (!relay_from_server(&session->relay, bytes_data(input), len)) {
+        release_backend(session, true);
         session_refuse(session, "08P01", "the server sent a message that cannot be");
         return;
     }
@@ -503,6 +504,7 @@ static bool pass_to_backend(Session *session)
     if (len == 0 || stream_queued(session->backend->stream) > QUEUE_MAX)
         return false;
     if (!relay_from_client(&session->relay, bytes_data(input), len)) {
+        release_backend(session, true);
         session_refuse(session, "08P01", "invalid message length");
         return false;
     }

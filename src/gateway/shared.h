@@ -28,6 +28,7 @@ typedef struct Session Session;
 typedef struct Work Work;
 typedef struct Pool Pool;
 typedef struct CancelTable CancelTable;
+typedef struct Ending Ending;
 
 /* A server to connect to. Never freed while the gateway runs: there are as many as switches. */
 typedef struct Upstream {
@@ -44,6 +45,7 @@ struct Worker {
     const Upstream *upstream;
     LIST_HEAD(, Session) sessions;
     LIST_HEAD(, Work) works;
+    LIST_HEAD(, Ending) endings;
     Metrics metrics;
     unsigned char request_salt[16]; /* of the ids of its requests */
     uint64_t request_count;

@@ -1,6 +1,8 @@
 """Pause, switch, resume: clients wait instead of failing, and a restart never goes back."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -119,6 +121,64 @@ def test_force_ends_what_is_left(two, kind):
     assert two.side() == "new"
 
 
+# From the first cancel on it hears of none for 1.5 s, as a COMMIT that waits for its disk or a standby.
+STUBBORN = """create function stubborn() returns void language plpgsql as $$
+declare
+    over timestamptz := clock_timestamp() + interval '1 min';
+begin
+    while clock_timestamp() < over loop
+        begin
+            perform pg_sleep(extract(epoch from over - clock_timestamp()));
+        exception when query_canceled then
+            over := least(over, clock_timestamp() + interval '1.5 s');
+        end;
+    end loop;
+    insert into side values ('late');
+end $$"""
+
+
+def at_work(two, where="state = 'active'"):
+    """Processes of the old server that run it."""
+    return [row[0] for row in two.old.sql(f"select pid from pg_stat_activity where query = 'select stubborn()' and {where}")]
+
+
+def begin_stubborn(two, kind):
+    client = kind(two.gate)
+    if kind is gw.Client:
+        client.send(json.dumps({"query": "select stubborn()"}))
+    else:
+        client.login(two.gate)
+        client.send(gw.message(b"Q", b"select stubborn()\0"))
+    gw.eventually(two.gate, lambda: at_work(two, "wait_event = 'PgSleep'"), "it runs")
+    return client
+
+
+@pytest.mark.parametrize("kind", [gw.Client, gw.WebSocket, gw.Tls])
+def test_a_switch_waits_for_what_the_old_server_still_does_for_who_has_left(two, kind):
+    two.old.sql(STUBBORN, dbname="shop")
+    two.old.sql("grant insert on side to app", dbname="shop")
+    begin_stubborn(two, kind).close()
+    gw.eventually(two.gate, lambda: two.gate.metric("cancels_total") == 1, "its end was noticed")
+    assert two.gate.ask("switch", f"--to={two.new_url}").json["generation"] == 2
+    assert not at_work(two)
+    assert two.old.value("select count(*) from side", dbname="shop") == 2
+    assert two.side() == "new"
+
+
+def test_a_server_that_is_stuck_holds_up_a_switch_for_a_few_seconds_only(two):
+    two.old.sql(STUBBORN, dbname="shop")
+    client = begin_stubborn(two, gw.Client)
+    pid = at_work(two)[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        reply = two.gate.ask("switch", f"--to={two.new_url}", "--deadline=1", "--force").json
+        assert (reply["state"], reply["generation"]) == ("serving", 2)
+        assert 4000 < reply["took_ms"] < 7000
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert client.receive()[1]["code"] == "57P01" and two.side() == "new"
+
+
 def test_a_caller_that_goes_away_undoes_its_pause(two):
     busy = gw.WebSocket(two.gate)
     busy.login(two.gate)
@@ -211,7 +271,6 @@ def test_passwords_of_urls_stay_out_of_the_state(two):
 
 
 def test_the_socket_is_for_its_owner(two):
-    import os  # pylint: disable=import-outside-toplevel
     assert os.stat(two.gate.admin).st_mode & 0o777 == 0o600
     if os.geteuid() == 0:
         done = subprocess.run(
