@@ -240,9 +240,11 @@ static bool resync(const Invocation *inv, const MoveOptions *options, Error *err
     if (inv->json) {
         ok = mover_print_json(answer, err);
     } else {
-        text_addf(&out, "%s has been copied again: %s rows. It follows from there.\n",
+        int tables = (int)json_integer_value(json_object_get(answer, "tables"));
+        text_addf(&out, "%s has been copied again: %s rows of %d %s. It follows from there.\n",
                   options->resync,
-                  text_count(inv->arena, json_integer_value(json_object_get(answer, "rows"))));
+                  text_count(inv->arena, json_integer_value(json_object_get(answer, "rows"))),
+                  tables, text_plural(tables, "table", "tables"));
         ok = cli_print(&out, err);
     }
     json_decref(answer);

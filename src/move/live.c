@@ -240,10 +240,11 @@ static void answer_resync(Live *live, ControlCall *call)
 {
     const char *table = json_string_value(json_object_get(control_params(call), "table"));
     Error err = ERROR_INIT;
-    int64_t rows = 0;
+    ResyncReport report;
 
-    if (table && live_resync(live, table, &rows, &err)) {
-        control_answer(call, json_pack("{s:s, s:I}", "table", table, "rows", (json_int_t)rows));
+    if (table && live_resync(live, table, &report, &err)) {
+        control_answer(call, json_pack("{s:s, s:I, s:i}", "table", table, "rows",
+                                       (json_int_t)report.rows, "tables", report.tables));
         return;
     }
     if (!table)

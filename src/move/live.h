@@ -229,8 +229,13 @@ bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MU
 
 /* ---- live_resync.c ---- */
 
+typedef struct ResyncReport {
+    int64_t rows;
+    int tables; /* partitions, and what foreign keys act on with it, as tables of their own */
+} ResyncReport;
+
 /* The table as its owner writes it; also one that came to the source during the move. */
-bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err) MUST_USE;
+bool live_resync(Live *live, const char *name, ResyncReport *ret, Error *err) MUST_USE;
 
 /* ---- hooks.c ---- */
 

@@ -11,7 +11,6 @@ enum {
     MAX_LIST = 1 << 20,
 };
 
-static const char stage[] = "pg_temp.homeport_again";
 static const char insufficient_privilege[] = "42501";
 static const char foreign_key_violation[] = "23503";
 
@@ -20,6 +19,7 @@ typedef struct Goal {
     const Table *table; /* one of those whose rows go there: all have its columns */
     const char *name;
     const char *scope; /* with ONLY, where it has rows of its own alone */
+    const char *stage; /* its rows as they are to be; NULL: there is no key to tell them by */
 } Goal;
 
 static Goal goal_of(Arena *arena, const Table *table)
@@ -81,10 +81,17 @@ static bool copy_all(Resync *resync, const Goal *goal, const char *into, Error *
     return true;
 }
 
-static bool replace_all(Resync *resync, const Goal *goal, Error *err)
+static bool empty(Resync *resync, const Goal *goal, Error *err)
 {
-    return pg_execf(resync->to, err, "DELETE FROM %s %s", goal->scope, condition_of(goal->table)) &&
-           copy_all(resync, goal, goal->name, err);
+    return pg_execf(resync->to, err, "DELETE FROM %s %s", goal->scope, condition_of(goal->table));
+}
+
+static bool replace_all(Resync *resync, const Goal *goals, int count, Error *err)
+{
+    for (int i = 0; i < count; i++)
+        if (!empty(resync, &goals[i], err) || !copy_all(resync, &goals[i], goals[i].name, err))
+            return false;
+    return true;
 }
 
 /* ---- where foreign keys act ---- */
@@ -141,72 +148,85 @@ static const char *differs_sql(Arena *arena, const Table *table)
     return text_str(&text);
 }
 
-/* Only what differs is changed: no foreign key acts on a row that stays. */
-static bool merge_stage(Resync *resync, Arena *scratch, const Goal *goal, Error *err)
-{
-    const char *set = set_sql(scratch, goal->table);
-    const SqlPart parts[] = {
-        {"table",              goal->name           },
-        {"into",               goal->scope          },
-        {"stage",              stage                },
-        {"same",               same_sql(scratch,      goal->table)},
-        {"columns",                    table_column_list(scratch,                                 goal->table)},
-        {"set",        set},
-        {"differs",          differs_sql(scratch,                                   goal->table)},
-        {NULL,NULL},
-    };
-
-    return pg_execf(resync->to, err, "ANALYZE %s", stage) &&
-           pg_exec(resync->to, verify_fill(scratch, sql_live_again_delete, parts), err) &&
-           (!*set ||
-            pg_exec(resync->to, verify_fill(scratch, sql_live_again_update, parts), err)) &&
-           pg_exec(resync->to, verify_fill(scratch, sql_live_again_insert, parts), err) &&
-           pg_execf(resync->to, err, "DROP TABLE %s", stage);
-}
-
-static bool merge_rows(Resync *resync, const Goal *goal, Error *err)
-{
-    auto_arena Arena *scratch = arena_new();
-    const SqlPart parts[] = {
-        {"columns", table_column_list(scratch, goal->table)},
-        {"into",         goal->scope                            },
-        {NULL,         NULL  },
-    };
-
-    return pg_exec(resync->to, verify_fill(scratch, sql_live_again_stage, parts), err) &&
-           copy_all(resync, goal, stage, err) && merge_stage(resync, scratch, goal, err);
-}
-
-/* Rows that cannot be told apart are taken out all of them, and with them what refers to them. */
-static bool replace_keyless(Resync *resync, const Goal *goal, Error *err)
-{
-    auto_result PGresult *res = NULL;
-
-    if (!pg_query(resync->to, sql_live_is_referenced, 1, &goal->name, &res, err))
-        return false;
-    return pg_cell_bool(res, 0, 0)
-               ? error_set(err, ERR_WRONG_STATE,
-                           "%s has no key, and other tables refer to it, which foreign keys act on "
-                           "here",
-                           goal->name)
-               : replace_all(resync, goal, err);
-}
-
 /* What is generated can be set in no row, and tells none from another before it is there. */
 static bool has_usable_key(const Table *table)
 {
     for (int i = 0; i < table->key_count; i++)
         if (table->columns[table->key[i]].generated)
             return false;
-    return table->key_count > 0;
+    return table->key_count > 0 && !table->condition;
 }
 
-static bool replace_in_place(Resync *resync, const Goal *goal, Error *err)
+static bool stage_rows(Resync *resync, Goal *goal, Error *err)
 {
-    bool ok = !has_usable_key(goal->table) || goal->table->condition
-                  ? replace_keyless(resync, goal, err)
-                  : merge_rows(resync, goal, err);
+    auto_arena Arena *scratch = arena_new();
 
+    if (!has_usable_key(goal->table))
+        return true;
+    goal->stage = arena_printf(resync->arena, "homeport_again_%u", goal->table->oid);
+    const SqlPart parts[] = {
+        {"columns", table_column_list(scratch, goal->table)},
+        {"into",         goal->scope                            },
+        {"stage",         goal->stage},
+        {NULL,         NULL                               },
+    };
+
+    return pg_exec(resync->to, verify_fill(scratch, sql_live_again_stage, parts), err) &&
+           copy_all(resync, goal, arena_printf(scratch, "pg_temp.%s", goal->stage), err) &&
+           pg_execf(resync->to, err, "ANALYZE pg_temp.%s", goal->stage);
+}
+
+static bool merge(Resync *resync, const Goal *goal, const char *sql, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const SqlPart parts[] = {
+        {"table",           goal->name          },
+        {"into",            goal->scope         },
+        {"stage",           arena_printf(scratch, "pg_temp.%s", goal->stage)},
+        {"same",     same_sql(scratch,                         goal->table)},
+        {"columns",table_column_list(scratch,goal->table)},
+        {"set",         set_sql(scratch,        goal->table)},
+        {"differs",                 differs_sql(scratch,                                 goal->table)},
+        {NULL,     NULL                 },
+    };
+
+    return pg_exec(resync->to, verify_fill(scratch, sql, parts), err);
+}
+
+static bool delete_rows(Resync *resync, const Goal *goal, Error *err)
+{
+    return goal->stage ? merge(resync, goal, sql_live_again_delete, err) : empty(resync, goal, err);
+}
+
+static bool update_rows(Resync *resync, const Goal *goal, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    return !goal->stage || !*set_sql(scratch, goal->table) ||
+           merge(resync, goal, sql_live_again_update, err);
+}
+
+static bool insert_rows(Resync *resync, const Goal *goal, Error *err)
+{
+    return goal->stage ? merge(resync, goal, sql_live_again_insert, err)
+                       : copy_all(resync, goal, goal->name, err);
+}
+
+/* Only what differs is changed: no foreign key acts on a row that stays. What foreign keys take or
+ * change with a row is among the goals as well (add_referring()), each behind those that it refers
+ * to, and comes back with the rows of its own: nothing is deleted after the first row is put in. */
+static bool replace_in_place(Resync *resync, Goal *goals, int count, Error *err)
+{
+    bool ok = true;
+
+    for (int i = 0; ok && i < count; i++)
+        ok = stage_rows(resync, &goals[i], err);
+    for (int i = count - 1; ok && i >= 0; i--)
+        ok = delete_rows(resync, &goals[i], err);
+    for (int i = 0; ok && i < count; i++)
+        ok = update_rows(resync, &goals[i], err);
+    for (int i = 0; ok && i < count; i++)
+        ok = insert_rows(resync, &goals[i], err);
     if (!ok && strcmp(err->sqlstate, foreign_key_violation) == 0)
         return error_hint(err, "Foreign keys act on this side: bring the table that is referred "
                                "to up to date first, or that which refers to it.");
@@ -218,10 +238,10 @@ static bool replace_in_place(Resync *resync, const Goal *goal, Error *err)
 /* Triggers and foreign keys have acted on the side that the rows come from. On the way back the
  * app's triggers are at rest where this may not be set (live/quiet_triggers.sql), and foreign keys
  * are not; on the way home nothing is. */
-static bool silence(Resync *resync, bool *ret_replica, Error *err)
+bool again_silence(Resync *resync, Error *err)
 {
-    *ret_replica = pg_exec(resync->to, "SET session_replication_role = replica", err);
-    if (*ret_replica)
+    resync->replica = pg_exec(resync->to, "SET session_replication_role = replica", err);
+    if (resync->replica)
         return true;
     if (strcmp(err->sqlstate, insufficient_privilege) != 0)
         return false;
@@ -240,33 +260,36 @@ static bool is_first(const Resync *resync, const Goal *goal, int at)
     return true;
 }
 
-static bool replace_rows(Resync *resync, bool replica, Error *err)
+static bool replace_rows(Resync *resync, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
+    Goal *goals = arena_array(scratch, (size_t)resync->count, sizeof *goals);
+    int count = 0;
 
     for (int i = 0; i < resync->count; i++) {
-        const Table *table = &resync->tables[i];
-        const Goal goal = goal_of(scratch, table);
+        const Goal goal = goal_of(scratch, &resync->tables[i]);
 
-        if (is_first(resync, &goal, i) &&
-            !(replica ? replace_all(resync, &goal, err) : replace_in_place(resync, &goal, err)))
-            return false;
-        if (!progress_set(resync->to, resync->live->feed.number, table->schema, table->name,
-                          resync->position, err))
-            return false;
+        if (is_first(resync, &goal, i))
+            goals[count++] = goal;
     }
+    return resync->replica ? replace_all(resync, goals, count, err)
+                           : replace_in_place(resync, goals, count, err);
+}
+
+static bool set_positions(Resync *resync, Error *err)
+{
+    for (int i = 0; i < resync->count; i++)
+        if (!progress_set(resync->to, resync->live->feed.number, resync->tables[i].schema,
+                          resync->tables[i].name, resync->position, err))
+            return false;
     return true;
 }
 
 bool again_replace(Resync *resync, Error *err)
 {
-    bool replica = false;
-
-    if (!silence(resync, &replica, err))
-        return false;
     resync->wrote = true;
     return pg_exec(resync->to, "BEGIN READ WRITE", err) &&
            pg_execf(resync->to, err, "SET LOCAL lock_timeout = '%ds'", (int)LOCK_S) &&
-           pg_exec(resync->to, "SET CONSTRAINTS ALL DEFERRED", err) &&
-           replace_rows(resync, replica, err) && pg_exec(resync->to, "COMMIT", err);
+           pg_exec(resync->to, "SET CONSTRAINTS ALL DEFERRED", err) && replace_rows(resync, err) &&
+           set_positions(resync, err) && pg_exec(resync->to, "COMMIT", err);
 }

@@ -18,9 +18,12 @@ typedef struct Resync {
     Keeper keeper;
     Lsn position;
     PGconn *to;
-    bool wrote; /* or may have */
+    bool replica; /* there neither triggers nor foreign keys act */
+    bool wrote;   /* or may have */
     int64_t rows;
 } Resync;
 
+/* Where that may be, triggers and foreign keys do not act on what `to` writes. */
+bool again_silence(Resync *resync, Error *err) MUST_USE;
 /* Of resync->tables, read by the keeper and written by `to`, with their progress. */
 bool again_replace(Resync *resync, Error *err) MUST_USE;

@@ -53,20 +53,27 @@ static bool is_wanted(const PGresult *names, const Table *tables, int count, con
     return false;
 }
 
-/* Of these, into resync->tables. */
+/* Of these, into resync->tables, in the order of their names there. */
 static bool choose_tables(Resync *resync, const Table *tables, int count, const char *name,
                           Error *err)
 {
-    Arena *arena = resync->arena;
+    const PGresult *names = resync->names;
     bool followed = true;
 
-    resync->tables = arena_array(arena, (size_t)count + 1, sizeof *resync->tables);
+    resync->tables = arena_array(resync->arena, (size_t)count + 1, sizeof *resync->tables);
     resync->count = 0;
+    for (int i = 0; i < PQntuples(names); i++) {
+        const Table *table =
+            tables_find(tables, count, PQgetvalue(names, i, 0), PQgetvalue(names, i, 1));
+
+        if (table)
+            resync->tables[resync->count++] = *table;
+    }
     for (int i = 0; i < count; i++)
-        if (is_wanted(resync->names, tables, count, &tables[i])) {
-            followed = followed && !tables[i].unlogged;
+        if (!is_named(names, &tables[i]) && is_wanted(names, tables, count, &tables[i]))
             resync->tables[resync->count++] = tables[i];
-        }
+    for (int i = 0; i < resync->count; i++)
+        followed = followed && !resync->tables[i].unlogged;
     if (followed && resync->count > 0)
         return true;
     (void)error_set(err, ERR_USAGE, "\"%s\" is no table whose changes are followed", name);
@@ -117,6 +124,30 @@ static bool wait_alone(Resync *resync, Error *err)
     return alone;
 }
 
+/* What foreign keys do to other tables when rows go there, the stream knows nothing of. */
+static bool add_referring(Resync *resync, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    int count = PQntuples(resync->names);
+    const char **schemas = arena_array(scratch, (size_t)count, sizeof *schemas);
+    const char **names = arena_array(scratch, (size_t)count, sizeof *names);
+    PGresult *found = NULL;
+
+    for (int i = 0; i < count; i++) {
+        schemas[i] = PQgetvalue(resync->names, i, 0);
+        names[i] = PQgetvalue(resync->names, i, 1);
+    }
+    const char *params[] = {pg_text_array(scratch, schemas, count),
+                            pg_text_array(scratch, names, count)};
+    if (resync->replica)
+        return true;
+    if (!pg_query(resync->to, sql_live_referring, COUNT_OF(params), params, &found, err))
+        return error_add_context(err, "look for tables that refer to it");
+    PQclear(resync->names);
+    resync->names = found;
+    return true;
+}
+
 static bool join_feed(Resync *resync, Error *err)
 {
     Live *live = resync->live;
@@ -124,7 +155,8 @@ static bool join_feed(Resync *resync, Error *err)
     return pg_connect(live_url(live, live_to(live)), "resync", &resync->to, err) &&
            fence_pass(resync->to, live->token, err) &&
            (resync->held ? progress_share(resync->to, live->feed.number, err)
-                         : wait_alone(resync, err));
+                         : wait_alone(resync, err)) &&
+           again_silence(resync, err) && add_referring(resync, err);
 }
 
 /* Where it is not known what was committed, its position has to be read when that is. */
@@ -230,7 +262,7 @@ static bool publish(Resync *resync, const char *name, Error *err)
            live_publish(live, conn, tables, count, err);
 }
 
-bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
+bool live_resync(Live *live, const char *name, ResyncReport *ret, Error *err)
 {
     auto_arena Arena *arena = arena_new();
     Resync resync = {.live = live, .arena = arena};
@@ -242,8 +274,9 @@ bool live_resync(Live *live, const char *name, int64_t *ret_rows, Error *err)
     bool ok = publish(&resync, name, err) && resync_held(&resync, name, err);
     close_snapshot(&resync);
     PQclear(resync.names);
-    *ret_rows = resync.rows;
+    *ret = (ResyncReport){.rows = resync.rows, .tables = resync.count};
     if (ok)
-        log_info("table copied again", kv_str("table", name), kv_i64("rows", resync.rows));
+        log_info("table copied again", kv_str("table", name), kv_i64("tables", resync.count),
+                 kv_i64("rows", resync.rows));
     return ok || error_add_context(err, "copy %s again", name);
 }

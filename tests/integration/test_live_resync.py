@@ -214,14 +214,58 @@ def test_rule_19_resync_on_the_way_back_where_foreign_keys_act(neon):  # noqa: F
                               " ALTER TABLE parent ENABLE ALWAYS TRIGGER homeport_fence;"
                               " ALTER TABLE child ENABLE ALWAYS TRIGGER homeport_fence; COMMIT")
     assert live.run("verify").json["differences"] == 7
-    for table, count in (("parent", 20), ("child", 40), ("transfer", 0)):
+    # With those that refer to it, and to these.
+    for table, count, tables in (("parent", 20 + 40 + 80, 3), ("child", 40 + 80, 2), ("transfer", 0, 1)):
         found = live.run("move", "--resync", table)
-        assert found.rc == 0 and found.json["rows"] == count, str(found)
+        assert found.rc == 0 and (found.json["rows"], found.json["tables"]) == (count, tables), str(found)
     live.target.sql("UPDATE parent SET note = 'after' WHERE id = 1; DELETE FROM parent WHERE id = 2")
     live.applied_past(live.target)
     assert live.run("verify").json["differences"] == 0
     assert len(rows(source, "journal")) == len(journal) + 2
     assert live.ok("rollback")["differences"] == 0
+
+
+REFERRING = """
+CREATE TABLE staff (id integer PRIMARY KEY, boss integer REFERENCES staff ON DELETE CASCADE,
+                    parent_id integer REFERENCES parent ON DELETE CASCADE);
+CREATE TABLE note (parent_id integer REFERENCES parent ON DELETE SET NULL, child_id integer);
+ALTER TABLE note REPLICA IDENTITY FULL;
+CREATE TABLE piece (id integer PRIMARY KEY, parent_id integer REFERENCES parent ON DELETE CASCADE) PARTITION BY RANGE (id);
+CREATE TABLE piece_1 PARTITION OF piece FOR VALUES FROM (0) TO (100);
+CREATE TABLE beside (id integer PRIMARY KEY, parent_id integer REFERENCES parent);
+INSERT INTO staff SELECT g, NULLIF(g / 2, 0), (g + 1) / 2 FROM generate_series(1, 40) AS g;
+INSERT INTO note SELECT (g + 1) / 2, g FROM generate_series(1, 40) AS g;
+INSERT INTO piece SELECT g, (g + 1) / 2 FROM generate_series(1, 40) AS g; INSERT INTO beside VALUES (1, 20)
+"""
+
+
+def test_rule_19_resync_brings_back_what_a_cascade_takes(neon):  # noqa: F811
+    """A row that goes there takes rows with it that home still has, and of which nothing is in the stream."""
+    live, _ledger = neon(17, writers=0)
+    source = live.source
+    source.script(REFERRING)
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    tables = ("parent", "child", "grandchild", "staff", "note", "piece", "beside")
+    before = {table: rows(source, table) for table in tables}
+    with contextlib.closing(source.connect(user=postgres.SUPERUSER)) as conn:
+        cursor = conn.cursor()
+        cursor.execute("BEGIN READ WRITE; SET LOCAL session_replication_role = replica")
+        for table in ("parent", "child", "staff", "note", "piece"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER homeport_fence")
+        cursor.execute("ALTER TABLE piece_1 DISABLE TRIGGER homeport_fence; UPDATE parent SET id = 901 WHERE id = 1;"
+                       " UPDATE child SET parent_id = 901 WHERE parent_id = 1; UPDATE staff SET parent_id = 901 WHERE parent_id = 1;"
+                       " UPDATE note SET parent_id = 901 WHERE parent_id = 1; UPDATE piece SET parent_id = 901 WHERE parent_id = 1")
+        for table in ("parent", "child", "staff", "note", "piece", "piece_1"):
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER homeport_fence")
+        cursor.execute("COMMIT")
+    found = live.run("move", "--resync", "parent")
+    assert found.rc == 0 and (found.json["rows"], found.json["tables"]) == (20 + 40 + 80 + 3 * 40, 6), str(found)
+    assert {table: rows(source, table) for table in tables} == before
+    live.target.sql("DELETE FROM child WHERE id = 1; UPDATE note SET parent_id = 5 WHERE parent_id = 3")
+    assert live.ok("rollback")["differences"] == 0
+    assert {table: rows(source, table) for table in tables} == {table: rows(live.target, table) for table in tables}
 
 
 def test_rule_6_resync_on_the_way_back(following):
