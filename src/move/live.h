@@ -99,7 +99,9 @@ typedef struct Live {
     struct LiveCheck *check;   /* at work, or its result */
     atomic_bool check_dropped; /* it is to end */
     int64_t differences;
-    const char *left;    /* tables that could not be compared, and why; NULL: all could */
+    const char *left; /* tables that could not be compared, and why; NULL: all could */
+    char judged[2 * sizeof((Fingerprint){0}.sum)]; /* these schemas were compared by a dump */
+    const char *unlike;                            /* what it found; NULL: nothing */
     const char *changed; /* schemas differ from what was moved: which object; NULL: they do not */
 } Live;
 

@@ -76,13 +76,10 @@ static bool keep_prints(Live *live, Arena *scratch, const Fingerprint now[LIVE_S
     return false;
 }
 
-/* What was one thing on both sides is still one. Servers of different versions describe the same
- * thing differently, so there names have to do. */
-static bool stayed_alike(const Live *live, const Changes *changes,
-                         const Fingerprint before[LIVE_SIDES], const Fingerprint now[LIVE_SIDES])
+/* What was one thing on both sides is still one. */
+static bool stayed_alike(const Changes *changes, const Fingerprint before[LIVE_SIDES],
+                         const Fingerprint now[LIVE_SIDES])
 {
-    if (!same_major(live))
-        return true;
     for (int i = 0; i < changes->count; i++) {
         const char *object = changes->list[i].object;
         /* A table's line has its oid. */
@@ -91,6 +88,46 @@ static bool stayed_alike(const Live *live, const Changes *changes,
             !fingerprint_alike(&now[LIVE_SOURCE], &now[LIVE_HOME], object))
             return false;
     }
+    return true;
+}
+
+static bool are_alike(const Changes *changes, const Fingerprint now[LIVE_SIDES])
+{
+    for (int i = 0; i < changes->count; i++)
+        if (!fingerprint_alike(&now[LIVE_SOURCE], &now[LIVE_HOME], changes->list[i].object))
+            return false;
+    return true;
+}
+
+/* Servers of different versions describe the same thing differently: what they do not describe
+ * alike is read by pg_dump, once for what there is now. *ret: what is not alike, or NULL. */
+static bool find_unlike(Live *live, Arena *scratch, const Changes *changes,
+                        const Fingerprint now[LIVE_SIDES], const char **ret, Error *err)
+{
+    const char *key = arena_printf(scratch, "%s %s", now[LIVE_SOURCE].sum, now[LIVE_HOME].sum);
+    const ChangedSides changed = {
+        .config = live->config,
+        .urls = {live_url(live, LIVE_SOURCE), live_url(live, LIVE_HOME)},
+        .conns = {live->conns[LIVE_SOURCE],   live->conns[LIVE_HOME]              },
+    };
+    const char **objects = arena_array(scratch, (size_t)changes->count, sizeof *objects);
+    const char *found = NULL;
+
+    for (int i = 0; i < changes->count; i++)
+        objects[i] = changes->list[i].object;
+    *ret = live->unlike;
+    if (strcmp(live->judged, key) == 0)
+        return true;
+    if (verify_changes(scratch, &changed, objects, changes->count, &found, err)) {
+        live->unlike = found ? arena_strdup(live->arena, found) : NULL;
+        (void)snprintf(live->judged, sizeof live->judged, "%s", key);
+        *ret = live->unlike;
+        return true;
+    }
+    if (err->code != ERR_PROGRAM)
+        return error_add_context(err, "compare what changed on both sides");
+    *ret = arena_printf(scratch, "whether alike is not known (%s)", err->message);
+    *err = ERROR_INIT;
     return true;
 }
 
@@ -113,8 +150,7 @@ static void add_changes(Text *text, const char *side, const Changes *changes)
 static bool accept(Live *live, Arena *scratch, const Changes *changes,
                    const Fingerprint now[LIVE_SIDES], Error *err)
 {
-    log_info("both schemas changed alike", kv_str("first", changes->list[0].object),
-             kv_str("compared_by", same_major(live) ? "definition" : "name"));
+    log_info("both schemas changed alike", kv_str("first", changes->list[0].object));
     if (!keep_prints(live, scratch, now, err))
         return false;
     live->verified = false;
@@ -129,12 +165,24 @@ static bool judge(Live *live, Arena *scratch, const Changes changes[LIVE_SIDES],
     live->changed = NULL;
     if (changes[LIVE_SOURCE].count == 0 && changes[LIVE_HOME].count == 0)
         return true;
-    if (same_changes(&changes[LIVE_SOURCE], &changes[LIVE_HOME]) &&
-        stayed_alike(live, &changes[LIVE_SOURCE], before, now))
-        return accept(live, scratch, &changes[LIVE_SOURCE], now, err);
+    const Changes *both = &changes[LIVE_SOURCE];
+    const char *unlike = NULL;
+    bool alike = same_changes(both, &changes[LIVE_HOME]);
+
+    if (alike && same_major(live)) {
+        alike = stayed_alike(both, before, now);
+    } else if (alike && !are_alike(both, now)) {
+        if (!find_unlike(live, scratch, both, now, &unlike, err))
+            return false;
+        alike = !unlike;
+    }
+    if (alike)
+        return accept(live, scratch, both, now, err);
     Text text = text_init(scratch, 1 << 16);
     add_changes(&text, "source", &changes[LIVE_SOURCE]);
     add_changes(&text, "target", &changes[LIVE_HOME]);
+    if (unlike)
+        text_addf(&text, ": %s", unlike);
     live->changed = arena_strdup(live->arena, text_str(&text));
     return true;
 }

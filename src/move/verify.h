@@ -25,6 +25,10 @@
  * verify_live.c    the three comparisons
  * verify_again.c   suspected rows, read again on both sides
  * verify_counts.c  how many rows tables have, as far as the time allows
+ *
+ * Between servers of different versions:
+ *
+ * verify_changes.c whether a change of both schemas is one
  */
 #pragma once
 
@@ -295,6 +299,17 @@ void schema_compare(Arena *arena, const Archive *a, const Archive *b, const Sche
  * (quoted). `maintain`: both servers know that privilege. */
 const char *acl_sum(Arena *arena, const char *sql, const char *owner,
                     bool maintain) RETURNS_NONNULL;
+
+/* Both schemas as one pg_dump wrote them. */
+typedef struct SchemaSides {
+    const Config *config; /* maps the source's roles */
+    const Archive *archives[VERIFY_SIDES];
+    int majors[VERIFY_SIDES];
+} SchemaSides;
+/* The first entry that is not alike on both and speaks of one of these objects, as fingerprints
+ * name them, and how; NULL: there is none. */
+const char *changes_unlike(Arena *arena, const SchemaSides *sides, const char *const *objects,
+                           int count);
 
 /* Definitions that say the same, whether a name that needs no quotes has some or not. */
 bool defn_equal(const char *a, const char *b);

@@ -17,6 +17,7 @@
 #include "move/move.h"
 #include "move/touched.h"
 #include "pg/lsn.h"
+#include "pg/pg.h"
 
 typedef struct VerifyLive {
     const Config *config; /* source and target in the direction of the stream */
@@ -47,6 +48,18 @@ typedef struct VerifyLiveReport {
     int64_t rechecked;     /* rows that differed at first, and were on their way */
     double seconds;
 } VerifyLiveReport;
+
+/* Both sides of a move, whichever way its stream goes. */
+typedef struct ChangedSides {
+    const Config *config;
+    const PgUrl *urls[2]; /* source, target */
+    PGconn *conns[2];
+} ChangedSides;
+
+/* *ret: the first of these objects (as fingerprints name them) that is not alike on both sides, and
+ * how; NULL: all are. */
+bool verify_changes(Arena *arena, const ChangedSides *changed, const char *const *objects,
+                    int count, const char **ret, Error *err) MUST_USE;
 
 bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret,
                        Error *err) MUST_USE;
