@@ -684,10 +684,7 @@ bool fence_is_armed(PGconn *conn, bool *ret, Error *err)
 
 bool fence_pass(PGconn *conn, const char *token, Error *err)
 {
-    auto_result PGresult *res = NULL;
-
-    return pg_query(conn, "SELECT pg_catalog.set_config('homeport.token', $1, false)", 1, &token,
-                    &res, err);
+    return pg_set_secret(conn, "homeport.token", token, err);
 }
 
 const char *fence_lift_sql(Arena *arena, const Fence *fence)

@@ -8,7 +8,8 @@
  * sessions of this database ended until a pass finds none.
  *
  * The token: a secret of this move, in the state database (0600) and in our sessions' setting
- * homeport.token; the database holds only its SHA-256, in the trigger function's body.
+ * homeport.token, which no log of the server shows; the database holds only its SHA-256, in the
+ * trigger function's body.
  *
  * Every session of homeport that writes to a fenced side: fence_pass() first, then BEGIN READ
  * WRITE. A side has one fence: preparing, arming, lifting and removing are refused where it belongs

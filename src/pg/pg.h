@@ -48,6 +48,10 @@ bool pg_execf(PGconn *conn, Error *err, const char *fmt, ...) PRINTF_LIKE(3, 4) 
 /* First column of the first row, in the arena; NULL for an SQL NULL or no row. */
 bool pg_query_text(PGconn *conn, Arena *arena, const char *sql, char **ret, Error *err) MUST_USE;
 bool pg_query_i64(PGconn *conn, const char *sql, int64_t *ret, Error *err) MUST_USE;
+/* A setting of this session whose value is in no log of the server: log_statement and the like
+ * write down statements with their parameters, but of a function call by the protocol only its
+ * name. */
+bool pg_set_secret(PGconn *conn, const char *name, const char *value, Error *err) MUST_USE;
 
 #define PG_LOCK_NOT_AVAILABLE "55P03" /* lock_timeout */
 

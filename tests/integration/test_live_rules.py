@@ -1,6 +1,7 @@
 """Rules of the live move (docs/move.md) that no fault of the peer is about, each held at the moment that it is for."""
 
 import contextlib
+import sqlite3
 import threading
 
 import psycopg2
@@ -209,3 +210,23 @@ def test_bad_input_cutover_while_far_behind_is_refused_with_the_time_it_would_ta
     at_home(live, "DROP TRIGGER slowly ON t", "DROP FUNCTION slowly()")
     wait.until(lambda: live.run("cutover").rc == 0, 60, "it has caught up")
     assert rows(live.target) == rows(live.source)
+
+
+def test_rule_28_the_token_is_in_no_log_of_a_server_that_logs_everything(homeport, servers, taken_down):
+    settings = {"log_statement": "all", "log_min_duration_statement": "0", "log_parameter_max_length": "-1",
+                "log_connections": "on"}
+    source, target = (servers.new(version, settings).create_db() for version in (15, 17))
+    source.script("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    live, _ = taken_down(Live(homeport, source, target), None)
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+    target.sql("INSERT INTO t VALUES (2)")
+    live.ok("rollback")
+    with contextlib.closing(sqlite3.connect(f"file:{live.dir}/state.sqlite?mode=ro", uri=True)) as store:
+        (token,), = store.execute("SELECT value FROM fact WHERE name = 'token'")
+    assert len(token) == 48
+    for side in (source, target):
+        log = side.server.log_path.read_text(encoding="utf-8", errors="replace")
+        assert 'fastpath function call: "set_config"' in log and "homeport_fence" in log
+        assert token not in log
