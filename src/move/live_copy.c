@@ -19,6 +19,8 @@ enum {
     LOCK_PAUSE_MS = 300,
     FENCE_S = 60,
     FINISH_TRIES = 5,
+    FIRST_SLOT_WAIT_S = 3, /* for each transaction that the source has open */
+    MOST_SLOT_WAIT_S = 3600,
 };
 
 const char *live_slot_name(const Live *live, int number)
@@ -160,24 +162,51 @@ bool live_publish(Live *live, PGconn *conn, const Table *tables, int count, Erro
 
 /* ---- slot and snapshot ---- */
 
+/* Nobody waits for us yet: it may wait as long as transactions are open (decision 0007), and says
+ * from time to time for which. A new try has to wait for those as well that began meanwhile, so
+ * each has longer than the last one. */
+static bool create_patiently(Live *live, PGconn *replication, const SlotRequest *request,
+                             SlotPoint *ret, Error *err)
+{
+    for (int wait_s = FIRST_SLOT_WAIT_S;;
+         wait_s = wait_s < MOST_SLOT_WAIT_S ? 2 * wait_s : wait_s) {
+        Error ignored = ERROR_INIT;
+        PGconn *source = NULL;
+
+        if (pg_execf(replication, err, "SET lock_timeout = '%ds'", wait_s) &&
+            replication_create_slot(replication, live->arena, request->name, request->temporary,
+                                    ret, err))
+            return true;
+        if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
+            return false;
+        const char *who = live_connect(live, LIVE_SOURCE, &source, &ignored)
+                              ? live_slot_waits_for(source, live->arena)
+                              : NULL;
+        log_warn("the slot waits until transactions end that are open", kv_str("which", who));
+        *err = ERROR_INIT;
+    }
+}
+
 /* The feed's slot is made once; later attempts, and tables that start again, take the snapshot of
  * a temporary one beside it (rule 6). */
 static bool make_slot(Live *live, PGconn *replication, SlotPoint *ret, Error *err)
 {
     LiveFeed *feed = &live->feed;
     PGconn *source = NULL;
+    SlotRequest request = {
+        .name = arena_printf(live->arena, "%s_copy_%d", live->publication, (int)getpid()),
+        .temporary = true,
+    };
 
     if (feed->start)
-        return replication_create_slot(
-            replication, live->arena,
-            arena_printf(live->arena, "%s_copy_%d", live->publication, (int)getpid()), true, ret,
-            err);
+        return create_patiently(live, replication, &request, ret, err);
     *feed =
         (LiveFeed){.number = 1, .direction = DIRECTION_FORWARD, .slot = live_slot_name(live, 1)};
     /* One of a run that was killed between making it and noting where it stands. */
+    request = (SlotRequest){.name = feed->slot};
     if (!live_save_feed(live, feed, err) || !live_connect(live, LIVE_SOURCE, &source, err) ||
         !replication_drop_slot(source, feed->slot, LIVE_RECONNECT_S, err) ||
-        !replication_create_slot(replication, live->arena, feed->slot, false, ret, err))
+        !create_patiently(live, replication, &request, ret, err))
         return false;
     feed->start = ret->lsn;
     live->fresh_slot = true;
@@ -199,9 +228,6 @@ static bool open_keeper(void *context, Job *job, Attempt *attempt, Error *err)
         !tables_list(source, job->arena, &tables, &count, err) ||
         !live_publish(live, source, tables, count, err))
         return error_add_context(err, "begin the stream");
-    const char *who = live_slot_waits_for(source, job->arena);
-    if (who)
-        log_warn("the slot waits until transactions end that are open", kv_str("which", who));
     if (!replication_connect(&job->source_url, "slot", &replication, err) ||
         !make_slot(live, replication, &point, err) ||
         !keeper_open(job->arena, &job->source_url, point.snapshot, &attempt->keeper, err))

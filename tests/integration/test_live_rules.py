@@ -1,8 +1,10 @@
 """Rules of the live move (docs/move.md) that no fault of the peer is about, each held at the moment that it is for."""
 
 import contextlib
+import signal
 import sqlite3
 import threading
+import time
 
 import psycopg2
 import pytest
@@ -230,3 +232,25 @@ def test_rule_28_the_token_is_in_no_log_of_a_server_that_logs_everything(homepor
         log = side.server.log_path.read_text(encoding="utf-8", errors="replace")
         assert 'fastpath function call: "set_config"' in log and "homeport_fence" in log
         assert token not in log
+
+
+def test_rule_1_the_first_slot_waits_for_open_transactions_as_long_as_it_takes_and_says_for_whom(begun):
+    live = begun(KEYED)
+
+    def waits():
+        return live.mover.err.count("forgotten") > 1 and live.mover.err.count("waits until transactions end") > 1
+    with contextlib.closing(live.source.connect(autocommit=False, application_name="forgotten")) as hold:
+        # So young that it can be named only when it has been waited for.
+        hold.cursor().execute("INSERT INTO t VALUES (1000, 0)")
+        live.start().wait_for(waits, 60, "the slot waits")
+        began = time.monotonic()
+        live.mover.process.send_signal(signal.SIGTERM)
+        live.mover.wait(30)
+        assert time.monotonic() - began < 5
+        wait.until(lambda: lives.slots(live.source) == [], 10, "the slot is gone")
+        live.start().wait_for(waits, 60, "the slot waits again")
+        live.source.sql("INSERT INTO t VALUES (1001, 0)")  # the app goes on
+        hold.commit()
+    live.caught_up()
+    live.applied_past()
+    assert live.target.sql("SELECT count(*), max(id) FROM t") == [(52, 1001)]
