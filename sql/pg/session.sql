@@ -2,7 +2,8 @@
 -- The settings of every session of ours, so that text output means the same on
 -- both sides and no time limit of a role or database ends a long copy. In one
 -- statement, because a round trip to a far server costs more than all of it.
--- A setting that this server's version does not know is left out.
+-- A setting that this server's version does not know is left out, and one that the role may not change:
+-- messages in English are for people, as nothing is decided by their words where a code tells.
 -- columns: set_config (one a setting)
 SELECT pg_catalog.set_config(s.name, s.value, false)
   FROM (VALUES ('search_path', ''),
@@ -14,6 +15,7 @@ SELECT pg_catalog.set_config(s.name, s.value, false)
                ('bytea_output', 'hex'),
                ('xmloption', 'content'),
                ('quote_all_identifiers', 'off'),
+               ('lc_messages', 'C'),
                ('lc_monetary', 'C'),
                ('lc_numeric', 'C'),
                ('standard_conforming_strings', 'on'),
@@ -37,4 +39,5 @@ SELECT pg_catalog.set_config(s.name, s.value, false)
                ('default_transaction_deferrable', 'off'),
                ('synchronize_seqscans', 'off')) AS s (name, value)
  WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL
+   AND (s.name <> 'lc_messages' OR pg_catalog.current_setting('is_superuser') = 'on')
    AND (s.name <> 'client_connection_check_interval' OR pg_catalog.version() ~ 'linux')

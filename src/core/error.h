@@ -34,6 +34,7 @@ typedef struct Error {
     ErrorCode code;
     int sys_errno;     /* 0 when no system call was involved */
     char sqlstate[6];  /* empty unless PostgreSQL reported it */
+    char origin[24];   /* the file of its source that reported it: the same in every language */
     char message[512]; /* what failed: lower case, no full stop */
     char hint[384];    /* what to do next: a sentence, or empty */
 } Error;

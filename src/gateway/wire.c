@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg/pg.h"
+
 size_t wire_begin(Bytes *out, char type)
 {
     size_t at = bytes_len(out);
@@ -127,20 +129,6 @@ void wire_add_error(Bytes *out, const WireError *error)
     wire_end(out, at);
 }
 
-/* "...: FATAL:  28P01: message": where the code begins, or NULL. */
-static const char *find_code(const char *text)
-{
-    for (const char *at = strstr(text, ":  "); at; at = strstr(at + 1, ":  ")) {
-        size_t len = 0;
-        while (len < 5 &&
-               (isupper((unsigned char)at[3 + len]) || isdigit((unsigned char)at[3 + len])))
-            len++;
-        if (len == 5 && at[8] == ':' && at[9] == ' ')
-            return at + 3;
-    }
-    return NULL;
-}
-
 static const char *line_after(Arena *arena, const char *text, const char *label)
 {
     const char *at = strstr(text, label);
@@ -154,7 +142,7 @@ static const char *line_after(Arena *arena, const char *text, const char *label)
 WireError wire_error_of_libpq(Arena *arena, const char *text)
 {
     WireError error = {{0}};
-    const char *code = find_code(text);
+    const char *code = pg_find_code(text);
 
     if (!code) {
         const char *start = text + strspn(text, " \n");

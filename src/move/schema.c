@@ -107,7 +107,8 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
     const char *env[] = {"PGTZ=UTC", url_password_env(arena, request->url), NULL};
     ProcessOptions options = {.argv = argv, .env = env, .stdout_path = partial};
     if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err)) {
-        /* Its locks we have ourselves: it can only wait behind somebody who waits for us. */
+        /* Its locks we have ourselves: it can only wait behind somebody who waits for us. The words
+         * are of the query. */
         if (strstr(err->message, "LOCK TABLE"))
             err->code = ERR_SNAPSHOT;
         return error_add_context(err, "dump the schema");
@@ -206,7 +207,7 @@ bool schema_run_entry(PGconn *target, const Config *config, const Archive *archi
     sql = large_objects_expand(scratch, archive, entry, sql);
 
     if (*sql && !pg_exec(target, sql, err)) {
-        if (strcmp(err->sqlstate, "42704") == 0 && strncmp(err->message, "role ", 5) == 0)
+        if (strcmp(err->sqlstate, "42704") == 0 && strcmp(err->origin, "acl.c") == 0)
             (void)error_hint(err, "Create the role, or map it with --map-role OLD=NEW.");
         return schema_fail_entry(entry, err);
     }

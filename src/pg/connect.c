@@ -18,6 +18,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "pg/pg.h"
 
 enum {
@@ -193,42 +194,85 @@ static void ignore_notice(void *arg, const PGresult *res)
     log_debug("server notice", kv_str("message", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
+/* Libpq's own words, which are English here, and the server's, where they are: else its SQLSTATE
+ * tells. */
+static const struct {
+    const char *part;
+    const char *state; /* NULL: of libpq's words, or a detail of them */
+    const char *hint;
+} hints[] = {
+    {"password authentication failed", "28P01",
+     "Check user and password; in a URL a password is percent-encoded (@ is %40, : is %3A, / is "
+     "%2F)."                                                                                                   },
+    {"no password supplied",           NULL,
+     "Put the password into the URL, into PGPASSWORD, or into ~/.pgpass."                                      },
+    {"does not support SSL",           NULL,
+     "The server has no TLS. Where the network is trusted, use sslmode=prefer or disable."                     },
+    {"certificate",                    NULL,
+     "Check sslmode and sslrootcert; sslmode=verify-full needs the CA that signed the server's "
+     "certificate."                                                                                            },
+    {"channel binding",                NULL,    "Drop channel_binding=require for a server without TLS."       },
+    {"could not translate host name",  NULL,
+     "The host name does not resolve: check its spelling and DNS."                                             },
+    {"Connection refused",             NULL,
+     "Nothing listens there: check host and port, and that the server runs."                                   },
+    {"No such file or directory",      NULL,
+     "No server has its socket there: check the folder and the port."                                          },
+    {"timeout expired",                NULL,
+     "The host did not answer in time: check the address, the firewall, and an IP allow list."                 },
+    {"does not exist",                 "3D000", "Create it first, or check the spelling."                      },
+    {"no pg_hba.conf entry",           NULL,    "The server's pg_hba.conf does not let this user in from here."},
+    {"too many clients",               "53300", "Lower --jobs, or raise max_connections on that server."       },
+    {"remaining connection slots",     NULL,    "Lower --jobs, or raise max_connections on that server."       },
+ /* Only by its code: no such role, or no entry for it. */
+    {NULL,                             "28000",
+     "Check the user's name, and that the server's pg_hba.conf lets this user in from here."                   },
+};
+
 static void hint_for_connect(const char *text, const PgUrl *url, Error *err)
 {
-    static const struct {
-        const char *part;
-        const char *hint;
-    } hints[] = {
-        {"password authentication failed", "Check user and password; in a URL a password is "
-                                           "percent-encoded (@ is %40, : is %3A, / is %2F)."},
-        {"no password supplied",
-         "Put the password into the URL, into PGPASSWORD, or into ~/.pgpass."                                                         },
-        {"does not support SSL",
-         "The server has no TLS. Where the network is trusted, use sslmode=prefer or disable."                                        },
-        {"certificate",
-         "Check sslmode and sslrootcert; sslmode=verify-full needs the CA that signed "
-         "the server's certificate."                                                                                                  },
-        {"channel binding",                "Drop channel_binding=require for a server without TLS."                                   },
-        {"could not translate host name",
-         "The host name does not resolve: check its spelling and DNS."                                                                },
-        {"Connection refused",
-         "Nothing listens there: check host and port, and that the server runs."                                                      },
-        {"No such file or directory",
-         "No server has its socket there: check the folder and the port."                                                             },
-        {"timeout expired",                "The host did not answer in time: check the address, the firewall, and "
-                            "an IP allow list."                                                            },
-        {"does not exist",                 "Create it first, or check the spelling."                                                  },
-        {"no pg_hba.conf entry",           "The server's pg_hba.conf does not let this user in from here."                            },
-        {"too many clients",               "Lower --jobs, or raise max_connections on that server."                                   },
-        {"remaining connection slots",     "Lower --jobs, or raise max_connections on that server."                                   },
-    };
-
     for (size_t i = 0; i < COUNT_OF(hints); i++)
-        if (strstr(text, hints[i].part)) {
+        if ((hints[i].part && strstr(text, hints[i].part)) ||
+            (hints[i].state && strcmp(err->sqlstate, hints[i].state) == 0)) {
             (void)error_hint(err, "%s", hints[i].hint);
             return;
         }
     (void)error_hint(err, "The address was %s.", url->redacted);
+}
+
+/* Worth another try: the server is restarting or the network hiccuped. A wrong
+ * password or a missing database does not heal by waiting. */
+static bool is_passing_text(const char *text)
+{
+    static const char *const passing[] = {
+        "Connection refused", "starting up",           "shutting down",
+        "timeout expired",    "Connection reset",      "connection lost",
+        "terminating",        "closed the connection", "recovery mode",
+        "No such file",       "too many clients",      "remaining connection slots",
+        "not yet accepting",  "Connection timed out",  "temporarily",
+    };
+
+    for (size_t i = 0; i < COUNT_OF(passing); i++)
+        if (strstr(text, passing[i]))
+            return true;
+    return false;
+}
+
+static bool is_passing(const Error *err)
+{
+    static const char *const states[] = {"57P01", "57P02", "57P03", "53300"};
+
+    return err->code == ERR_CONNECT && (is_passing_text(err->message) ||
+                                        text_is_one_of(err->sqlstate, states, COUNT_OF(states)));
+}
+
+/* The server's words begin with their severity; libpq's own have none. */
+static bool is_unknown(const char *text)
+{
+    for (size_t i = 0; i < COUNT_OF(hints); i++)
+        if (hints[i].part && strstr(text, hints[i].part))
+            return false;
+    return strstr(text, ":  ") && !is_passing_text(text);
 }
 
 bool pg_fail_conn(const PGconn *conn, Error *err)
@@ -243,7 +287,7 @@ bool pg_fail_conn(const PGconn *conn, Error *err)
                      *text ? (int)strcspn(text, "\n") : 9, *text ? text : "no reason");
 }
 
-static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
+static bool fail_connect(const PGconn *conn, const PgUrl *url, const char *state, Error *err)
 {
     const char *text = PQerrorMessage(conn);
     const char *last = text;
@@ -257,6 +301,7 @@ static bool fail_connect(const PGconn *conn, const PgUrl *url, Error *err)
     if (cancel_requested())
         return cancel_check(err);
     (void)error_set(err, ERR_CONNECT, "%.*s", (int)strcspn(last, "\n"), last);
+    (void)snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
     hint_for_connect(last, url, err);
     return false;
 }
@@ -317,7 +362,10 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     if (!conn)
         return error_set(err, ERR_CONNECT, "out of memory");
     if (PQstatus(conn) != CONNECTION_OK) {
-        (void)fail_connect(conn, url, err);
+        char state[6] = "";
+        if (is_unknown(PQerrorMessage(conn)) && !cancel_requested())
+            pg_ask_code(keywords, values, state);
+        (void)fail_connect(conn, url, state, err);
         PQfinish(conn);
         return false;
     }
@@ -333,26 +381,6 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     }
     *ret = conn;
     return true;
-}
-
-/* Worth another try: the server is restarting or the network hiccuped. A wrong
- * password or a missing database does not heal by waiting. libpq tells no SQLSTATE of a connection
- * that was not made, and its own words are English here; the server's are where its lc_messages is
- * (docs/move.md). */
-static bool is_passing(const Error *err)
-{
-    static const char *const passing[] = {
-        "Connection refused", "starting up",           "shutting down",
-        "timeout expired",    "Connection reset",      "connection lost",
-        "terminating",        "closed the connection", "recovery mode",
-        "No such file",       "too many clients",      "remaining connection slots",
-        "not yet accepting",  "Connection timed out",  "temporarily",
-    };
-
-    for (size_t i = 0; i < COUNT_OF(passing); i++)
-        if (err->code == ERR_CONNECT && strstr(err->message, passing[i]))
-            return true;
-    return false;
 }
 
 bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret, Error *err)

@@ -38,6 +38,14 @@ void pg_interrupt_all(void);
 bool pg_deadline_begin(double at_s, Error *err) MUST_USE;
 void pg_deadline_end(void); /* also where none was begun */
 
+/* Where the SQLSTATE begins in what libpq says at its most verbose of a connection that was
+ * refused:
+ * "...: FATAL:  28P01: message". NULL: the server said none. */
+const char *pg_find_code(const char *text);
+/* The SQLSTATE with which the server refuses this connection; ret is left as it is where it says
+ * none. Connects once more. */
+void pg_ask_code(const char *const *keywords, const char *const *values, char ret[6]);
+
 /* One statement with text parameters ($1...), text results. */
 bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,
               Error *err) MUST_USE;
@@ -56,7 +64,8 @@ bool pg_set_secret(PGconn *conn, const char *name, const char *value, Error *err
 #define PG_LOCK_NOT_AVAILABLE "55P03" /* lock_timeout */
 
 /* Fills err from a failed result: SQLSTATE, message, server's hint; a lost
- * connection is ERR_CONNECT. res may be NULL. Always false. */
+ * connection is ERR_CONNECT. res may be NULL. Always false. What an error is about is told by its
+ * SQLSTATE and origin, as messages are in the server's language (lc_messages). */
 bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err);
 /* The same for a connection-level failure. */
 bool pg_fail_conn(const PGconn *conn, Error *err);

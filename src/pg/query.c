@@ -17,6 +17,14 @@ void pg_result_cleanup(PGresult **res)
     *res = NULL;
 }
 
+/* Some builds give it with its folders. */
+static const char *file_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path ? path : "";
+}
+
 /* Any field that a server sends may be missing. */
 bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
 {
@@ -24,6 +32,7 @@ bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *detail = PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+    const char *origin = PQresultErrorField(res, PG_DIAG_SOURCE_FILE);
 
     /* No SQLSTATE means that the connection broke, not the statement. */
     if (!state)
@@ -40,6 +49,7 @@ bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
                     detail ? " (" : "", detail ? (int)strcspn(detail, "\n") : 0,
                     detail ? detail : "", detail ? ")" : "");
     (void)snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
+    (void)snprintf(err->origin, sizeof err->origin, "%s", file_name(origin));
     if (hint)
         (void)error_hint(err, "%s", hint);
     return false;

@@ -30,18 +30,22 @@ static bool has_state(const Error *err, const char *state)
     return strcmp(err->sqlstate, state) == 0;
 }
 
-/* A refused connection has no SQLSTATE in libpq 15, so words have to do there. */
+static bool has_origin(const Error *err, const char *file)
+{
+    return strcmp(err->origin, file) == 0;
+}
+
+/* A pooler has words of its own, and names of settings and parameters are the same in every
+ * language. */
 static ReplicationRefusal connect_refusal(const Error *err)
 {
     static const struct {
         const char *part;
         ReplicationRefusal refusal;
     } known[] = {
-        {"unsupported startup parameter",  REFUSED_POOLER },
-        {"does not speak replication",     REFUSED_POOLER },
-        {"replication role",               REFUSED_ROLE   },
-        {"permission denied to start WAL", REFUSED_ROLE   },
-        {"max_wal_senders",                REFUSED_SENDERS},
+        {"unsupported startup parameter", REFUSED_POOLER },
+        {"does not speak replication",    REFUSED_POOLER },
+        {"max_wal_senders",               REFUSED_SENDERS},
     };
 
     for (size_t i = 0; i < COUNT_OF(known); i++)
@@ -55,14 +59,15 @@ ReplicationRefusal replication_refusal(const Error *err)
     if (has_state(err, "55006"))
         return REFUSED_SLOT_IN_USE;
     /* A publication may be missing as well. */
-    if (has_state(err, "42704") && strstr(err->message, "replication slot"))
+    if (has_state(err, "42704") && has_origin(err, "slot.c"))
         return REFUSED_SLOT_GONE;
-    if (has_state(err, "53400") && strstr(err->message, "replication slots"))
+    if (has_state(err, "53400") && has_origin(err, "slot.c"))
         return REFUSED_SLOTS_FULL;
     if (has_state(err, "55000") && strstr(err->message, "wal_level"))
         return REFUSED_WAL_LEVEL;
-    if ((has_state(err, "55000") && strstr(err->message, "invalidated")) ||
-        (has_state(err, "58P01") && strstr(err->message, "WAL segment")))
+    if ((has_state(err, "55000") && (has_origin(err, "slot.c") || has_origin(err, "logical.c") ||
+                                     has_origin(err, "walsender.c"))) ||
+        (has_state(err, "58P01") && has_origin(err, "walsender.c")))
         return REFUSED_SLOT_LOST;
     if (has_state(err, "42501"))
         return REFUSED_ROLE;

@@ -108,6 +108,7 @@ class Server:
         # Random, so that finding it in any output of homeport proves a leak.
         self.password = "pw" + secrets.token_hex(8)
         self.process = None
+        self.environment = server_environment()
         self._settings = {**SETTINGS, **(settings or {})}
         self.dir.mkdir(mode=0o755)
         if os.geteuid() == 0:
@@ -152,7 +153,7 @@ class Server:
                 start_of_log = log.tell()
                 self.process = subprocess.Popen(
                     [self.bin_dir / "postgres", "-D", self.data_dir], stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, cwd="/", env=server_environment(),
+                    stdout=log, stderr=log, cwd="/", env=self.environment,
                     start_new_session=True, preexec_fn=end_with_parent, **as_server_user(),
                 )
             if wait.until(lambda: self.process.poll() is not None or self._answers(), 60, "server start"):

@@ -11,38 +11,40 @@
 
 typedef struct Refused {
     const char *sqlstate;
-    const char *message; /* as the servers of 14 to 18 say it */
+    const char *origin;
+    const char *message; /* as the servers of 14 to 18 say it, some in another language */
     ReplicationRefusal refusal;
 } Refused;
 
 static void refusals_are_told_apart(void **state)
 {
     static const Refused cases[] = {
-        {"",      "FATAL:  unsupported startup parameter: replication",                           REFUSED_POOLER     },
-        {"",      "FATAL:  must be superuser or replication role to start walsender",             REFUSED_ROLE       },
-        {"",      "FATAL:  permission denied to start WAL sender",                                REFUSED_ROLE       },
-        {"42501", "must be superuser or replication role to use replication slots",               REFUSED_ROLE       },
-        {"55000", "logical decoding requires wal_level >= logical",                               REFUSED_WAL_LEVEL  },
-        {"55000", "logical decoding requires \"wal_level\" >= \"logical\"",                       REFUSED_WAL_LEVEL  },
-        {"53400", "all replication slots are in use",                                             REFUSED_SLOTS_FULL },
-        {"",
-         "FATAL:  number of requested standby connections exceeds max_wal_senders (currently 1)", REFUSED_SENDERS    },
-        {"42704", "read from the slot: replication slot \"s\" does not exist",                    REFUSED_SLOT_GONE  },
-        {"42704", "publication \"p\" does not exist",                                             REFUSED_OTHERWISE  },
-        {"55000",
-         "cannot read from logical replication slot \"s\" (This slot has been invalidated because "
-         "it "
-         "exceeded the maximum reserved size.)",                                                  REFUSED_SLOT_LOST  },
-        {"55000",
-         "can no longer access replication slot \"s\" (This replication slot has been invalidated "
-         "due "
-         "to \"wal_removed\".)",                                                                  REFUSED_SLOT_LOST  },
-        {"58P01", "requested WAL segment 000000010000000000000001 has already been removed",
-         REFUSED_SLOT_LOST                                                                                           },
-        {"55006", "replication slot \"s\" is active for PID 4711",                                REFUSED_SLOT_IN_USE},
-        {"",      "connection lost: server closed the connection unexpectedly",                   REFUSED_OTHERWISE  },
-        {"55000", "something else is not in the right state",                                     REFUSED_OTHERWISE  },
-        {"58P01", "could not open file \"base/1/2\"",                                             REFUSED_OTHERWISE  },
+        {"",      "",                 "FATAL:  unsupported startup parameter: replication",               REFUSED_POOLER     },
+        {"42501", "",                 "FATAL:  must be superuser or replication role to start walsender",
+         REFUSED_ROLE                                                                                                        },
+        {"42501", "",                 "FATAL:  permission denied to start WAL sender",                    REFUSED_ROLE       },
+        {"42501", "slot.c",           "nur Superuser und Replikationsrollen d\xC3\xBCrfen",               REFUSED_ROLE       },
+        {"55000", "logical.c",        "logical decoding requires wal_level >= logical",                   REFUSED_WAL_LEVEL  },
+        {"55000", "logical.c",        "logische Dekodierung erfordert \"wal_level\" >= \"logical\"",
+         REFUSED_WAL_LEVEL                                                                                                   },
+        {"53400", "slot.c",           "alle Replikations-Slots sind in Benutzung",                        REFUSED_SLOTS_FULL },
+        {"",      "",
+         "FATAL:  number of requested standby connections exceeds max_wal_senders (currently 1)",         REFUSED_SENDERS    },
+        {"42704", "slot.c",           "read from the slot: replication slot \"s\" does not exist",
+         REFUSED_SLOT_GONE                                                                                                   },
+        {"42704", "slot.c",           "Replikations-Slot \"s\" existiert nicht",                          REFUSED_SLOT_GONE  },
+        {"42704", "pg_publication.c", "publication \"replication slot\" does not exist",
+         REFUSED_OTHERWISE                                                                                                   },
+        {"55000", "walsender.c",
+         "cannot read from logical replication slot \"s\" (This slot has been invalidated)",              REFUSED_SLOT_LOST  },
+        {"55000", "logical.c",        "kann nicht aus dem Slot lesen",                                    REFUSED_SLOT_LOST  },
+        {"55000", "slot.c",           "can no longer access replication slot \"s\"",                      REFUSED_SLOT_LOST  },
+        {"58P01", "walsender.c",      "das angeforderte WAL-Segment wurde schon entfernt",
+         REFUSED_SLOT_LOST                                                                                                   },
+        {"55006", "slot.c",           "replication slot \"s\" is active for PID 4711",                    REFUSED_SLOT_IN_USE},
+        {"",      "",                 "connection lost: server closed the connection unexpectedly",       REFUSED_OTHERWISE  },
+        {"55000", "xact.c",           "something else is not in the right state",                         REFUSED_OTHERWISE  },
+        {"58P01", "md.c",             "could not open file \"base/1/2\"",                                 REFUSED_OTHERWISE  },
     };
 
     (void)state;
@@ -50,6 +52,7 @@ static void refusals_are_told_apart(void **state)
         Error err = ERROR_INIT;
         (void)error_set(&err, ERR_SQL, "%s", cases[i].message);
         (void)snprintf(err.sqlstate, sizeof err.sqlstate, "%s", cases[i].sqlstate);
+        (void)snprintf(err.origin, sizeof err.origin, "%s", cases[i].origin);
         if (replication_refusal(&err) != cases[i].refusal)
             fail_msg("%s: %d", cases[i].message, (int)replication_refusal(&err));
     }

@@ -24,6 +24,7 @@ typedef struct Fields {
 } Fields;
 
 static const Fields *fields;
+static const char *source_file; /* of the server's */
 
 char *__wrap_PQresultErrorField(const PGresult *res, int code);
 char *__wrap_PQresultErrorField(const PGresult *res, int code)
@@ -32,6 +33,7 @@ char *__wrap_PQresultErrorField(const PGresult *res, int code)
                         : code == PG_DIAG_MESSAGE_PRIMARY ? fields->primary
                         : code == PG_DIAG_MESSAGE_DETAIL  ? fields->detail
                         : code == PG_DIAG_MESSAGE_HINT    ? fields->hint
+                        : code == PG_DIAG_SOURCE_FILE     ? source_file
                                                           : NULL;
 
     (void)res;
@@ -102,6 +104,56 @@ static void a_result_becomes_an_error_whatever_is_missing(void **state)
     }
 }
 
+static void the_file_that_reported_it_is_kept_without_its_folders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        const char *origin;
+    } cases[] = {
+        {"slot.c",                               "slot.c"                 },
+        {"../src/backend/replication/slot.c",    "slot.c"                 },
+        {"a_file_whose_name_is_much_too_long.c", "a_file_whose_name_is_mu"},
+        {NULL,                                   ""                       },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const Fields some = {"55000", "nicht bereit", NULL, NULL, NULL};
+        Error err = ERROR_INIT;
+
+        fields = &some;
+        source_file = cases[i].file;
+        assert_false(pg_fail_result(NULL, NULL, &err));
+        assert_string_equal(err.origin, cases[i].origin);
+    }
+}
+
+static void the_code_of_a_refused_connection_is_found_in_any_language(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *found; /* NULL: none */
+    } cases[] = {
+        {"connection to server at \"::1\", port 1 failed: FATAL:  28P01: Passwort\n",
+         "28P01: Passwort\n"                                                                              },
+        {"failed: \xD0\x92\xD0\x90\xD0\x96\xD0\x9D\xD0\x9E:  3D000: x\nLOCATION:  a, b.c:1",
+         "3D000: x\nLOCATION:  a, b.c:1"                                                                  },
+        {"connection to server failed: Connection refused",                                  NULL         },
+        {"FATAL:  28P0: short",                                                              NULL         },
+        {"FATAL:  no code:  57P03: here",                                                    "57P03: here"},
+        {"",                                                                                 NULL         },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const char *found = pg_find_code(cases[i].text);
+
+        assert_int_equal(found != NULL, cases[i].found != NULL);
+        if (found)
+            assert_string_equal(found, cases[i].found);
+    }
+}
+
 static void a_long_detail_is_cut_visibly(void **state)
 {
     (void)state;
@@ -147,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_result_becomes_an_error_whatever_is_missing),
+        cmocka_unit_test(the_file_that_reported_it_is_kept_without_its_folders),
+        cmocka_unit_test(the_code_of_a_refused_connection_is_found_in_any_language),
         cmocka_unit_test(a_long_detail_is_cut_visibly),
         cmocka_unit_test(after_a_request_to_stop_that_is_the_reason),
     };
