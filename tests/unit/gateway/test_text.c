@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "gateway/connstring.h"
 #include "gateway/relay.h"
 #include "gateway/scram.h"
@@ -236,6 +237,97 @@ static void bodies_become_queries_with_parameters_as_text(void **state)
     assert_int_equal(body.queries[0].array_mode, ARRAY_MODE_UNSAID);
 }
 
+/* What is read in place and what jansson reads: a member that nobody knows makes it the latter's.
+ */
+static void a_body_means_the_same_however_it_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        const char *query; /* NULL: refused */
+        const char *params[4];
+    } cases[] = {
+        {"\"query\":\"select 1\"",                                 "select 1",              {0}           },
+        {" \"query\" : \"a\" ,\n\t\"params\" : [ ] ",              "a",                     {0}           },
+        {"\"query\":\"\",\"params\":[\"1\",null,\"\"]",            "",                      {"1", "-", ""}},
+        {"\"query\":\"a\",\"params\":[ null , \"b\" ]",            "a",                     {"-", "b"}    },
+        {"\"query\":\"\\\"x\\\" \\\\ \\/ \\b\\f\\n\\r\\t\"",       "\"x\" \\ / \b\f\n\r\t", {0}           },
+        {"\"query\":\"a\\\\\",\"params\":[\"\\\\\",\"\\\\\\\"\"]", "a\\",                   {"\\", "\\\""}},
+        {"\"params\":[\"1\"],\"query\":\"a\"",                     "a",                     {"1"}         },
+        {"\"query\":\"\\u0041\xc3\xa4\x7f\",\"params\":[7]",       "A\xc3\xa4\x7f",         {"7"}         },
+        {"\"query\":\"a\",\"params\":null",                        NULL,                    {0}           },
+        {"\"query\":\"a\",\"params\":[nul]",                       NULL,                    {0}           },
+        {"\"query\":\"a\",\"params\":[\"1\"",                      NULL,                    {0}           },
+        {"\"query\":\"a\",\"params\":[\"1\",]",                    NULL,                    {0}           },
+        {"\"query\":\"a\",\"params\":[\"1\" \"2\"]",               NULL,                    {0}           },
+        {"\"query\":\"a\",",                                       NULL,                    {0}           },
+        {"\"query\":\"a\",\"query\":\"b\"",                        NULL,                    {0}           },
+        {"\"query\":\"a\\x\"",                                     NULL,                    {0}           },
+        {"\"query\":\"a\\",                                        NULL,                    {0}           },
+        {"\"query\":\"a\nb\"",                                     NULL,                    {0}           },
+        {"\"query\":\"a\xff\"",                                    NULL,                    {0}           },
+        {"\"query\":\"a\\u0000\"",                                 NULL,                    {0}           },
+        {"\"query\" \"a\"",                                        NULL,                    {0}           },
+        {"\"query\":1",                                            NULL,                    {0}           },
+    };
+    static const char *const frames[] = {"{%s}", " {%s} \n", "{\"unknown\":1,%s}"};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t frame = 0; frame < COUNT_OF(frames); frame++) {
+            auto_arena Arena *arena = arena_new();
+            Text text = text_init(arena, 1 << 20);
+            const char *hole = strstr(frames[frame], "%s");
+            SqlBody body;
+            Error err = ERROR_INIT;
+            int count = 0;
+
+            text_add_n(&text, frames[frame], (size_t)(hole - frames[frame]));
+            text_add(&text, cases[i].members);
+            text_add(&text, hole + 2);
+            bool fine = sqlbody_parse(arena, text_str(&text), text.len, &body, &err);
+            assert_int_equal(fine, cases[i].query != NULL);
+            assert_int_equal(fine, *err.message == '\0');
+            if (!fine)
+                continue;
+            assert_false(body.batch);
+            assert_int_equal(body.count, 1);
+            assert_string_equal(body.queries[0].text, cases[i].query);
+            assert_int_equal(body.queries[0].array_mode, ARRAY_MODE_UNSAID);
+            for (; count < 4 && cases[i].params[count]; count++)
+                if (strcmp(cases[i].params[count], "-") == 0)
+                    assert_null(body.queries[0].params[count]);
+                else
+                    assert_string_equal(body.queries[0].params[count], cases[i].params[count]);
+            assert_int_equal(body.queries[0].param_count, count);
+        }
+}
+
+static void bodies_may_have_more_than_is_read_in_place(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    Text text = text_init(arena, 1 << 20);
+    SqlBody body;
+    Error err = ERROR_INIT;
+
+    text_add(&text, "{\"query\":\"a\",\"params\":[\"0\"");
+    for (int i = 1; i < 100; i++)
+        text_addf(&text, ",\"%d\"", i);
+    text_add(&text, "]}");
+    assert_true(sqlbody_parse(arena, text_str(&text), text.len, &body, &err));
+    assert_int_equal(body.queries[0].param_count, 100);
+    assert_string_equal(body.queries[0].params[99], "99");
+    /* Nor as many bytes. */
+    text = text_init(arena, 1 << 20);
+    text_add(&text, "{\"query\":\"a\",\"params\":[\"");
+    for (int i = 0; i < 5000; i++)
+        text_add(&text, "long");
+    text_add(&text, "\"]}");
+    assert_true(sqlbody_parse(arena, text_str(&text), text.len, &body, &err));
+    assert_int_equal(body.queries[0].param_count, 1);
+    assert_int_equal(strlen(body.queries[0].params[0]), 20000);
+}
+
 static void relays_know_when_nothing_is_open(void **state)
 {
     (void)state;
@@ -376,6 +468,8 @@ int main(void)
         cmocka_unit_test(strings_are_json_whatever_their_bytes),
         cmocka_unit_test(values_have_json_types_where_they_are_asked_for),
         cmocka_unit_test(bodies_become_queries_with_parameters_as_text),
+        cmocka_unit_test(a_body_means_the_same_however_it_is_read),
+        cmocka_unit_test(bodies_may_have_more_than_is_read_in_place),
         cmocka_unit_test(relays_know_when_nothing_is_open),
         cmocka_unit_test(relays_tell_the_codes_of_errors_however_they_are_cut),
         cmocka_unit_test(scram_refuses_what_is_not_its_own),
