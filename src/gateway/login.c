@@ -107,7 +107,7 @@ static void take_sasl_final(Session *session, const char *payload, size_t len)
     Claim claim;
 
     if (right)
-        proof_make(gateway, session->password, session->proof);
+        proof_make(session->worker, session->password, session->proof);
     session->shown = right;
     claim = session_claim(session);
     if (throttle_refuses(gateway->throttle, &claim)) {
@@ -136,7 +136,7 @@ static void take_password(Session *session, const char *payload, size_t len)
         session_refuse(session, "28P01", "empty password returned by client");
         return;
     }
-    proof_make(session->worker->gateway, session->password, session->proof);
+    proof_make(session->worker, session->password, session->proof);
     session_connect(session);
 }
 

@@ -20,9 +20,14 @@ enum {
 
 static size_t group_key(const ConnString *who, char key[MAX_KEY])
 {
-    int len = snprintf(key, MAX_KEY, "%s%c%s", who->database, '\0', who->user);
+    size_t database = strlen(who->database) + 1;
+    size_t user = strlen(who->user);
 
-    return len > 0 && len < MAX_KEY ? (size_t)len : 0;
+    if (database + user >= MAX_KEY)
+        return 0;
+    memcpy(key, who->database, database);
+    memcpy(key + database, who->user, user + 1);
+    return database + user;
 }
 
 static Group *group_find(const Pool *pool, const ConnString *who)
@@ -339,7 +344,7 @@ PoolTicket *pool_acquire(Pool *pool, const ConnString *who, const char *peer, Po
         ready(arg, POOL_FULL, NULL, NULL);
         return NULL;
     }
-    proof_make(pool->worker->gateway, who->password, proof);
+    proof_make(pool->worker, who->password, proof);
     forget_stale(group, proof);
     Backend *backend = acquire_idle(group, who, proof, peer);
     if (backend || pool->waiting >= pool->waiting_limit) {

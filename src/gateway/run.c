@@ -501,8 +501,10 @@ static void gateway_stop(Main *run)
     crew_free(gateway->crew);
     /* Requests that were broken off have left cancels with them. */
     crew_stop(gateway->cancellers, CANCELS_END_MS, cancel_drop);
-    for (int i = 0; i < gateway->worker_count; i++)
+    for (int i = 0; i < gateway->worker_count; i++) {
+        EVP_MAC_CTX_free(gateway->workers[i].prover);
         loop_free(gateway->workers[i].loop);
+    }
     for (size_t i = 0; i < COUNT_OF(run->signals); i++)
         if (run->signals[i])
             event_free(run->signals[i]);

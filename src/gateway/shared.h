@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
@@ -60,6 +61,7 @@ struct Worker {
     atomic_int pause_acked;     /* the last one in which nothing was at work any more */
     atomic_int unfinished;      /* while draining: connections whose client still waits */
     bool draining;
+    EVP_MAC_CTX *prover; /* proof_make()'s */
 };
 
 struct Gateway {

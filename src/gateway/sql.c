@@ -327,10 +327,11 @@ static void query_close(Work *work, const char *tag)
     bytes_add_text(&work->out, "],\"command\":");
     value_add_string(&work->out, done.command, strlen(done.command));
     if (done.rows >= 0)
-        bytes_addf(&work->out, ",\"rowCount\":%lld", (long long)done.rows);
+        add_number(&work->out, ",\"rowCount\":", done.rows);
     else
         bytes_add_text(&work->out, ",\"rowCount\":null");
-    bytes_addf(&work->out, ",\"rowAsArray\":%s}", is_array_mode(work) ? "true" : "false");
+    bytes_add_text(&work->out,
+                   is_array_mode(work) ? ",\"rowAsArray\":true}" : ",\"rowAsArray\":false}");
     work->in_rows = false;
     work->column_count = 0;
 }
@@ -669,7 +670,7 @@ bool sql_is_known(void *arg, const HttpExchange *exchange)
 
     if (!string || !connstring_parse(arena, string, &who, &ignored))
         return false;
-    proof_make(worker->gateway, who.password, proof);
+    proof_make(worker, who.password, proof);
     return throttle_knows(worker->gateway->throttle, &(Claim){request->peer, who.user, proof});
 }
 

@@ -26,7 +26,7 @@ typedef struct TrustList {
     Trust slots[MAX_TRUSTED];
 } TrustList;
 
-void proof_make(const Gateway *gateway, const char *password, unsigned char ret[PROOF_BYTES]);
+void proof_make(Worker *worker, const char *password, unsigned char ret[PROOF_BYTES]);
 bool proof_same(const unsigned char *a, const unsigned char *b);
 
 Trust *trust_find(TrustList *list, const unsigned char *proof); /* NULL: not trusted */

@@ -106,11 +106,6 @@ void bytes_add_char(Bytes *bytes, char c)
         bytes_add(bytes, &c, 1);
 }
 
-void bytes_add_text(Bytes *bytes, const char *text)
-{
-    bytes_add(bytes, text, strlen(text));
-}
-
 void bytes_add_int(Bytes *bytes, int64_t value)
 {
     char text[24];

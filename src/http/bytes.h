@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/compiler.h"
 
@@ -44,8 +45,12 @@ void bytes_truncate(Bytes *bytes, size_t len);
 
 void bytes_add(Bytes *bytes, const void *data, size_t len);
 void bytes_add_char(Bytes *bytes, char c);
-void bytes_add_text(Bytes *bytes, const char *text); /* without its NUL */
-void bytes_add_int(Bytes *bytes, int64_t value);     /* in decimal, and much quicker than this: */
+/* Without its NUL. Here, so that the compiler knows how long a literal is. */
+static inline void bytes_add_text(Bytes *bytes, const char *text)
+{
+    bytes_add(bytes, text, strlen(text));
+}
+void bytes_add_int(Bytes *bytes, int64_t value); /* in decimal, and much quicker than this: */
 void bytes_addf(Bytes *bytes, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Big-endian, as on the wire. */

@@ -282,11 +282,11 @@ static void write_reply(Conn *conn, const HttpReply *reply, Bytes *body, bool ke
     bytes_add_text(&out, "\r\n");
     if (reply->headers)
         bytes_add_text(&out, reply->headers);
+    bytes_add_text(&out,
+                   keep ? "connection: keep-alive\r\nkeep-alive: timeout=" : "connection: close");
     if (keep)
-        bytes_addf(&out, "connection: keep-alive\r\nkeep-alive: timeout=%d\r\n\r\n",
-                   conn->server->settings.idle_ms / 1000);
-    else
-        bytes_add_text(&out, "connection: close\r\n\r\n");
+        bytes_add_int(&out, conn->server->settings.idle_ms / 1000);
+    bytes_add_text(&out, "\r\n\r\n");
     if (len <= 16UL * 1024 - bytes_len(&out)) {
         bytes_add(&out, bytes_data(body), len);
         bytes_free(body);
