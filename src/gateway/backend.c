@@ -19,7 +19,8 @@ enum {
     CONNECT_TIMEOUT_S = 10,
     LOOK_MS = 100, /* while connecting: does the gateway stop? */
     MAX_PARAMS = 80,
-    READ_AHEAD = 256 * 1024
+    READ_AHEAD = 256 * 1024,
+    RESET_ANSWER = 23 /* CommandComplete of DISCARD ALL, ReadyForQuery */
 };
 
 struct LoginJob {
@@ -445,6 +446,24 @@ void backend_read_messages(Backend *backend)
 void backend_send(Backend *backend, Bytes *messages)
 {
     stream_write_bytes(backend->stream, messages);
+}
+
+void backend_reset(Backend *backend)
+{
+    Bytes messages = bytes_init(SIZE_MAX);
+
+    if (backend->transaction != 'I') {
+        wire_add_simple(&messages, "ROLLBACK");
+        backend->resets++;
+    }
+    wire_add_simple(&messages, "DISCARD ALL");
+    backend->resets++;
+    stream_write_soon(backend->stream, bytes_data(&messages), bytes_len(&messages));
+    bytes_free(&messages);
+    /* That it has worked is soon enough known with the next answer; that it has not is more to
+     * read than this. */
+    if (backend->resets == 1)
+        stream_let_lie(backend->stream, RESET_ANSWER);
 }
 
 void backend_cancel(Backend *backend)

@@ -70,6 +70,8 @@ void backend_set_user(Backend *backend, const BackendUser *user);
 /* Messages are read from the stream and told to the user from now on. */
 void backend_read_messages(Backend *backend);
 void backend_send(Backend *backend, Bytes *messages);
+/* To be clean for the next request; ahead of that one's messages where it is there already. */
+void backend_reset(Backend *backend);
 /* Asks the server to end what it does, by a connection of its own, soon. */
 void backend_cancel(Backend *backend);
 /* Is it an error of who logs in, rather than of the server? */

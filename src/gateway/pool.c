@@ -421,19 +421,10 @@ void pool_return(Backend *backend)
 
 void pool_release(Backend *backend)
 {
-    Bytes messages = bytes_init(SIZE_MAX);
-
     if (!is_spent(backend)) {
-        if (backend->transaction != 'I') {
-            wire_add_simple(&messages, "ROLLBACK");
-            backend->resets++;
-        }
-        wire_add_simple(&messages, "DISCARD ALL");
-        backend->resets++;
-        backend_send(backend, &messages);
+        backend_reset(backend);
         metric_add(&backend->worker->metrics.resets, 1);
     }
-    bytes_free(&messages);
     pool_return(backend);
 }
 

@@ -18,7 +18,8 @@ enum {
     BULK_BYTES = 128 * 1024, /* once a plain peer has shown that it has much to say */
     READ_ROUNDS = 8,         /* before others get their turn */
     INPUT_LIMIT = 256 * 1024,
-    COALESCED_BYTES = 16 * 1024 /* what is copied together rather than queued apart */
+    COALESCED_BYTES = 16 * 1024, /* what is copied together rather than queued apart */
+    HELD_BYTES = 1000            /* the same of what is held: little, which is quick to be had */
 };
 
 typedef struct Chunk {
@@ -46,7 +47,9 @@ struct Stream {
     uint64_t bytes_in;
     uint64_t bytes_out;
     int fd;
-    int depth; /* of handlers that run */
+    int depth;        /* of handlers that run */
+    int least;        /* how many bytes make the socket readable, */
+    int least_wanted; /* and shall when the handlers have run */
     bool handshaking;
     bool wants_write_to_read; /* TLS cannot go on reading before it has written */
     bool paused;
@@ -54,10 +57,12 @@ struct Stream {
     bool closed;
     bool shut;
     bool borrowed;
+    bool tcp;
     bool doomed;
     bool drain_told;
     bool bulk;
     bool again;
+    bool held; /* what is queued waits for the end of the loop's turn, not for the peer */
 };
 
 static void stream_destroy(Stream *stream)
@@ -80,13 +85,23 @@ static void enter(Stream *stream)
     stream->depth++;
 }
 
-/* False: the stream is gone. */
-static bool leave(Stream *stream)
+/* Where what an event brought is let lie anew by its handler, there is nothing to do. */
+static void set_least(Stream *stream)
 {
-    if (--stream->depth > 0 || !stream->doomed)
-        return !stream->doomed;
-    stream_destroy(stream);
-    return false;
+    if (stream->least != stream->least_wanted && stream->depth == 0 && !stream->closed &&
+        setsockopt(stream->fd, SOL_SOCKET, SO_RCVLOWAT, &stream->least_wanted,
+                   sizeof stream->least_wanted) == 0)
+        stream->least = stream->least_wanted;
+}
+
+static void leave(Stream *stream)
+{
+    if (--stream->depth > 0)
+        return;
+    if (stream->doomed)
+        stream_destroy(stream);
+    else
+        set_least(stream);
 }
 
 static void tell(Stream *stream, StreamEvent event)
@@ -106,7 +121,7 @@ static void arm(Stream *stream)
         return;
     }
     bool reading = stream->handshaking || (!stream->paused && !stream->full);
-    bool writing = stream->out || stream->wants_write_to_read;
+    bool writing = (stream->out && !stream->held) || stream->wants_write_to_read;
     if (reading) {
         (void)event_add(stream->readable, NULL);
     } else {
@@ -171,6 +186,7 @@ static void end_writing(Stream *stream)
 /* False where the connection broke. */
 static bool flush(Stream *stream)
 {
+    stream->held = false;
     while (stream->out) {
         Chunk *chunk = stream->out;
         ssize_t n = write_some(stream, chunk->ptr + chunk->from, chunk->len - chunk->from);
@@ -217,7 +233,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         tell_drained(stream);
     }
     arm(stream);
-    (void)leave(stream);
+    leave(stream);
 }
 
 static void queue_chunk(Stream *stream, char *ptr, size_t from, size_t len, size_t cap)
@@ -244,7 +260,8 @@ static void queue_copy(Stream *stream, const char *data, size_t len)
         stream->queued += len;
         return;
     }
-    size_t cap = len > COALESCED_BYTES ? len : COALESCED_BYTES;
+    size_t room = stream->held ? HELD_BYTES : COALESCED_BYTES;
+    size_t cap = len > room ? len : room;
     char *copy = malloc(cap);
     if (!copy)
         abort();
@@ -261,10 +278,19 @@ static void break_soon(Stream *stream)
     arm(stream);
 }
 
+/* What was only held goes now. False: it breaks. */
+static bool release(Stream *stream)
+{
+    if (!stream->held || flush(stream))
+        return true;
+    break_soon(stream);
+    return false;
+}
+
 /* That everything has gone is told from the loop as well; no system call where it has already. */
 static void after_write(Stream *stream)
 {
-    if (stream->out)
+    if (stream->out && !stream->held)
         (void)event_add(stream->writable, NULL);
     else
         event_active(stream->soon, EV_TIMEOUT, 0);
@@ -287,6 +313,17 @@ void stream_write(Stream *stream, const void *data, size_t len)
     }
     if ((size_t)n < len)
         queue_copy(stream, (const char *)data + n, len - (size_t)n);
+    if (release(stream))
+        after_write(stream);
+}
+
+void stream_write_soon(Stream *stream, const void *data, size_t len)
+{
+    if (len == 0 || stream->closed || stream->doomed || stream->shut)
+        return;
+    stream->drain_told = false;
+    stream->held = stream->held || (!stream->out && !stream->handshaking);
+    queue_copy(stream, data, len);
     after_write(stream);
 }
 
@@ -304,13 +341,10 @@ void stream_write_bytes(Stream *stream, Bytes *bytes)
         return;
     }
     stream->drain_told = false;
-    bool first = !stream->out && !stream->handshaking;
+    stream->held = stream->held || (!stream->out && !stream->handshaking);
     queue_chunk(stream, ptr, 0, len, len);
-    if (first && !flush(stream)) {
-        break_soon(stream);
-        return;
-    }
-    after_write(stream);
+    if (release(stream))
+        after_write(stream);
 }
 
 size_t stream_queued(const Stream *stream)
@@ -375,6 +409,14 @@ static bool handshake(Stream *stream)
     return false;
 }
 
+void stream_let_lie(Stream *stream, int bytes)
+{
+    if (!stream->tcp || stream->tls || stream->doomed || bytes_len(&stream->input) > 0)
+        return;
+    stream->least_wanted = bytes + 1;
+    set_least(stream);
+}
+
 static void fill(Stream *stream)
 {
     ssize_t total = 0;
@@ -392,6 +434,7 @@ static void fill(Stream *stream)
         }
         bytes_commit(&stream->input, (size_t)n);
         total += n;
+        stream->least_wanted = 1;
         stream->bulk = !stream->tls && (size_t)n == size;
         if (bytes_len(&stream->input) >= stream->input_limit)
             break;
@@ -428,7 +471,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         if (!stream->paused && !stream->full && !stream->closed && tls_has_more(stream))
             event_active(stream->readable, EV_READ, 0);
     }
-    (void)leave(stream);
+    leave(stream);
 }
 
 /* The peer has closed its side. Where we read, that comes up behind what it sent before. */
@@ -443,7 +486,7 @@ static void on_gone(evutil_socket_t fd, short what, void *arg)
         (void)event_del(stream->gone);
     else
         fail(stream);
-    (void)leave(stream);
+    leave(stream);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *arg)
@@ -453,6 +496,8 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     enter(stream);
+    if (stream->held && !stream->closed)
+        stream->closed = !flush(stream);
     if (stream->closed) {
         tell(stream, STREAM_CLOSED);
     } else {
@@ -467,7 +512,7 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
         stream->full = bytes_len(&stream->input) >= stream->input_limit;
         arm(stream);
     }
-    (void)leave(stream);
+    leave(stream);
 }
 
 void stream_again(Stream *stream)
@@ -504,10 +549,12 @@ Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void
                        .arg = arg,
                        .input = bytes_init(SIZE_MAX),
                        .input_limit = INPUT_LIMIT,
+                       .least = 1,
+                       .least_wanted = 1,
                        .drain_told = true};
     stream->out_last = &stream->out;
     /* Fails on Unix sockets, which do not hold small writes back anyway. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    stream->tcp = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
     stream->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, stream);
     stream->writable = event_new(base, fd, EV_WRITE, on_writable, stream);
     stream->gone = event_new(base, fd, EV_CLOSED | EV_PERSIST, on_gone, stream);
@@ -521,9 +568,14 @@ Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void
 
 void stream_free(Stream *stream)
 {
+    char rest[256];
+
     if (!stream || stream->doomed)
         return;
     stream->doomed = true;
+    /* What is left unread would make a reset of the connection's end. */
+    if (stream->least > 1)
+        (void)recv(stream->fd, rest, sizeof rest, MSG_DONTWAIT);
     event_free(stream->readable);
     event_free(stream->writable);
     event_free(stream->gone);

@@ -48,10 +48,15 @@ void stream_set_input_limit(Stream *stream, size_t bytes);
 void stream_read_enable(Stream *stream, bool enable);
 /* Reads on after the input was eaten; what is there already is told again as STREAM_READ. */
 void stream_again(Stream *stream);
+/* So many bytes that come next are not worth waking up for; with what is behind them they are told,
+ * and where the peer goes away. A wish, which only TCP without TLS grants. */
+void stream_let_lie(Stream *stream, int bytes);
 
 void stream_write(Stream *stream, const void *data, size_t len);
 /* The buffer's contents, without copying; it is empty then. */
 void stream_write_bytes(Stream *stream, Bytes *bytes);
+/* At the end of the loop's turn, or with what is written before: one system call for both. */
+void stream_write_soon(Stream *stream, const void *data, size_t len);
 size_t stream_queued(const Stream *stream);
 /* What of it the peer has not taken yet, here and in the system's own buffer. */
 size_t stream_unsent(const Stream *stream);
