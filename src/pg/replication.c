@@ -30,9 +30,11 @@ static bool has_state(const Error *err, const char *state)
     return strcmp(err->sqlstate, state) == 0;
 }
 
-static bool has_origin(const Error *err, const char *file)
+/* By the server's file, which no language changes; by English words where something between has
+ * dropped it, and in our own errors. */
+static bool comes_from(const Error *err, const char *file, const char *words)
 {
-    return strcmp(err->origin, file) == 0;
+    return *err->origin ? strcmp(err->origin, file) == 0 : strstr(err->message, words) != NULL;
 }
 
 /* A pooler has words of its own, and names of settings and parameters are the same in every
@@ -59,15 +61,16 @@ ReplicationRefusal replication_refusal(const Error *err)
     if (has_state(err, "55006"))
         return REFUSED_SLOT_IN_USE;
     /* A publication may be missing as well. */
-    if (has_state(err, "42704") && has_origin(err, "slot.c"))
+    if (has_state(err, "42704") && comes_from(err, "slot.c", "replication slot"))
         return REFUSED_SLOT_GONE;
-    if (has_state(err, "53400") && has_origin(err, "slot.c"))
+    if (has_state(err, "53400") && comes_from(err, "slot.c", "replication slots"))
         return REFUSED_SLOTS_FULL;
     if (has_state(err, "55000") && strstr(err->message, "wal_level"))
         return REFUSED_WAL_LEVEL;
-    if ((has_state(err, "55000") && (has_origin(err, "slot.c") || has_origin(err, "logical.c") ||
-                                     has_origin(err, "walsender.c"))) ||
-        (has_state(err, "58P01") && has_origin(err, "walsender.c")))
+    if ((has_state(err, "55000") &&
+         (comes_from(err, "slot.c", "invalidated") || comes_from(err, "logical.c", "invalidated") ||
+          comes_from(err, "walsender.c", "invalidated"))) ||
+        (has_state(err, "58P01") && comes_from(err, "walsender.c", "WAL segment")))
         return REFUSED_SLOT_LOST;
     if (has_state(err, "42501"))
         return REFUSED_ROLE;
