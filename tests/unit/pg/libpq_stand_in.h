@@ -311,11 +311,9 @@ PGresult *__wrap_PQexec(PGconn *conn, const char *statement)
     return answer_to(conn, statement);
 }
 
-/* libpq's own eight parameters. NOLINTNEXTLINE(readability-function-size) */
 PGresult *__wrap_PQexecParams(PGconn *conn, const char *statement, int count, const Oid *types,
                               const char *const *values, const int *lengths, const int *formats,
                               int format);
-/* NOLINTNEXTLINE(readability-function-size) */
 PGresult *__wrap_PQexecParams(PGconn *conn, const char *statement, int count, const Oid *types,
                               const char *const *values, const int *lengths, const int *formats,
                               int format)

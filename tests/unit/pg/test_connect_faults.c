@@ -255,10 +255,10 @@ static void a_deadline_needs_a_thread(void **state)
     no_threads = false;
     assert_int_equal(err.code, ERR_IO);
     assert_string_equal(err.message, "a thread could not be started");
-    /* There is none then: nothing is to be ended, and nothing is hurried. */
-    pg_deadline_end();
+    /* There is none then: nothing is hurried, and nothing is to be ended. */
     pg_close(connect_to("test"));
     assert_string_equal(server.timeout, "15");
+    pg_deadline_end();
 
     assert_true(pg_deadline_begin(clock_seconds() + 60, &err));
     pg_deadline_end();
