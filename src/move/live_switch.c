@@ -170,11 +170,11 @@ static bool check_left(const VerifyLiveReport *checked, Error *err)
     for (int i = 0; i < checked->left_count; i++) {
         const LeftTable *left = &checked->left[i];
 
-        if (left->passing)
-            continue;
-        (void)error_set(err, ERR_WRONG_STATE, "%s could not be compared: %s", left->table,
-                        left->why);
-        return error_hint(err, "`homeport verify` tells when it can be.");
+        if (!left->passing) {
+            (void)error_set(err, ERR_WRONG_STATE, "%s could not be compared: %s", left->table,
+                            left->why);
+            return error_hint(err, "`homeport verify` tells when it can be.");
+        }
     }
     return true;
 }

@@ -373,13 +373,11 @@ static bool tend_while(Live *live, LiveCheck *check, Error *err)
 
 static const char *left_text(Arena *arena, const VerifyLiveReport *report)
 {
-    const LeftTable *first = report->left;
+    int more = report->left_count - 1;
 
-    if (report->left_count == 0)
-        return NULL;
-    return report->left_count == 1 ? arena_printf(arena, "%s: %s", first->table, first->why)
-                                   : arena_printf(arena, "%s: %s, and %d more", first->table,
-                                                  first->why, report->left_count - 1);
+    return more < 0 ? NULL
+                    : arena_printf(arena, "%s: %s%s", report->left[0].table, report->left[0].why,
+                                   more > 0 ? arena_printf(arena, ", and %d more", more) : "");
 }
 
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)

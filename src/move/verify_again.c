@@ -443,14 +443,12 @@ static bool look_once(Look *look, int round, Error *err)
 
 void again_leave_table(Again *again, const AgainLeft *left)
 {
-    AgainLeft *last = again->left_count > 0 ? &again->left[again->left_count - 1] : NULL;
+    int last = again->left_count - 1;
+    bool known = last >= 0 && again->left[last].table == left->table;
 
     log_debug("a table could not be compared", kv_str("table", left->table->name),
               kv_str("why", left->why));
-    if (last && last->table == left->table)
-        *last = *left;
-    else
-        again->left[again->left_count++] = *left;
+    again->left[known ? last : again->left_count++] = *left;
 }
 
 void again_keep_left(const Again *again)
