@@ -224,9 +224,7 @@ static bool replace_in_place(Resync *resync, Goal *goals, int count, Error *err)
     for (int i = count - 1; ok && i >= 0; i--)
         ok = delete_rows(resync, &goals[i], err);
     for (int i = 0; ok && i < count; i++)
-        ok = update_rows(resync, &goals[i], err);
-    for (int i = 0; ok && i < count; i++)
-        ok = insert_rows(resync, &goals[i], err);
+        ok = update_rows(resync, &goals[i], err) && insert_rows(resync, &goals[i], err);
     if (!ok && strcmp(err->sqlstate, foreign_key_violation) == 0)
         return error_hint(err, "Foreign keys act on this side: bring the table that is referred "
                                "to up to date first, or that which refers to it.");
