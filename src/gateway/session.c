@@ -24,6 +24,7 @@ enum {
     LOGIN_MS = 10 * 1000,
     CLOSE_MS = 5 * 1000,
     INPUT_MAX = 64 * 1024,
+    EARLY_MAX = 16 * 1024,  /* of each message before it is open, and of what comes behind */
     QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
     MAX_OPTIONS = 16 * 1024,
     HELD_MS = 50,
@@ -196,6 +197,7 @@ void session_close(Session *session)
         websocket_close(session->ws, 1000);
     stream_read_enable(session->client, true);
     stream_shutdown(session->client);
+    stream_watch_reader(session->client);
     set_deadline(session, CLOSE_MS);
     worker_check_pause(session->worker);
 }
@@ -240,6 +242,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
         session_refuse(session, "57P03", "the gateway is paused, try again later");
     else if (session->state == SESSION_HELD)
         session_connect(session);
+    else if (session->state == SESSION_CLOSING && stream_reader_goes_on(session->client))
+        set_deadline(session, CLOSE_MS);
     else
         session_free(session);
 }
@@ -409,7 +413,8 @@ static void session_open(Session *session, Backend *backend)
     add_welcome(&out, backend, session->cancel_key);
     session_write(session, &out);
     bytes_free(&out);
-    stream_read_enable(session->client, true);
+    stream_set_input_limit(session->client, STREAM_INPUT_MAX);
+    stream_again(session->client);
     session_pump(session);
 }
 
@@ -550,7 +555,8 @@ static bool unwrap(Session *session)
 {
     if (!session->ws || session->state == SESSION_CLOSING)
         return true;
-    return websocket_read(session->ws, &session->frames, INPUT_MAX) == WEBSOCKET_OPEN;
+    size_t most = session->state == SESSION_OPEN ? INPUT_MAX : EARLY_MAX;
+    return websocket_read(session->ws, &session->frames, most) == WEBSOCKET_OPEN;
 }
 
 Bytes *session_input(Session *session)
@@ -647,6 +653,7 @@ bool session_start_websocket(Worker *worker, HttpExchange *exchange)
     session->client = stream;
     session->ws = websocket_new(stream);
     stream_set_handler(stream, on_client, session);
+    stream_set_input_limit(stream, EARLY_MAX);
     stream_again(stream);
     return true;
 }
@@ -676,6 +683,7 @@ static void on_peek(evutil_socket_t fd, short what, void *arg)
         return;
     }
     session->client = stream_new(loop_base(session->worker->loop), fd, on_client, session);
+    stream_set_input_limit(session->client, EARLY_MAX);
     session->fd = -1;
     if (first != TLS_HANDSHAKE_RECORD)
         return;

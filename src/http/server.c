@@ -26,8 +26,7 @@ enum {
     STRANGERS_BODY = 1024 * 1024,
     PARSED_TIMES = 3, /* what a parsed body takes, beside itself */
     WRITE_MS = 60 * 1000,
-    LINGER_MS = 20 * 1000,
-    READ_AT_LEAST = 32 * 1024 /* of a reply in that time, while there is more of it */
+    LINGER_MS = 20 * 1000
 };
 
 typedef enum ConnState {
@@ -62,7 +61,6 @@ struct Conn {
     bool judged;    /* whether it is one is known */
     bool expects;   /* to be told that it may go on */
     uint64_t body_started_ms;
-    size_t unsent; /* of the reply, when its deadline was set */
     ConnState state;
     bool in_head;       /* bytes of a head have come */
     bool head_done;     /* llhttp has seen all of the head */
@@ -110,17 +108,8 @@ static void discharge(Conn *conn)
 
 static void set_reading_deadline(Conn *conn, int ms)
 {
-    conn->unsent = stream_unsent(conn->stream);
+    stream_watch_reader(conn->stream);
     set_deadline(conn, ms);
-}
-
-/* It takes as long as it takes, while it is being read. */
-static bool reader_goes_on(Conn *conn)
-{
-    if (stream_unsent(conn->stream) + READ_AT_LEAST > conn->unsent)
-        return false;
-    set_reading_deadline(conn, LINGER_MS);
-    return true;
 }
 
 static void exchange_free(Conn *conn)
@@ -302,6 +291,7 @@ static void conn_linger(Conn *conn)
 {
     conn->state = CONN_LINGERING;
     stream_shutdown(conn->stream);
+    stream_again(conn->stream); /* what was kept is in the way of what is thrown away */
     set_reading_deadline(conn, LINGER_MS);
 }
 
@@ -640,6 +630,8 @@ static void on_stream(void *arg, StreamEvent event)
     case STREAM_DRAINED:
         if (conn->state == CONN_LINGERING && conn->message_done)
             conn_next(conn);
+        else if (conn->state == CONN_LINGERING)
+            discharge(conn);
         break;
     case STREAM_CLOSED:
         conn_free(conn);
@@ -656,7 +648,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     /* A client that has begun to talk is told; one that idles is not. */
     if (conn->state == CONN_BODY || (conn->state == CONN_HEAD && conn->in_head))
         refuse(conn, 408, "application/json", "{\"message\":\"request took too long\"}");
-    else if (conn->state != CONN_LINGERING || !reader_goes_on(conn))
+    else if (conn->state == CONN_LINGERING && stream_reader_goes_on(conn->stream))
+        set_deadline(conn, LINGER_MS);
+    else
         conn_free(conn);
 }
 
@@ -726,6 +720,8 @@ void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer,
         abort();
     conn->server = server;
     conn->stream = stream_new(server->base, fd, on_stream, conn);
+    /* Who sends more than that before it is wanted, a budget would have to know of. */
+    stream_set_input_limit(conn->stream, MAX_HEAD);
     conn->deadline = event_new(server->base, -1, 0, on_deadline, conn);
     if (!conn->deadline)
         abort();

@@ -15,11 +15,11 @@
 
 enum {
     READ_BYTES = 16 * 1024,
-    BULK_BYTES = 128 * 1024, /* once a plain peer has shown that it has much to say */
-    READ_ROUNDS = 8,         /* before others get their turn */
-    INPUT_LIMIT = 256 * 1024,
+    BULK_BYTES = 128 * 1024,     /* once a plain peer has shown that it has much to say */
+    READ_ROUNDS = 8,             /* before others get their turn */
     COALESCED_BYTES = 16 * 1024, /* what is copied together rather than queued apart */
-    HELD_BYTES = 1000            /* the same of what is held: little, which is quick to be had */
+    HELD_BYTES = 1000,           /* the same of what is held: little, which is quick to be had */
+    READ_AT_LEAST = 32 * 1024    /* by a reader that goes on */
 };
 
 typedef struct Chunk {
@@ -44,6 +44,7 @@ struct Stream {
     Chunk *out;
     Chunk **out_last;
     size_t queued;
+    size_t unsent_before; /* when its reader was looked at */
     uint64_t bytes_in;
     uint64_t bytes_out;
     int fd;
@@ -361,6 +362,19 @@ size_t stream_unsent(const Stream *stream)
     return stream->queued + (size_t)queued;
 }
 
+void stream_watch_reader(Stream *stream)
+{
+    stream->unsent_before = stream_unsent(stream);
+}
+
+bool stream_reader_goes_on(Stream *stream)
+{
+    size_t before = stream->unsent_before;
+
+    stream_watch_reader(stream);
+    return stream->unsent_before + READ_AT_LEAST <= before;
+}
+
 void stream_shutdown(Stream *stream)
 {
     if (stream->shut || stream->closed)
@@ -423,8 +437,11 @@ static void fill(Stream *stream)
     bool broken = false;
 
     for (int round = 0; round < READ_ROUNDS; round++) {
+        size_t unread = bytes_len(&stream->input);
+        size_t room = stream->input_limit > unread ? stream->input_limit - unread : 0;
         size_t size = stream->bulk ? BULK_BYTES : READ_BYTES;
-        char *into = bytes_reserve(&stream->input, size);
+        size = size < room ? size : room;
+        char *into = size > 0 ? bytes_reserve(&stream->input, size) : NULL;
         if (!into)
             break;
         ssize_t n = read_some(stream, into, size);
@@ -455,6 +472,17 @@ static bool tls_has_more(const Stream *stream)
     return stream->tls && !stream->handshaking && SSL_has_pending(stream->tls) > 0;
 }
 
+/* After its owner had a look at the input. What TLS holds by itself no descriptor tells of. */
+static void settle(Stream *stream)
+{
+    if (stream->doomed)
+        return;
+    stream->full = bytes_len(&stream->input) >= stream->input_limit;
+    arm(stream);
+    if (!stream->paused && !stream->full && !stream->closed && tls_has_more(stream))
+        event_active(stream->readable, EV_READ, 0);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     Stream *stream = arg;
@@ -465,12 +493,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (!stream->closed && (!stream->handshaking || handshake(stream)) && !stream->doomed &&
         !stream->paused && !stream->closed)
         fill(stream);
-    if (!stream->doomed) {
-        stream->full = bytes_len(&stream->input) >= stream->input_limit;
-        arm(stream);
-        if (!stream->paused && !stream->full && !stream->closed && tls_has_more(stream))
-            event_active(stream->readable, EV_READ, 0);
-    }
+    settle(stream);
     leave(stream);
 }
 
@@ -508,10 +531,7 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
                 tell(stream, STREAM_READ);
         }
     }
-    if (!stream->doomed) {
-        stream->full = bytes_len(&stream->input) >= stream->input_limit;
-        arm(stream);
-    }
+    settle(stream);
     leave(stream);
 }
 
@@ -548,7 +568,7 @@ Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void
                        .handler = handler,
                        .arg = arg,
                        .input = bytes_init(SIZE_MAX),
-                       .input_limit = INPUT_LIMIT,
+                       .input_limit = STREAM_INPUT_MAX,
                        .least = 1,
                        .least_wanted = 1,
                        .drain_told = true};

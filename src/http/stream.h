@@ -17,6 +17,10 @@
 
 struct event_base;
 
+enum {
+    STREAM_INPUT_MAX = 256 * 1024 /* unread, where nothing else is said */
+};
+
 typedef enum StreamEvent {
     STREAM_READY,   /* the handshake of TLS is done */
     STREAM_READ,    /* there are new bytes */
@@ -60,6 +64,10 @@ void stream_write_soon(Stream *stream, const void *data, size_t len);
 size_t stream_queued(const Stream *stream);
 /* What of it the peer has not taken yet, here and in the system's own buffer. */
 size_t stream_unsent(const Stream *stream);
+/* A reader is given its time for as long as it takes a good part of what waits for it: has it,
+ * since this was last asked, or the watch began? */
+void stream_watch_reader(Stream *stream);
+bool stream_reader_goes_on(Stream *stream);
 /* What was written goes out, then our side is shut down; STREAM_DRAINED tells. */
 void stream_shutdown(Stream *stream);
 

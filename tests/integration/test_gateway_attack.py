@@ -185,6 +185,29 @@ def test_a_slow_reader_gets_all_of_its_reply_also_when_the_gateway_stops_and_who
     assert gate.run.wait(20).rc == 0
 
 
+def fill_up(gate, ws):
+    """Asks for rows that it does not read, until some wait in the gateway itself."""
+    size = asked = 0
+    while size < gate.metric('bytes_out_total{protocol="websocket"}') + 100_000:
+        asked += 1
+        ws.send(gw.message(b"Q", f"select repeat('x', 100000), {asked}\0".encode()))
+        gw.eventually(gate, lambda query=f"%100000), {asked}": gate.server.sql(
+            "select 1 from pg_stat_activity where query like %s and state = 'idle' and pid <> pg_backend_pid()", (query,)), "it is done")
+        size += 100_000
+
+
+@pytest.mark.plain
+def test_a_session_that_ends_waits_for_a_slow_reader_and_not_for_one_that_reads_nothing(gate):
+    ws = gw.WebSocket(gate)
+    ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    ws.login(gate)
+    fill_up(gate, ws)
+    assert gate.ask("pause").rc == 0
+    assert read_slowly(ws.sock, 25_000, 8) > 50_000  # beyond the time that one has who reads nothing
+    assert gate.ask("status").json["sessions"] == 1
+    gw.eventually(gate, lambda: gate.ask("status").json["sessions"] == 0, "it was given up")
+
+
 def test_a_request_that_is_being_sent_when_the_gateway_stops_is_answered(gate):
     body = json.dumps({"query": "select 'done' as a, $1 as b", "params": ["x" * 50000]}).encode()
     with socket.create_connection(("127.0.0.1", gate.http_port), 30) as sock:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import select
+import signal
 import socket
+import ssl
 
 import pytest
 
@@ -17,14 +19,17 @@ def body_of(size):
     return frame.replace('""', '"' + "x" * (size - len(frame)) + '"').encode()
 
 
+def head_of(gate, size, password=None, **headers):
+    lines = [f"Neon-Connection-String: {gate.url(password=password)}", "Neon-Raw-Text-Output: true", "Neon-Array-Mode: true",
+             f"Content-Length: {size}", *(f"{name}: {value}" for name, value in headers.items())]
+    return ("POST /sql HTTP/1.1\r\nHost: x\r\n" + "".join(line + "\r\n" for line in lines) + "\r\n").encode()
+
+
 def begin(gate, size, sent, password=None, **headers):
     """A request whose body is of this size, of which only so much is sent."""
     sock = socket.create_connection(("127.0.0.1", gate.http_port), 30)
-    lines = [f"Neon-Connection-String: {gate.url(password=password)}", "Neon-Raw-Text-Output: true", "Neon-Array-Mode: true",
-             f"Content-Length: {size}", *(f"{name}: {value}" for name, value in headers.items())]
-    head = "POST /sql HTTP/1.1\r\nHost: x\r\n" + "".join(line + "\r\n" for line in lines) + "\r\n"
     with contextlib.suppress(ConnectionError):
-        sock.sendall(head.encode() + body_of(size)[:sent])
+        sock.sendall(head_of(gate, size, password, **headers) + body_of(size)[:sent])
     return sock
 
 
@@ -128,3 +133,75 @@ def test_a_response_without_memory_of_what_is_done_already_is_an_unknown_outcome
     assert gate.metric("pool_busy") == 0
     gw.eventually(gate, lambda: gate.metric("cancels_total") >= 2, "the server was told to give both up")
     assert client.query("select 1")[0] == 200
+
+
+@pytest.mark.parametrize("size, password, expected", [(12 * MIB, "wrong", 400), (40 * MIB, None, 413)])
+def test_who_sends_all_of_it_before_he_reads_is_told_why_it_was_refused(homeport, servers, size, password, expected):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--max-request=16MiB")
+    with begin(gate, 10 * MIB, 10 * MIB) as sock:
+        assert answer(sock)[0] == 200
+        gate.run.signal(signal.SIGSTOP)  # much of it comes at once
+        request = head_of(gate, size, password) + body_of(size)
+        sock.setblocking(False)
+        sent = sock.send(request)
+        assert sent > 256 << 10
+        gate.run.signal(signal.SIGCONT)
+        sock.settimeout(15)
+        sock.sendall(request[sent:])
+        assert answer(sock)[0] == expected
+
+
+def test_what_has_been_read_is_not_held_for_who_closes_late(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--max-memory=32MiB")
+    body = json.dumps({"query": "select repeat('x', 12000000)"}).encode()
+    with contextlib.ExitStack() as held:
+        for i in range(1, 5):
+            sock = held.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            sock.connect(("127.0.0.1", gate.http_port))
+            sock.sendall(head_of(gate, len(body), Connection="close") + body)
+            gw.eventually(gate, lambda i=i: gate.metric('bytes_out_total{protocol="http"}') > i * 12_000_000, "the reply is on its way")
+            got = 0
+            while more := sock.recv(1 << 20):
+                got += len(more)
+            assert got > 12_000_000, i
+
+
+@pytest.mark.plain
+def test_what_comes_before_it_is_wanted_stays_with_who_sends_it(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1")
+    assert gate.query("select 1")[0] == 200 and gate.ask("pause").rc == 0
+    before = gate.memory()
+    body = body_of(100)
+    requests = head_of(gate, len(body)) + body + head_of(gate, MIB) + body_of(MIB)
+    login = gw.startup(user=gate.role, database=gate.db.name) + gw.message(b"p", gate.password.encode() + b"\0")
+    with contextlib.ExitStack() as held:
+        for _ in range(100):
+            sock = held.enter_context(socket.create_connection(("127.0.0.1", gate.http_port), 30))
+            sock.setblocking(False)
+            sock.send(requests)
+        sessions = [gw.WebSocket(gate) for _ in range(40)]
+        for ws in sessions:
+            held.callback(ws.close)
+            ws.send(login + gw.message(b"Q", b"select length('" + b"x" * 100_000 + b"')\0"))
+        gw.eventually(gate, lambda: gate.ask("status").json["waiting"] == 140, "all have said who they are")
+        assert gate.memory() - before < 20 * MIB
+        assert gate.ask("resume").rc == 0
+        for ws in sessions:
+            ws.until(b"Z")
+            assert gw.values(ws.until(b"Z")) == ["100000"]
+
+
+def test_what_came_behind_a_request_under_tls_is_read_once_it_is_wanted(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1")
+    count = 200
+    body = json.dumps({"query": "select pg_sleep(0.3)"}).encode()
+    first = head_of(gate, len(body)) + body
+    body = body_of(1000)
+    sock = ssl.create_default_context(cafile=gate.ca).wrap_socket(
+        socket.create_connection(("127.0.0.1", gate.tls_port), 20), server_hostname="localhost")
+    with contextlib.closing(sock):
+        sock.sendall(first + (head_of(gate, len(body)) + body) * count)
+        got = b""
+        while got.count(b"HTTP/1.1 200 OK") < count + 1:
+            got += sock.recv(1 << 20)
