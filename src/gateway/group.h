@@ -11,6 +11,10 @@
 #include "gateway/trust.h"
 #include "http/address.h"
 
+enum {
+    AGAIN_MS = 50 /* until what waits for the time alone is looked at again */
+};
+
 typedef struct Group Group;
 TAILQ_HEAD(BackendList, Backend);
 TAILQ_HEAD(TicketList, PoolTicket);
@@ -27,7 +31,7 @@ struct PoolTicket {
     struct LoginArg *login; /* made for this one; whoever is first may get it */
     struct event *deadline;
     double since;
-    double not_before; /* its next login */
+    double not_before; /* its next login, or question to the throttle */
     int full_tries;
     bool throttled; /* told to come later */
     bool known;     /* its password was right from its address before */

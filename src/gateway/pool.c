@@ -12,7 +12,6 @@ enum {
     IDLE_S = 300,
     LIFE_S = 3600,
     SWEEP_S = 10,
-    AGAIN_MS = 50,
     ASK_S = 60 /* whether the throttle still knows who comes again and again */
 };
 
@@ -292,7 +291,7 @@ static Backend *acquire_idle(Group *group, const ConnString *who, const unsigned
     Pool *pool = group->pool;
     Trust *trust = trust_find(&group->trusted, proof);
     Backend *backend =
-        trust && TAILQ_EMPTY(&group->waiting) && !pool->paused ? idle_find(group, proof) : NULL;
+        trust && !ticket_find(group, proof) && !pool->paused ? idle_find(group, proof) : NULL;
 
     if (!backend || !is_known(group, trust, who->user, peer))
         return NULL;

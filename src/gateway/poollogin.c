@@ -152,6 +152,12 @@ bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted, Backend *backen
     Claim claim = {ticket->peer, ticket->who.user, ticket->proof};
     ThrottleAnswer answer = THROTTLE_GO;
 
+    /* What waits for the throttle is passed over by what does not: each look at it should be cheap.
+     */
+    if (!trusted && ticket->throttled && ticket->not_before > clock_seconds()) {
+        group_hold(group);
+        return true;
+    }
     if (!backend && has_to_wait(group, ticket, trusted))
         return true;
     if (!trusted)
@@ -161,6 +167,7 @@ bool ticket_wait(Group *group, PoolTicket *ticket, bool trusted, Backend *backen
         return false;
     }
     if (answer == THROTTLE_LATER) {
+        ticket->not_before = clock_seconds() + AGAIN_MS / 1000.0;
         group_hold(group);
         return true;
     }

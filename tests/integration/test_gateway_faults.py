@@ -78,6 +78,19 @@ def test_a_silent_server_is_a_503_in_time_and_found_again(homeport, through):
     gw.eventually(gate, lambda: gate.query("select 1")[0] == 200, "it is served again")
 
 
+def test_a_login_that_hangs_holds_up_nobody_with_another_password(homeport, through):
+    gate = gateway(homeport, through)
+    client, other = gate.client(), gate.client()
+    assert client.query("select 1")[0] == 200
+    through.is_silent_to = lambda startup: True
+    other.send(json.dumps({"query": "select 1"}), url=gate.url(password="another"))
+    gw.eventually(gate, lambda: through.logins == 2, "it hangs")
+    hits = gate.metric("pool_hits_total")
+    for _ in range(10):
+        assert client.query("select 1")[0] == 200
+    assert gate.metric("pool_hits_total") == hits + 10
+
+
 @pytest.mark.parametrize("steps", [("switch",), ("pause", "switch", "resume")])
 def test_what_waits_for_a_silent_server_is_served_by_the_next_one(homeport, through, steps):
     gate = gateway(homeport, through)
