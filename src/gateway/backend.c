@@ -18,6 +18,7 @@
 enum {
     CONNECT_TIMEOUT_S = 10,
     LOOK_MS = 100, /* while connecting: does the gateway stop? */
+    UNPROVEN_S = 60,
     MAX_PARAMS = 80,
     READ_AHEAD = 256 * 1024,
     RESET_ANSWER = 23 /* CommandComplete of DISCARD ALL, ReadyForQuery */
@@ -129,6 +130,19 @@ static bool is_proven(const LoginJob *job, PGconn *conn)
            PQconnectionUsedPassword(conn);
 }
 
+/* Anybody can make it so as often as he likes: it is said now and then, not each time. */
+static void tell_unproven(const LoginJob *job)
+{
+    atomic_llong *at = &job->worker->gateway->unproven_at;
+    long long now = (long long)clock_seconds() + 1;
+    long long before = atomic_load(at);
+
+    if ((before == 0 || now - before >= UNPROVEN_S) &&
+        atomic_compare_exchange_strong(at, &before, now))
+        log_error("nobody is served: the upstream asks for no password",
+                  kv_str("role", job->login.user), kv_str("upstream", job->upstream->url.redacted));
+}
+
 static WireError unproven_error(LoginJob *job)
 {
     WireError error = wire_error(job->arena, "FATAL", "42501",
@@ -136,8 +150,7 @@ static WireError unproven_error(LoginJob *job)
 
     error.fields[FIELD_HINT] = "Its pg_hba.conf should say scram-sha-256 for the gateway; or start "
                                "the gateway with --trust-upstream.";
-    log_error("nobody is served: the upstream asks for no password",
-              kv_str("role", job->login.user), kv_str("upstream", job->upstream->url.redacted));
+    tell_unproven(job);
     return error;
 }
 
