@@ -15,7 +15,8 @@
 
 typedef enum SessionState {
     SESSION_STARTUP,
-    SESSION_HANDSHAKE, /* of TLS on 5432 */
+    SESSION_HANDSHAKE,        /* of TLS on 5432 */
+    SESSION_HANDSHAKE_DIRECT, /* without being asked for */
     SESSION_PASSWORD,
     SESSION_SASL_FIRST,
     SESSION_SASL_FINAL,

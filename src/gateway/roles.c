@@ -26,7 +26,7 @@ struct Roles {
     const char *path;
     Role *list;
     int count;
-    unsigned char secret[32]; /* salts of roles are made of it: the same for one, made up or not */
+    unsigned char secret[32]; /* made-up salts come of it, and last as long as the list's */
 };
 
 /* A text in double quotes, in which "" is one of them. NULL: there is none. */
@@ -61,10 +61,8 @@ static bool salt_of(const Roles *roles, const char *name, unsigned char ret[SCRA
     return true;
 }
 
-static bool read_line(const Roles *roles, Arena *arena, const char **at, Role *ret, Error *err)
+static bool read_line(Arena *arena, const char **at, Role *ret, Error *err)
 {
-    unsigned char salt[SCRAM_SALT_BYTES];
-
     ret->name = take_quoted(arena, at);
     ret->password = ret->name ? take_quoted(arena, at) : NULL;
     if (!ret->password || !*ret->name)
@@ -74,7 +72,7 @@ static bool read_line(const Roles *roles, Arena *arena, const char **at, Role *r
         (void)error_set(err, ERR_USAGE, "the password of a role is a hash");
         return error_hint(err, "The gateway logs in itself, which needs the password.");
     }
-    if (!salt_of(roles, ret->name, salt) || !scram_keys_make(ret->password, salt, &ret->keys))
+    if (!scram_keys_make(ret->password, &ret->keys))
         return error_set(err, ERR_IO, "no keys could be made of a password");
     return true;
 }
@@ -94,7 +92,7 @@ static bool load(const Roles *roles, Arena *arena, Role **ret, int *ret_count, E
             if (count == MAX_ROLES)
                 return error_set(err, ERR_USAGE, "%s: too many roles", roles->path);
             at = start;
-            if (!read_line(roles, arena, &at, &list[count++], err))
+            if (!read_line(arena, &at, &list[count++], err))
                 return error_add_context(err, "%s:%d", roles->path, line);
         }
         at += strcspn(at, "\n");
@@ -108,14 +106,18 @@ static bool load(const Roles *roles, Arena *arena, Role **ret, int *ret_count, E
 bool roles_reload(Roles *roles, Error *err)
 {
     Arena *arena = arena_new();
+    unsigned char secret[sizeof roles->secret];
     Role *list = NULL;
     int count = 0;
 
-    if (roles->path && !load(roles, arena, &list, &count, err)) {
+    bool fine = RAND_bytes(secret, sizeof secret) == 1 ||
+                error_set(err, ERR_IO, "no random numbers can be had");
+    if (!fine || (roles->path && !load(roles, arena, &list, &count, err))) {
         arena_free(arena);
         return false;
     }
     (void)pthread_mutex_lock(&roles->lock);
+    memcpy(roles->secret, secret, sizeof secret);
     Arena *old = roles->arena;
     roles->arena = arena;
     roles->list = list;
@@ -133,9 +135,7 @@ bool roles_new(const char *path, Roles **ret, Error *err)
         abort();
     roles->path = path;
     (void)pthread_mutex_init(&roles->lock, NULL);
-    if (RAND_bytes(roles->secret, sizeof roles->secret) != 1)
-        (void)error_set(err, ERR_IO, "no random numbers can be had");
-    else if (roles_reload(roles, err)) {
+    if (roles_reload(roles, err)) {
         *ret = roles;
         return true;
     }
@@ -162,9 +162,9 @@ void roles_find(Roles *roles, Arena *arena, const char *role, ScramKeys *ret,
 {
     *ret = (ScramKeys){{0}, {0}, {0}};
     *ret_password = NULL;
-    (void)salt_of(roles, role, ret->salt);
     (void)RAND_bytes(ret->stored, sizeof ret->stored);
     (void)pthread_mutex_lock(&roles->lock);
+    (void)salt_of(roles, role, ret->salt);
     for (int i = 0; i < roles->count; i++)
         if (strcmp(roles->list[i].name, role) == 0) {
             *ret = roles->list[i].keys;

@@ -1,5 +1,6 @@
 #include "gateway/scram.h"
 
+#include <libpq-fe.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -53,21 +54,41 @@ static int decode(const char *text, unsigned char *ret)
     return n - (text[len - 1] == '=') - (text[len - 2] == '=');
 }
 
-bool scram_keys_make(const char *password, const unsigned char salt[SCRAM_SALT_BYTES],
-                     ScramKeys *ret)
+/* The next part of a secret, which ends with this character. */
+static bool take_part(const char **at, char end, size_t len, unsigned char *ret)
 {
-    unsigned char salted[SCRAM_KEY_BYTES];
-    unsigned char client[SCRAM_KEY_BYTES];
-    unsigned len = 0;
+    unsigned char got[SCRAM_KEY_BYTES + 3];
+    char text[sizeof got * 4 / 3 + 1] = "";
+    const char *stop = strchr(*at, end);
+    size_t size = stop ? (size_t)(stop - *at) : sizeof text;
 
-    memcpy(ret->salt, salt, SCRAM_SALT_BYTES);
-    bool fine = PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, SCRAM_SALT_BYTES,
-                                  SCRAM_ITERATIONS, EVP_sha256(), sizeof salted, salted) == 1 &&
-                hmac(salted, sizeof salted, "Client Key", 10, client) &&
-                EVP_Digest(client, sizeof client, ret->stored, &len, EVP_sha256(), NULL) == 1 &&
-                hmac(salted, sizeof salted, "Server Key", 10, ret->server);
-    OPENSSL_cleanse(salted, sizeof salted);
-    OPENSSL_cleanse(client, sizeof client);
+    if (size >= sizeof text)
+        return false;
+    memcpy(text, *at, size);
+    *at = stop + (end != '\0');
+    if (decode(text, got) != (int)len)
+        return false;
+    memcpy(ret, got, len);
+    return true;
+}
+
+/* libpq makes them, as it would for ALTER ROLE, since only it has PostgreSQL's own SASLprep. It
+ * wants a connection to report errors in; one that was never made will do. */
+bool scram_keys_make(const char *password, ScramKeys *ret)
+{
+    static const char head[] = "SCRAM-SHA-256$4096:";
+    PGconn *conn = PQconnectStart("none");
+    char *secret = PQencryptPasswordConn(conn, password, "", "scram-sha-256");
+    const char *at = secret + sizeof head - 1;
+    bool fine = secret && strncmp(secret, head, sizeof head - 1) == 0 &&
+                take_part(&at, '$', SCRAM_SALT_BYTES, ret->salt) &&
+                take_part(&at, ':', SCRAM_KEY_BYTES, ret->stored) &&
+                take_part(&at, '\0', SCRAM_KEY_BYTES, ret->server);
+
+    if (secret)
+        OPENSSL_cleanse(secret, strlen(secret));
+    PQfreemem(secret);
+    PQfinish(conn);
     return fine;
 }
 

@@ -21,8 +21,9 @@ typedef struct ScramKeys {
     unsigned char server[SCRAM_KEY_BYTES];
 } ScramKeys;
 
-bool scram_keys_make(const char *password, const unsigned char salt[SCRAM_SALT_BYTES],
-                     ScramKeys *ret);
+/* With a salt of their own. The password is normalised as PostgreSQL does, or taken as it is where
+ * that cannot be. */
+bool scram_keys_make(const char *password, ScramKeys *ret);
 
 typedef struct Scram Scram;
 

@@ -541,6 +541,7 @@ static bool step(Session *session)
         bytes_clear(session_input(session));
         return false;
     case SESSION_HANDSHAKE:
+    case SESSION_HANDSHAKE_DIRECT:
     case SESSION_GATED:
     case SESSION_HELD:
     case SESSION_CONNECTING:
@@ -600,7 +601,12 @@ static void on_client(void *arg, StreamEvent event)
 
     switch (event) {
     case STREAM_READY:
-        session->state = SESSION_STARTUP;
+        /* As PostgreSQL has it: otherwise what speaks HTTP could be led here by a third party. */
+        if (session->state == SESSION_HANDSHAKE_DIRECT &&
+            !tls_chose(stream_tls(session->client), "postgresql"))
+            session_free(session);
+        else
+            session->state = SESSION_STARTUP;
         break;
     case STREAM_READ:
         session_pump(session);
@@ -691,10 +697,8 @@ static void on_peek(evutil_socket_t fd, short what, void *arg)
         session_free(session);
         return;
     }
-    SSL_CTX *ctx = tls_context(gateway->tls);
-    session->state = SESSION_HANDSHAKE;
-    stream_accept_tls(session->client, ctx);
-    SSL_CTX_free(ctx);
+    session_accept_tls(session);
+    session->state = SESSION_HANDSHAKE_DIRECT;
 }
 
 void session_start_tcp(void *arg, int fd, const struct sockaddr *peer)

@@ -119,6 +119,15 @@ SSL_CTX *tls_context(Tls *tls)
     return ctx;
 }
 
+bool tls_chose(const SSL *connection, const char *protocol)
+{
+    const unsigned char *chosen = NULL;
+    unsigned len = 0;
+
+    SSL_get0_alpn_selected(connection, &chosen, &len);
+    return len == strlen(protocol) && memcmp(chosen, protocol, len) == 0;
+}
+
 size_t tls_server_end_point(const SSL *connection, unsigned char ret[TLS_BINDING_MAX])
 {
     X509 *cert = SSL_get_certificate(connection);

@@ -25,6 +25,9 @@ bool tls_reload(Tls *tls, const char *cert_path, const char *key_path, Error *er
 /* From any thread. The caller gives it back with SSL_CTX_free(). */
 SSL_CTX *tls_context(Tls *tls);
 
+/* Is that the protocol that client and server have agreed on (ALPN)? */
+bool tls_chose(const SSL *connection, const char *protocol);
+
 /* tls-server-end-point (RFC 5929) of the certificate that this connection was shown. */
 size_t tls_server_end_point(const SSL *connection, unsigned char ret[TLS_BINDING_MAX]);
 

@@ -1,7 +1,9 @@
 """WebSockets and 5432: sessions of their own, shown who they are, passed through."""
 
+import contextlib
 import hashlib
 import os
+import socket
 import ssl
 import struct
 import subprocess
@@ -27,11 +29,11 @@ def scram_gate(homeport, servers, tmp_path):
     return gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", roles_file=users)
 
 
-def psql(gate, text, password=None, user=None, **params):
+def psql(gate, text, password=None, user=None, program=PSQL, **params):
     options = {"host": "localhost", "hostaddr": "127.0.0.1", "port": gate.pg_port, "dbname": gate.db.name,
                "user": user or gate.role, **params}
     return subprocess.run(
-        [PSQL, "-XAt", "-v", "ON_ERROR_STOP=1", " ".join(f"{k}='{v}'" for k, v in options.items()), "-c", text],
+        [program, "-XAt", "-v", "ON_ERROR_STOP=1", " ".join(f"{k}='{v}'" for k, v in options.items()), "-c", text],
         env={"PATH": os.environ["PATH"], "PGPASSWORD": password or gate.password, "HOME": "/nonexistent"},
         capture_output=True, text=True, check=False, timeout=60)
 
@@ -239,6 +241,50 @@ def test_psql_with_scram_and_channel_binding(scram_gate, params, fine):
     done = psql(scram_gate, "select current_user, 7", sslrootcert=scram_gate.ca, **params)
     assert (done.returncode == 0) == fine, done.stderr
     assert not fine or done.stdout == "app|7\n"
+
+
+def test_a_password_beyond_ascii_is_normalised_as_postgresql_does(scram_gate, tmp_path):
+    passwords = {"wide": "pa\u00dfw\u00f6rd\u00aa", "plain": "pa\u00dfw\u00f6rda", "apart": "pa\u00dfwo\u0308rd\u00aa",
+                 "other": "pa\u00dfw\u00f6rdb", "bell": "w\u00f6\u0007", "bell apart": "wo\u0308\u0007"}
+    server = scram_gate.server
+    server.sql("CREATE ROLE bell LOGIN PASSWORD %s", (passwords["bell"],))
+    server.sql("ALTER ROLE app PASSWORD %s", (passwords["wide"],))
+    (tmp_path / "users.txt").write_text(f'"app" "{passwords["wide"]}"\n"bell" "{passwords["bell"]}"\n', encoding="utf-8")
+    scram_gate.run.signal(1)
+
+    def lets_in(port, role, name):
+        done = psql(scram_gate, "select 1", user=role, password=passwords[name], sslmode="disable", port=port)
+        assert done.returncode == 0 or "password authentication failed" in done.stderr, done.stderr
+        return done.returncode == 0
+    gw.eventually(scram_gate, lambda: lets_in(scram_gate.pg_port, "app", "wide"), "the roles were read again")
+    cases = [("app", "wide", True), ("app", "plain", True), ("app", "apart", True), ("app", "other", False),
+             ("bell", "bell", True), ("bell", "bell apart", False)]
+    for port in (server.port, scram_gate.pg_port):
+        assert [(role, name, lets_in(port, role, name)) for role, name, _ in cases] == cases
+
+
+def direct(gate, protocols):
+    context = ssl.create_default_context(cafile=gate.ca)
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", gate.pg_port), 20), server_hostname="localhost")
+
+
+def test_tls_may_come_without_being_asked_for_where_it_says_what_for(gate):
+    client = gw.Tcp(gate.pg_port)
+    client.sock = direct(gate, ["postgresql"])
+    assert client.login(gate)[-1] == (b"Z", b"I")
+    assert gw.values(client.simple("select 'direct'")) == ["direct"]
+    for protocols in (None, ["http/1.1"], ["http/1.1", "postgresql"]):
+        with contextlib.suppress(ConnectionError, ssl.SSLError), direct(gate, protocols) as sock:
+            sock.sendall(gw.startup(user=gate.role, database=gate.db.name))
+            assert sock.recv(100) == b"", protocols
+
+
+def test_psql_17_with_direct_tls(scram_gate, pg_bin):
+    done = psql(scram_gate, "select current_user", sslmode="verify-full", sslrootcert=scram_gate.ca, sslnegotiation="direct",
+                channel_binding="require", program=pg_bin(17) / "psql")
+    assert done.stdout == "app\n", done.stderr
 
 
 def test_scram_refuses_wrong_passwords_and_unknown_roles_alike(scram_gate):
