@@ -71,6 +71,21 @@ static bool gateway_socket(const Config *config, Arena *arena, const char **ret,
         config->dir);
 }
 
+static bool ask_gateway(const Live *live, const GatewayRequest *request, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *socket = NULL;
+    GatewayReply reply;
+
+    return gateway_socket(live->config, scratch, &socket, err) &&
+           (!socket || gateway_admin(scratch, socket, request, &reply, err));
+}
+
+bool hook_check(const Live *live, Error *err)
+{
+    return ask_gateway(live, &(GatewayRequest){.verb = GATEWAY_STATUS}, err);
+}
+
 /* Its clients wait from the pause to the end; what they wait for is done by the other side. */
 static bool run_gateway(const Live *live, Hook hook, Direction direction, int timeout_ms,
                         Error *err)
@@ -80,17 +95,13 @@ static bool run_gateway(const Live *live, Hook hook, Direction direction, int ti
         [HOOK_SWITCH] = GATEWAY_SWITCH,
         [HOOK_RESUME] = GATEWAY_RESUME,
     };
-    auto_arena Arena *scratch = arena_new();
-    const char *socket = NULL;
-    GatewayReply reply;
     GatewayRequest request = {
         .verb = verbs[hook],
         .url = direction == DIRECTION_FORWARD ? live->config->target : live->config->source,
         .deadline_ms = timeout_ms,
     };
 
-    return (gateway_socket(live->config, scratch, &socket, err) &&
-            (!socket || gateway_admin(scratch, socket, &request, &reply, err))) ||
+    return ask_gateway(live, &request, err) ||
            error_add_context(err, "gateway %s", hook_names[hook]);
 }
 

@@ -247,6 +247,8 @@ typedef enum Hook {
     HOOK_RESUME
 } Hook;
 
+/* Before anybody has to wait: does the gateway answer, where there is one? */
+bool hook_check(const Live *live, Error *err) MUST_USE;
 /* Runs the owner's command, if there is one, with both URLs and the direction in its environment.
  */
 bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,

@@ -187,7 +187,8 @@ static bool prepare(Switch *move, Error *err)
     const VerifyLiveReport *checked = NULL;
 
     live_say(live, "settle");
-    if (!check_caught_up(move, err) || !live_check_fingerprints(live, err))
+    if (!hook_check(live, err) || !check_caught_up(move, err) ||
+        !live_check_fingerprints(live, err))
         return false;
     if (live->changed) {
         (void)error_set(err, ERR_WRONG_STATE, "the schema is not what was moved: %s",

@@ -2,6 +2,7 @@
 told is written is there."""
 
 import contextlib
+import socket
 import threading
 import time
 
@@ -86,8 +87,14 @@ def test_a_cutover_without_the_gateway_that_is_configured_changes_nothing(homepo
     live = Live(homeport, source, target, env={"HOMEPORT_GATEWAY_LISTEN_HTTP": "127.0.0.1:8080"})
     live.start()
     live.caught_up()
-    result = live.run("cutover")
-    assert result.rc == 1 and "the gateway is not running" in str(result), result
+
+    def refused(text):
+        """Before anything was begun that would have to be undone."""
+        result = live.run("cutover")
+        assert result.rc == 1 and text in result.err, result
+        assert "undone" not in result.err and "gateway pause" not in result.err
+        assert target_server.value("SELECT count(*) FROM pg_replication_slots") == 0
+    refused("the gateway is not running")
     source.sql("INSERT INTO note VALUES ('a', 'b')")
     live.caught_up()
     live.stop()
@@ -96,8 +103,13 @@ def test_a_cutover_without_the_gateway_that_is_configured_changes_nothing(homepo
     (live.dir / "gateway.json").write_text("{}", encoding="utf-8")
     live.start()
     live.caught_up()
-    assert "the gateway is not running" in str(live.run("cutover"))
+    refused("the gateway is not running")
     (live.dir / "gateway.json").unlink()
+    # Its socket is there still, and nobody behind it.
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(live.dir / "gateway.sock"))
+    refused("no gateway answers on")
+    (live.dir / "gateway.sock").unlink()
     live.ok("cutover")
     live.ok("finish")
     assert live.mover.wait().rc == 0
