@@ -15,6 +15,8 @@ enum {
     ASK_S = 60 /* whether the throttle still knows who comes again and again */
 };
 
+static const double cleaning_s = 0.0002;
+
 /* ---- groups ---- */
 
 static size_t group_key(const ConnString *who, char key[MAX_KEY])
@@ -111,14 +113,21 @@ void idle_add(Group *group, Backend *backend)
     gauge_add(&group->pool->worker->metrics.pool_idle, 1);
 }
 
+/* The one used last of those that the server has had the time to clean; so that the others grow old
+ * and go. */
 static Backend *idle_find(Group *group, const unsigned char *proof)
 {
     Backend *backend;
+    Backend *found = NULL;
+    double rested = clock_seconds() - cleaning_s;
 
     TAILQ_FOREACH(backend, &group->idle, link)
-    if (proof_same(backend->proof, proof))
-        return backend;
-    return NULL;
+    if (proof_same(backend->proof, proof)) {
+        found = backend;
+        if (backend->idle_since < rested)
+            break;
+    }
+    return found;
 }
 
 /* Connections of a password that is right no more. */

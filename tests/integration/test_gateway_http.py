@@ -525,6 +525,35 @@ def test_the_pool_is_bounded_and_all_get_their_turn(homeport, servers):
     assert 1 <= max(most) <= 3
 
 
+def read_reply(file):
+    assert file.readline().startswith(b"HTTP/1.1 200")
+    size = 0
+    while (line := file.readline()) != b"\r\n":
+        name, value = line.split(b":", 1)
+        size = int(value) if name == b"content-length" else size
+    return json.loads(file.read(size))
+
+
+def test_a_connection_at_rest_is_taken_before_one_that_is_being_cleaned(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1")
+    clients = [gate.client() for _ in range(2)]
+    for client in clients:
+        client.send(json.dumps({"query": "select pg_sleep(0.3)"}))
+    assert [client.receive()[0] for client in clients] == [200, 200]
+    assert gate.backends() == 2
+    body = '{"query":"select pg_backend_pid()","params":[]}'
+    request = (f"POST /sql HTTP/1.1\r\nhost: x\r\nneon-connection-string: {gate.url()}\r\n"
+               f"content-length: {len(body)}\r\n\r\n{body}").encode()
+    file = clients[0].conn.sock.makefile("rb")
+
+    def two_served_by():
+        """The second one is read as soon as the first one's reply is written."""
+        clients[0].conn.sock.sendall(request * 2)
+        return len({read_reply(file)["rows"][0]["pg_backend_pid"] for _ in range(2)})
+    gw.eventually(gate, lambda: two_served_by() == 2, "the second one need not wait for the cleaning behind the first")
+    assert gate.backends() == 2
+
+
 # -- the server behind
 
 def test_a_server_that_restarts_is_found_again(homeport, servers):
