@@ -20,6 +20,7 @@ enum {
     LAST_WORDS_MS = 300,
     LAST_REPORT_MS = 600,   /* at the end the disk is waited for so long */
     IN_USE_PATIENCE_S = 90, /* wal_sender_timeout is a minute, where a dead reader is not noticed */
+    NAP_MS = 1,
 };
 
 typedef struct Network {
@@ -46,11 +47,14 @@ static void set_connected(Receiver *receiver, bool connected)
     (void)pthread_mutex_unlock(&receiver->lock);
 }
 
-static void note_message(Receiver *receiver, const ReplicationMessage *message)
+static void note_message(const Network *network, const ReplicationMessage *message)
 {
+    Receiver *receiver = network->receiver;
+
     (void)pthread_mutex_lock(&receiver->lock);
     ReceiveStatus *status = &receiver->status;
-    status->heard_s = clock_seconds();
+    if (!network->chunk) /* those of a chunk come within milliseconds */
+        status->heard_s = clock_seconds();
     if (message->server_end > status->server_end)
         status->server_end = message->server_end;
     if (message->kind == REPLICATION_DATA) {
@@ -110,16 +114,27 @@ static void pass_on(Network *network, ReplicationMessage *message)
     chunk_add(network->chunk, &item);
 }
 
-/* False: the disk does not keep up. Waits for that a while. */
-static bool has_room(Receiver *receiver, int timeout_ms)
+static int ms_until(double at)
 {
-    struct timespec at = clock_after_ms(timeout_ms);
+    double left = at - clock_seconds();
+
+    return left <= 0 ? 0 : (int)(left * 1000) + 1;
+}
+
+/* False: the disk does not keep up. Waits for that a while. */
+static bool has_room(const Network *network)
+{
+    Receiver *receiver = network->receiver;
     int failed = 0;
 
     (void)pthread_mutex_lock(&receiver->lock);
-    while (receiver->queued >= QUEUE_BYTES && !atomic_load(&receiver->ends) && !failed)
-        failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
     bool room = receiver->queued < QUEUE_BYTES;
+    if (!room) {
+        struct timespec at = clock_after_ms(ms_until(network->report_at));
+        while (receiver->queued >= QUEUE_BYTES && !atomic_load(&receiver->ends) && !failed)
+            failed = pthread_cond_timedwait(&receiver->changed, &receiver->lock, &at);
+        room = receiver->queued < QUEUE_BYTES;
+    }
     (void)pthread_mutex_unlock(&receiver->lock);
     return room;
 }
@@ -139,18 +154,24 @@ static bool report(Network *network)
     return replication_report(network->conn, received, flushed, applied, &network->err);
 }
 
-static int ms_until(double at)
+/* The server sends message by message. Who reads them as they come pays for each with a wake-up,
+ * its own and the disk thread's, and the server with a reader that sleeps: so some are let gather.
+ */
+static void nap(const Network *network)
 {
-    double left = at - clock_seconds();
+    struct pollfd wake = {.fd = network->receiver->wake_fd, .events = POLLIN};
 
-    return left <= 0 ? 0 : (int)(left * 1000) + 1;
+    (void)poll(&wake, 1, NAP_MS);
 }
 
 static bool handle(Network *network, ReplicationMessage *message)
 {
     switch (message->kind) {
     case REPLICATION_NOTHING:
-        push_pending(network);
+        if (network->chunk) {
+            push_pending(network);
+            nap(network);
+        }
         return true;
     case REPLICATION_END:
         return error_set(&network->err, ERR_CONNECT,
@@ -158,7 +179,7 @@ static bool handle(Network *network, ReplicationMessage *message)
     default:
         break;
     }
-    note_message(network->receiver, message);
+    note_message(network, message);
     bool asked = message->reply_requested;
     pass_on(network, message);
     replication_release(message);
@@ -197,9 +218,11 @@ static bool stream(Network *network)
         ReplicationMessage message = {0};
         if (atomic_load(&receiver->broken))
             return fail_disk(network);
-        if (clock_seconds() >= network->report_at && !report(network))
+        bool room = has_room(network);
+        /* Not asked for every message: a chunk is full, or passed on, after milliseconds. */
+        if ((!network->chunk || !room) && clock_seconds() >= network->report_at && !report(network))
             return false;
-        if (!has_room(receiver, ms_until(network->report_at))) {
+        if (!room) {
             if (!check_socket(network))
                 return false;
             continue;

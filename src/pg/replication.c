@@ -353,8 +353,8 @@ static bool wait_for_bytes(PGconn *conn, int timeout_ms, int wake_fd, Woken *ret
 bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationMessage *ret,
                          Error *err)
 {
-    double deadline = clock_seconds() + timeout_ms / 1000.0;
     bool over = timeout_ms <= 0;
+    double deadline = over ? 0 : clock_seconds() + timeout_ms / 1000.0;
 
     for (int quiet_reads = 0;;) {
         char *buffer = NULL;
@@ -375,8 +375,8 @@ bool replication_receive(PGconn *conn, int timeout_ms, int wake_fd, ReplicationM
                 return pg_fail_conn(conn, err);
             continue;
         }
-        double left = deadline - clock_seconds();
-        if (over || left <= 0)
+        double left = over ? 0 : deadline - clock_seconds();
+        if (left <= 0)
             break;
         if (!wait_for_bytes(conn, (int)(left * 1000) + 1, wake_fd, &woken, err))
             return false;
