@@ -9,7 +9,8 @@
 
 enum {
     COPY_BUFFER = 64 << 10,
-    MAX_STAGES = 64, /* each is emptied at every commit */
+    VALUE_HEADER = sizeof(uint32_t), /* of a key's values: their length */
+    MAX_STAGES = 64,                 /* each is emptied at every commit */
 };
 
 struct Stage {
@@ -19,6 +20,15 @@ struct Stage {
     bool kept; /* was there before this transaction */
     bool used; /* in this transaction */
 };
+
+/* A row as the passes over them see it, so that they need not look at the row itself: rows are
+ * everywhere in memory. */
+typedef struct Entry {
+    uint64_t prefix; /* of the key, so that most comparisons end there */
+    const NetRow *row;
+    NetVerb verb;
+    bool fill; /* see needs_fill() */
+} Entry;
 
 /* Rows whose missing values are the same. */
 typedef struct KnownSet {
@@ -38,8 +48,8 @@ typedef struct Work {
     int64_t deletes;
     int64_t inserts;
     int64_t staged;
-    const NetRow **rows; /* by key, or in the order they came where there is none */
-    int64_t row_count;
+    Entry *entries; /* by key, or in the order they came where there is none */
+    int64_t entry_count;
     PgValue *values;
     PgValue *key;
     char *buf;
@@ -238,25 +248,55 @@ static int set_of(Work *work, const PgValue *values)
  * time. Bytes in order of their length come close enough to the order of most types. */
 static int compare_keys(const void *a, const void *b)
 {
-    const NetRow *left = *(const NetRow *const *)a;
-    const NetRow *right = *(const NetRow *const *)b;
+    const Entry *left = a;
+    const Entry *right = b;
 
-    if (left->key_len != right->key_len)
-        return left->key_len < right->key_len ? -1 : 1;
-    return memcmp(left->key, right->key, left->key_len);
+    if (left->prefix != right->prefix)
+        return left->prefix < right->prefix ? -1 : 1;
+    if (left->row->key_len != right->row->key_len)
+        return left->row->key_len < right->row->key_len ? -1 : 1;
+    return memcmp(left->row->key, right->row->key, left->row->key_len);
+}
+
+/* Its length, and its first bytes behind the first value's length. */
+static uint64_t key_prefix(const NetRow *row)
+{
+    unsigned char bytes[sizeof(uint64_t)] = {0};
+    size_t len = row->key_len < VALUE_HEADER ? 0 : row->key_len - VALUE_HEADER;
+
+    len = len < sizeof bytes - 1 ? len : sizeof bytes - 1;
+    bytes[0] = row->key_len < UINT8_MAX ? (unsigned char)row->key_len : UINT8_MAX;
+    if (len > 0)
+        memcpy(bytes + 1, row->key + VALUE_HEADER, len);
+    uint64_t prefix = 0;
+    memcpy(&prefix, bytes, sizeof prefix);
+    return be64toh(prefix);
+}
+
+/* A row that stays where it is needs no filling: what is not known is not set. One that is deleted
+ * and inserted does. */
+static bool needs_fill(NetVerb verb, const NetRow *row)
+{
+    return row->partial && (verb == NET_INSERT || verb == NET_REPLACE);
 }
 
 static void sort_rows(Work *work)
 {
+    const Reduce *reduce = work->reduce;
+    bool keyed = work->binding->way == APPLY_BY_KEY;
     int64_t count = 0;
 
-    for (const NetRow *row = net_next(work->reduce, NULL); row; row = net_next(work->reduce, row))
-        count++;
-    work->rows = arena_array(work->arena, (size_t)count, sizeof *work->rows);
-    for (const NetRow *row = net_next(work->reduce, NULL); row; row = net_next(work->reduce, row))
-        work->rows[work->row_count++] = row;
-    if (work->binding->way == APPLY_BY_KEY && count > 1)
-        qsort(work->rows, (size_t)count, sizeof *work->rows, compare_keys);
+    work->entries = arena_array(work->arena, (size_t)reduce->row_count, sizeof *work->entries);
+    for (const NetRow *row = net_next(reduce, NULL); row; row = net_next(reduce, row)) {
+        NetVerb verb = net_verb(reduce, row);
+        work->entries[count++] = (Entry){.prefix = keyed ? key_prefix(row) : 0,
+                                         .row = row,
+                                         .verb = verb,
+                                         .fill = needs_fill(verb, row)};
+    }
+    work->entry_count = count;
+    if (keyed && count > 1)
+        qsort(work->entries, (size_t)count, sizeof *work->entries, compare_keys);
 }
 
 static void work_start(Work *work)
@@ -272,23 +312,16 @@ static void work_start(Work *work)
     sort_rows(work);
 }
 
-/* A row that stays where it is needs no filling: what is not known is not set. One that is deleted
- * and inserted does. */
-static bool needs_fill(NetVerb verb, const NetRow *row)
-{
-    return row->partial && (verb == NET_INSERT || verb == NET_REPLACE);
-}
-
 static void count_rows(Work *work)
 {
-    for (int64_t i = 0; i < work->row_count; i++) {
-        const NetRow *row = work->rows[i];
-        NetVerb verb = net_verb(work->reduce, row);
-        bool fill = needs_fill(verb, row);
+    for (int64_t i = 0; i < work->entry_count; i++) {
+        const Entry *entry = &work->entries[i];
+        NetVerb verb = entry->verb;
+        bool fill = entry->fill;
         int set = 0;
 
-        if (row->partial && verb != NET_NOTHING && verb != NET_DELETE) {
-            net_image_values(work->reduce, row, work->values);
+        if (fill || (verb == NET_UPDATE && entry->row->partial)) {
+            net_image_values(work->reduce, entry->row, work->values);
             set = set_of(work, work->values);
         }
         work->deletes += verb == NET_DELETE || verb == NET_REPLACE;
@@ -456,10 +489,11 @@ typedef enum CopyPass {
     COPY_INSERTS,
 } CopyPass;
 
-static bool copy_row(Work *work, CopyPass pass, const NetRow *row, Error *err)
+static bool copy_row(Work *work, CopyPass pass, const Entry *entry, Error *err)
 {
-    NetVerb verb = net_verb(work->reduce, row);
-    bool fill = needs_fill(verb, row);
+    const NetRow *row = entry->row;
+    NetVerb verb = entry->verb;
+    bool fill = entry->fill;
 
     switch (pass) {
     case COPY_DELETES:
@@ -481,8 +515,8 @@ static bool copy_pass(Work *work, CopyPass pass, const char *sql, int64_t expect
         return true;
     if (!copy_begin(work, sql, err))
         return false;
-    for (int64_t i = 0; i < work->row_count; i++)
-        if (!copy_row(work, pass, work->rows[i], err))
+    for (int64_t i = 0; i < work->entry_count; i++)
+        if (!copy_row(work, pass, &work->entries[i], err))
             return false;
     return copy_end(work, expected, err);
 }
@@ -549,11 +583,10 @@ static void touch(Work *work)
         feed_touch(work->session->feed, work->binding, NULL);
         return;
     }
-    for (int64_t i = 0; i < work->row_count; i++) {
-        const NetRow *row = work->rows[i];
-        if (net_verb(work->reduce, row) == NET_NOTHING)
+    for (int64_t i = 0; i < work->entry_count; i++) {
+        if (work->entries[i].verb == NET_NOTHING)
             continue;
-        net_key_values(work->reduce, row, work->key);
+        net_key_values(work->reduce, work->entries[i].row, work->key);
         feed_touch(work->session->feed, work->binding, work->key);
     }
 }

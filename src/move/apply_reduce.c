@@ -152,6 +152,7 @@ static NetRow *row_of(Reduce *reduce, const PgValue *key, bool existed)
     row = arena_alloc(reduce->arena, sizeof *row);
     *row = (NetRow){.key = copy, .key_len = len, .existed = existed, .present = existed};
     HASH_ADD_KEYPTR(hh, reduce->rows, row->key, len, row);
+    reduce->row_count++;
     reduce->bytes += sizeof *row + len + HASH_SHARE;
     return row;
 }
@@ -161,6 +162,7 @@ static void append(Reduce *reduce, const RowChange *change)
     NetRow *row = arena_alloc(reduce->arena, sizeof *row);
 
     *row = (NetRow){.present = true};
+    reduce->row_count++;
     reduce->bytes += sizeof *row;
     set_image(reduce, row, change->now);
     if (reduce->last_added)

@@ -45,6 +45,7 @@ typedef struct Reduce {
     Arena *arena;
     const Binding *binding;
     NetRow *rows; /* uthash, in the order of first touch */
+    int64_t row_count;
     NetRow *first_added;
     NetRow *last_added;
     size_t bytes; /* what it takes of memory, about */
