@@ -177,14 +177,15 @@ bool applier_refuse_triggers(Error *err)
 static bool run_mode(Feed *feed, Error *err)
 {
     bool net = feed->applier->request.mode == APPLY_NET;
+    bool windows = feed->replica;
 
     if (net && !feed->replica)
         return applier_refuse_triggers(err);
-    if (net && !may_stage(feed, &net, err))
+    if (windows && !may_stage(feed, &windows, err))
         return false;
-    log_debug("applier begins", kv_str("mode", net ? "net" : "ordered"),
+    log_debug("applier begins", kv_str("mode", net ? "net" : "ordered"), kv_i64("windows", windows),
               kv_i64("replica", feed->replica));
-    return net ? net_run(feed, err) : ordered_run(feed, err);
+    return windows ? net_run(feed, err) : ordered_run(feed, err);
 }
 
 static bool run_once(Applier *applier, bool *ret_schema_change, Error *err)

@@ -7,10 +7,11 @@
  * are replayed one by one, in their order (rule 16). Foreign keys and triggers have to be set
  * aside: a role that may not is refused.
  *
- * In `ordered` they go transaction by transaction, on one connection, through a pipeline of
- * prepared statements; several transactions may share one commit. For a side that is live, is
- * fenced for others but may be read, or where foreign keys and triggers cannot be set aside (rule
- * 19).
+ * In `ordered` every commit on that side leaves it as the source was between two transactions:
+ * consecutive ones share a commit for some milliseconds, on one connection. For a side that is
+ * live, or is fenced for others but may be read. Where foreign keys and triggers are set aside,
+ * what shares a commit is a small window of all tables; where they cannot be (rule 19), or there
+ * may be no temporary tables, changes go one by one through a pipeline of prepared statements.
  *
  * Progress: homeport.progress on that side, (feed, schema, name) -> lsn, committed with the rows. A
  * row without a table name is the floor: every table is at or above it. A table's position is the

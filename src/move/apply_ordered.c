@@ -1,7 +1,8 @@
 /*
- * Transaction by transaction. A group of whole transactions shares a commit for some milliseconds
- * or changes; its floor is in the same commit. COMMIT is sent when every reply before it is read
- * and good, and its own reply is read while the next group is under way.
+ * Change by change, where windows cannot be (apply.h). A group of whole transactions shares a
+ * commit for some milliseconds or changes; its floor is in the same commit. COMMIT is sent when
+ * every reply before it is read and good, and its own reply is read while the next group is under
+ * way.
  *
  * Most commits do not wait for the side's disk; from time to time, at markers and when there is
  * nothing more to do one does, and with it all before it are durable: only then is the floor said

@@ -1,11 +1,14 @@
 /*
- * The dispatcher of `net`. It reads the spool into a window, reduced as it comes, while the workers
- * apply the one before. A window ends at the end of a transaction; one that does not fit into
- * memory goes to the workers in batches, and they commit at its end.
+ * The dispatcher of windows. It reads the spool into a window, reduced as it comes, while the
+ * workers apply the one before. A window ends at the end of a transaction; one that does not fit
+ * into memory goes to the workers in batches, and they commit at its end.
  *
  * A transaction with TRUNCATE is a window alone, on one worker, and its progress is the floor
  * (rule 14). As that is seen only when the TRUNCATE comes, what was taken of the window is thrown
  * away then, and read again with this in mind.
+ *
+ * In `ordered` every window is small and joint: of all tables, in one transaction of the side on
+ * the one worker, and its progress is the floor. A TRUNCATE is done where it stands then.
  *
  * A table whose window trips is replayed from the spool, change by change, before anything else of
  * it is applied (rule 16); the window that was being read is thrown away and read again after it.
@@ -24,6 +27,8 @@ enum {
     IDLE_MS = 500,   /* while nothing is */
     GATHER_MS = 50,  /* a window waits for company so long, when workers are idle */
     FLOOR_MS = 1000, /* how often the floor is raised */
+    ORDERED_MS = 20,
+    ORDERED_BYTES = 4 << 20, /* of memory: some thousand changes, applied in a tenth of a second */
 };
 
 typedef struct Batch {
@@ -37,7 +42,8 @@ typedef struct Window {
     int64_t number;
     bool open;
     bool sent;  /* something of it was handed to workers */
-    bool alone; /* one transaction, on one worker, in order */
+    bool joint; /* one transaction of the side, on one worker: its progress is the floor */
+    bool alone; /* of one transaction of the source, too */
     SpoolPosition start;
     double since;
     Lsn end;
@@ -49,7 +55,8 @@ typedef struct Net {
     Feed *feed;
     Workers *workers;
     int jobs;
-    Rows *rows; /* for replays, on the feed's own connection */
+    bool ordered; /* every window is joint, and small */
+    Rows *rows;   /* for replays, on the feed's own connection */
     NetTable *tables;
     Batch batches[2];
     int filling;
@@ -141,7 +148,7 @@ static bool replays(Net *net, const Window *window, const SpoolItem *item, bool 
     if (!feed_binding(net->feed, item->relation, &binding, err))
         return false;
     const NetTable *table = table_of(net, binding);
-    *ret = window->alone || (table->window == window->number && table->tripped);
+    *ret = window->joint || (table->window == window->number && table->tripped);
     return true;
 }
 
@@ -197,7 +204,7 @@ static bool replay_progress(Net *net, const Window *window, Error *err)
 {
     int feed = net->feed->applier->request.feed;
 
-    if (window->alone)
+    if (window->joint)
         return rows_progress(net->rows, feed, NULL, NULL, window->end, err);
     for (const NetTable *table = net->tables; table; table = table->hh.next)
         if (table->window == window->number && table->tripped &&
@@ -218,7 +225,7 @@ static bool replay(Net *net, const Window *window, Error *err)
 
 static bool has_tripped(const Net *net, const Window *window)
 {
-    bool any = window->alone && workers_tripped(net->workers, 0);
+    bool any = window->joint && workers_tripped(net->workers, 0);
 
     for (NetTable *table = net->tables; table; table = table->hh.next) {
         if (table->window != window->number)
@@ -309,7 +316,7 @@ static void assign(Net *net, TableBatch *tables)
 
         table->window = net->window.number;
         table->tripped = false;
-        table->worker = net->window.alone ? 0 : least_loaded(loads, net->jobs);
+        table->worker = net->window.joint ? 0 : least_loaded(loads, net->jobs);
         loads[table->worker] += batch->bytes;
     }
 }
@@ -330,12 +337,12 @@ static bool submit(Net *net, bool last, Error *err)
         .tables = batch->tables,
         .commit = last,
         .alone = last && !net->window.sent,
-        .floor = last && net->window.alone,
+        .floor = last && net->window.joint,
         .window = net->window.number,
         .end = net->window.end,
     };
     if (batch->tables || net->window.sent)
-        workers_post(net->workers, &job, net->window.alone ? 0 : -1);
+        workers_post(net->workers, &job, net->window.joint ? 0 : -1);
     net->window.sent = true;
     net->filling = 1 - net->filling;
     batch_reset(&net->batches[net->filling]);
@@ -353,6 +360,7 @@ static void open_window(Net *net, const SpoolItem *item, bool alone)
     net->window = (Window){
         .number = ++net->windows,
         .open = true,
+        .joint = alone || net->ordered,
         .alone = alone,
         .start = item->position,
         .since = clock_seconds(),
@@ -445,7 +453,7 @@ static bool take_truncate(Net *net, const SpoolItem *item, Error *err)
 {
     const char *sql = NULL;
 
-    if (!net->window.alone) {
+    if (!net->window.joint) {
         net->lone_commit = net->feed->commit;
         net->rewound = false;
         return begin_again(net, err);
@@ -489,12 +497,14 @@ static bool take_message(Net *net, const SpoolItem *item, Error *err)
 
 static bool is_worth_sending(Net *net)
 {
-    const Batch *batch = &net->batches[net->filling];
+    const ApplyRequest *request = &net->feed->applier->request;
+    int64_t bytes = (int64_t)net->batches[net->filling].bytes;
     double age_ms = (clock_seconds() - net->window.since) * 1000;
 
     /* What is nearly full is sent before a transaction that does not fit any more begins. */
-    return (int64_t)batch->bytes > net->feed->applier->request.window_bytes / 8 * 7 ||
-           (age_ms > net->feed->applier->request.window_ms && workers_idle(net->workers));
+    if (bytes > request->window_bytes / 8 * 7 || (net->ordered && bytes > ORDERED_BYTES))
+        return true;
+    return age_ms > (net->ordered ? ORDERED_MS : request->window_ms) && workers_idle(net->workers);
 }
 
 static bool take_commit(Net *net, const SpoolItem *item, Error *err)
@@ -595,9 +605,11 @@ static bool run(Net *net, Error *err)
 
 bool net_run(Feed *feed, Error *err)
 {
+    bool ordered = feed->applier->request.mode == APPLY_ORDERED;
     Net net = {
         .feed = feed,
-        .jobs = feed->applier->request.jobs,
+        .jobs = ordered ? 1 : feed->applier->request.jobs,
+        .ordered = ordered,
         .rows = rows_new(feed->conn, &feed->applier->stop),
         .batches = {{.arena = arena_new(), .number = 1}, {.arena = arena_new(), .number = 2}},
         .reached = feed->floor,
