@@ -21,6 +21,8 @@ enum {
     LAST_REPORT_MS = 600,   /* at the end the disk is waited for so long */
     IN_USE_PATIENCE_S = 90, /* wal_sender_timeout is a minute, where a dead reader is not noticed */
     NAP_MS = 1,
+    LONG_NAP_MS = 20,
+    LONG_NAP_BYTES = 16 << 10, /* from so much between two naps on */
 };
 
 typedef struct Network {
@@ -32,6 +34,7 @@ typedef struct Network {
     double report_at;
     Lsn quiet; /* the last keepalive's position that was passed on */
     Chunk *chunk;
+    size_t gathered; /* bytes since the last nap */
     int wait_ms;
     Error err;
 } Network;
@@ -99,6 +102,7 @@ static void pass_on(Network *network, ReplicationMessage *message)
         network->quiet = message->server_end;
         item = (ChunkItem){.start = message->server_end};
     }
+    network->gathered += item.len;
     if (network->chunk && !chunk_fits(network->chunk, item.len))
         push_pending(network);
     if (item.len > CHUNK_BYTES / 2) {
@@ -154,24 +158,24 @@ static bool report(Network *network)
     return replication_report(network->conn, received, flushed, applied, &network->err);
 }
 
-/* The server sends message by message. Who reads them as they come pays for each with a wake-up,
- * its own and the disk thread's, and the server with a reader that sleeps: so some are let gather.
- */
-static void nap(const Network *network)
+/* The server sends message by message. Who reads them as they come pays for each with a wake-up of
+ * two threads, and the server with a packet: so some are let gather. While much comes they are let
+ * gather until the server's socket is full as well, where they cost it half. */
+static void nap(Network *network)
 {
     struct pollfd wake = {.fd = network->receiver->wake_fd, .events = POLLIN};
 
-    (void)poll(&wake, 1, NAP_MS);
+    (void)poll(&wake, 1, network->gathered < LONG_NAP_BYTES ? NAP_MS : LONG_NAP_MS);
+    network->gathered = 0;
 }
 
 static bool handle(Network *network, ReplicationMessage *message)
 {
     switch (message->kind) {
     case REPLICATION_NOTHING:
-        if (network->chunk) {
-            push_pending(network);
+        push_pending(network);
+        if (network->gathered > 0)
             nap(network);
-        }
         return true;
     case REPLICATION_END:
         return error_set(&network->err, ERR_CONNECT,
