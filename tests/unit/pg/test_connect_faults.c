@@ -5,6 +5,7 @@
 #include "libpq_stand_in.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "../folder.h"
 #include "core/cancel.h"
@@ -330,10 +331,19 @@ static void without_a_watcher_there_is_no_connection(void **state)
     assert_int_equal(threads, 1);
 }
 
+static long thread_count(void)
+{
+    struct stat info = {0};
+
+    assert_int_equal(stat("/proc/self/task", &info), 0);
+    return (long)info.st_nlink; /* and two */
+}
+
 static void a_request_that_is_held_back_breaks_nothing_until_it_is_let_go(void **state)
 {
     auto_conn PGconn *conn = connect_to("test");
     double deadline = clock_seconds() + WITHIN_MS / 1000.0;
+    long with_watcher = thread_count();
 
     (void)state;
     cancel_hold(true);
@@ -345,6 +355,9 @@ static void a_request_that_is_held_back_breaks_nothing_until_it_is_let_go(void *
     pg_close(connect_to("test"));
     cancel_hold(false);
     assert_true(is_cut(conn, WITHIN_MS));
+    while (thread_count() == with_watcher && clock_seconds() < deadline)
+        (void)__real_poll(NULL, 0, 1);
+    assert_int_equal(thread_count(), with_watcher - 1); /* nothing is left to watch for */
 }
 
 static void after_it_nobody_connects_any_more(void **state)
