@@ -4,7 +4,7 @@
 -- temporary ones, not homeport's or Neon's own, and of extensions only configuration tables,
 -- with the condition under which their rows are the user's.
 -- Sizes are the files' now; all else is as the snapshot sees it (rule 3: relfilenode).
--- columns: oid, schema, name, relfilenode, bytes, blocks, rows_estimate, persistence, owner, heap, condition, root
+-- columns: oid, schema, name, relfilenode, bytes, blocks, rows_estimate, persistence, owner, heap, condition, root, row_bytes
 SELECT c.oid,
        n.nspname,
        c.relname,
@@ -19,7 +19,8 @@ SELECT c.oid,
        pg_catalog.pg_get_userbyid(c.relowner),
        COALESCE(am.amname = 'heap', false),
        NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),
-       h.root
+       h.root,
+       s.main
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam

@@ -63,13 +63,17 @@ static double find_share(Attempt *attempt, bool over)
 {
     WorkProgress *work = &attempt->progress;
     int64_t copied = atomic_load(&work->copied_bytes);
+    int64_t known = atomic_load(&work->reckoned_bytes);
+    int64_t sent = atomic_load(&work->bytes) - copied - atomic_load(&work->lost_bytes) - known;
     Reckoning reckoning = {
         .all = (double)attempt->plan.weight,
         .done = (double)atomic_load(&work->weight),
         .copies = (double)attempt->plan.copy_weight,
         .copies_done = (double)atomic_load(&work->copied_weight),
         .bytes_done = (double)copied,
-        .bytes_sent = (double)(atomic_load(&work->bytes) - copied - atomic_load(&work->lost_bytes)),
+        /* Counted at slightly different moments. */
+        .bytes_sent = (double)(sent > 0 ? sent : 0),
+        .reckoned = (double)atomic_load(&work->reckoned_weight),
     };
     double share = over ? 1 : reckon_share(&reckoning);
 
@@ -92,7 +96,7 @@ static MoveProgress make_progress(Attempt *attempt)
     return (MoveProgress){
         .step = copied ? "indexes" : "copy",
         .bytes = bytes,
-        .rows = atomic_load(&work->rows),
+        .rows = atomic_load(&work->rows) + atomic_load(&work->running_rows),
         .tables = atomic_load(&work->tables_done),
         .tables_total = attempt->plan.copy_tables,
         .indexes = built,

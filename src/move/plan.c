@@ -98,7 +98,7 @@ static int64_t task_weight(const Task *task, double cost)
     case TASK_INDEX:
         return (int64_t)(cost * INDEX_PERCENT / 100);
     case TASK_FOREIGN_KEY:
-        return task->table->bytes * FOREIGN_KEY_PERCENT / 100;
+        return task->table->row_bytes * FOREIGN_KEY_PERCENT / 100;
     case TASK_ANALYZE:
         return task->vacuum ? task->table->bytes * VACUUM_PERCENT / 100 : 0;
     case TASK_CONSTRAINT:
@@ -150,7 +150,7 @@ static double index_cost(const Planner *planner, int fact, const Table *table)
 {
     bool collated = fact >= 0 && pg_cell_bool(planner->facts, fact, COL_COLLATED);
 
-    return (double)table->bytes * (collated ? 1.5 : 1);
+    return (double)table->row_bytes * (collated ? 1.5 : 1);
 }
 
 /* The row of sql/move/indexes.sql for an entry; -1: none. */
@@ -540,7 +540,7 @@ static PoolTask *plan_foreign_key(Planner *planner, const ArchiveEntry *entry, i
                                   : find_table(planner, pg_cell(facts, fact, COL_REF_SCHEMA),
                                                pg_cell(facts, fact, COL_REF_TABLE));
     PoolTask *task = add_task(
-        planner, child ? (double)child->table->bytes : 0,
+        planner, child ? (double)child->table->row_bytes : 0,
         (Task){.kind = TASK_FOREIGN_KEY, .table = child ? child->table : NULL, .entry = entry});
 
     /* A partitioned table has no rows of its own: all that could be its partitions must be ready.

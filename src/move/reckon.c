@@ -10,13 +10,23 @@ static const double least_seconds = 1;
 /* Of what is in work: it may hold more than its size lets expect. */
 static const double most_running = 0.99;
 
+double reckon_part(const PartSent *part)
+{
+    double most = part->weight * most_running;
+    double done = part->weight * (double)part->rows / part->rows_expected;
+
+    if (part->toasted && (double)part->bytes < done)
+        done = (double)part->bytes;
+    return done < most ? done : most;
+}
+
 double reckon_share(const Reckoning *reckoning)
 {
     double rest = (reckoning->copies - reckoning->copies_done) * most_running;
     double factor = reckoning->bytes_done > 0 && reckoning->copies_done > 0
                         ? reckoning->copies_done / reckoning->bytes_done
                         : 1;
-    double running = reckoning->bytes_sent * factor;
+    double running = reckoning->bytes_sent * factor + reckoning->reckoned;
 
     if (reckoning->all <= 0)
         return 0;

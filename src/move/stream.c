@@ -93,6 +93,8 @@ static bool send_bytes(Stream *stream, const char *data, size_t len, Error *err)
         stream->watch->sent += (int64_t)slice;
         (void)atomic_fetch_add_explicit(stream->watch->bytes, (int_fast64_t)slice,
                                         memory_order_relaxed);
+        if (stream->watch->passed)
+            stream->watch->passed(stream->watch->context, stream->watch->rows, stream->watch->sent);
     }
     return true;
 }
@@ -152,6 +154,7 @@ static bool pump_rows(Stream *stream, Error *err)
             (void)pg_fail_conn(stream->source, err);
             return error_add_context(err, "source");
         }
+        stream->watch->rows++;
         bool ok = pass_row(stream, row, (size_t)len, err);
         PQfreemem(row);
         if (!ok)

@@ -24,8 +24,11 @@ typedef struct StreamEnd {
 typedef struct StreamWatch {
     atomic_int_fast64_t *bytes; /* counted up as they are sent */
     int64_t sent;               /* of this stream alone */
-    const atomic_bool *stop;    /* somebody else failed: give up soon */
-    IdentityRows *identities;   /* maps each row, which is in text then; NULL: as they are */
+    int64_t rows;               /* likewise; the last one may not be whole yet */
+    void (*passed)(void *context, int64_t rows, int64_t bytes); /* so many so far; may be NULL */
+    void *context;
+    const atomic_bool *stop;  /* somebody else failed: give up soon */
+    IdentityRows *identities; /* maps each row, which is in text then; NULL: as they are */
 } StreamWatch;
 
 /* Both sides must count the same rows. On failure both connections may be in

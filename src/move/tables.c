@@ -27,6 +27,7 @@ enum {
     TABLE_HEAP,
     TABLE_CONDITION,
     TABLE_ROOT,
+    TABLE_ROW_BYTES,
 };
 
 /* Column order of sql/move/columns.sql. */
@@ -68,6 +69,7 @@ static Table table_read(Arena *arena, const PGresult *res, int row)
         .owner = cell_text(arena, res, row, TABLE_OWNER),
         .condition = cell_text(arena, res, row, TABLE_CONDITION),
         .root = cell_text(arena, res, row, TABLE_ROOT),
+        .row_bytes = pg_cell_i64(res, row, TABLE_ROW_BYTES),
     };
 
     table.qualified = pg_qualified(arena, table.schema, table.name);

@@ -40,6 +40,7 @@ typedef struct Table {
     const char *qualified; /* "public"."orders" */
     unsigned relfilenode;  /* as the snapshot sees it (rule 3) */
     int64_t bytes;         /* main fork and TOAST */
+    int64_t row_bytes;     /* main fork: all that an index or a key reads of most tables */
     int64_t blocks;        /* of the main fork */
     int64_t rows_estimate; /* -1: never analysed */
     bool unlogged;

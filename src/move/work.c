@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "move/marks.h"
+#include "move/reckon.h"
 #include "move/schema.h"
 #include "move/stream.h"
 
@@ -107,13 +108,59 @@ static bool mark_copied(Worker *worker, const Task *task, int64_t rows, Error *e
     return marks_part(worker->target, &part, err);
 }
 
+/* A part in work, as it is counted. */
+typedef struct PartWatch {
+    WorkProgress *progress;
+    PartSent sent;
+    int64_t rows; /* counted so far */
+    int64_t weight;
+    int64_t bytes;
+} PartWatch;
+
+static void count_part(PartWatch *part, int64_t rows, int64_t weight, int64_t bytes)
+{
+    (void)atomic_fetch_add(&part->progress->running_rows, rows - part->rows);
+    (void)atomic_fetch_add(&part->progress->reckoned_weight, weight - part->weight);
+    (void)atomic_fetch_add(&part->progress->reckoned_bytes, bytes - part->bytes);
+    part->rows = rows;
+    part->weight = weight;
+    part->bytes = bytes;
+}
+
+static void on_passed(void *context, int64_t rows, int64_t bytes)
+{
+    PartWatch *part = context;
+    bool known = part->sent.rows_expected > 0;
+
+    part->sent.rows = rows;
+    part->sent.bytes = bytes;
+    count_part(part, rows, known ? (int64_t)reckon_part(&part->sent) : 0, known ? bytes : 0);
+}
+
+static PartWatch watch_part(WorkProgress *progress, const Task *task)
+{
+    const Table *table = task->table;
+
+    return (PartWatch){
+        .progress = progress,
+        .sent = {.weight = (double)task->weight,
+                 .rows_expected = (double)table->rows_estimate / task->parts,
+                 .toasted = table->bytes - table->row_bytes > table->row_bytes},
+    };
+}
+
 static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t *ret_rows,
                       Error *err)
 {
     WorkProgress *progress = worker->request->progress;
     auto_identity_rows IdentityRows *identities =
         identity_rows_new(worker->request->identities, false, task->table);
-    StreamWatch watch = {.bytes = &progress->bytes, .stop = worker->stop, .identities = identities};
+    PartWatch part = watch_part(progress, task);
+    StreamWatch watch = {.bytes = &progress->bytes,
+                         .stop = worker->stop,
+                         .identities = identities,
+                         .passed = on_passed,
+                         .context = &part};
     PGconn *target = worker->target;
 
     if (!lane_enter(worker->lane, source, task->large_rows, worker->stop, &worker->in_lane, err) ||
@@ -127,6 +174,7 @@ static bool copy_rows(Worker *worker, PGconn *source, const Task *task, int64_t 
     bool ok = stream_rows(&(StreamEnd){source, task->copy_out}, &(StreamEnd){target, task->copy_in},
                           &watch, ret_rows, err) &&
               mark_copied(worker, task, *ret_rows, err) && pg_exec(target, "COMMIT", err);
+    count_part(&part, 0, 0, 0);
     (void)atomic_fetch_add(ok ? &progress->copied_bytes : &progress->lost_bytes, watch.sent);
     return ok;
 }

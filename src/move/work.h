@@ -22,12 +22,15 @@
 
 /* Counted by the workers, read by whoever shows it. */
 typedef struct WorkProgress {
-    atomic_int_fast64_t bytes; /* of COPY data */
-    atomic_int_fast64_t rows;
-    atomic_int_fast64_t copied_bytes;  /* of them those of parts that are done */
-    atomic_int_fast64_t lost_bytes;    /* and those that were sent in vain */
-    atomic_int_fast64_t copied_weight; /* of parts that are done (plan.h) */
-    atomic_int_fast64_t weight;        /* of all tasks that are done */
+    atomic_int_fast64_t bytes;           /* of COPY data */
+    atomic_int_fast64_t rows;            /* of parts that are done */
+    atomic_int_fast64_t running_rows;    /* sent of those in work */
+    atomic_int_fast64_t copied_bytes;    /* of them those of parts that are done */
+    atomic_int_fast64_t lost_bytes;      /* and those that were sent in vain */
+    atomic_int_fast64_t reckoned_bytes;  /* those of parts in work whose rows are known, */
+    atomic_int_fast64_t reckoned_weight; /* and what they are of the whole (reckon.h) */
+    atomic_int_fast64_t copied_weight;   /* of parts that are done (plan.h) */
+    atomic_int_fast64_t weight;          /* of all tasks that are done */
     atomic_int parts_done;
     atomic_int tables_done;
     atomic_int indexes_done;

@@ -440,9 +440,9 @@ static void a_part_that_may_have_large_rows_asks_for_them(void **state)
 /* ---- indexes and keys ---- */
 
 static const Table child = {HEAP, .name = "orders", .qualified = "\"public\".\"orders\"",
-                            .bytes = 100};
+                            .bytes = 100, .row_bytes = 100};
 static const Table parent = {HEAP, .name = "users", .qualified = "\"public\".\"users\"",
-                             .bytes = 50};
+                             .bytes = 50, .row_bytes = 50};
 
 #define FACT(kind, oid, table, relkind, contype, index, definition, deferrable, deferred,          \
              ref_schema, ref_table, plain, collated)                                               \
@@ -618,6 +618,20 @@ static void indexes_and_foreign_keys_are_part_of_the_whole(void **state)
     assert_true(plan.weight > plan.copy_weight);
 }
 
+/* An index of a table whose values are in TOAST takes no longer for these. */
+static void indexes_and_foreign_keys_weigh_by_the_rows_alone(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    Table tables[] = {child, parent};
+    Plan plain = plan_shop(arena, tables);
+
+    tables[0].bytes *= 1000;
+    Plan toasted = plan_shop(arena, tables);
+    assert_int_equal(toasted.copy_weight, child.bytes * 1000 + parent.bytes);
+    assert_int_equal(toasted.weight - toasted.copy_weight, plain.weight - plain.copy_weight);
+}
+
 static void what_takes_longest_costs_most(void **state)
 {
     (void)state;
@@ -773,6 +787,7 @@ int main(void)
         PLANNED(a_tables_life_is_copy_indexes_keys_analyze_foreign_keys),
         PLANNED(what_is_not_built_beside_the_copy_is_not_planned),
         PLANNED(indexes_and_foreign_keys_are_part_of_the_whole),
+        PLANNED(indexes_and_foreign_keys_weigh_by_the_rows_alone),
         PLANNED(what_takes_longest_costs_most),
         PLANNED(a_partitioned_tables_index_is_made_at_once_and_attached_to),
         PLANNED(attachments_are_made_one_after_the_other),

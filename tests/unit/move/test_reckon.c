@@ -43,6 +43,44 @@ static void parts_that_are_done_tell_how_bytes_and_disk_differ(void **state)
     assert_near(reckon_share(&toasted), 0.7);
 }
 
+static void a_part_of_known_rows_counts_by_them(void **state)
+{
+    (void)state;
+    PartSent part = {.weight = 100, .rows_expected = 50, .rows = 10, .bytes = 1};
+
+    assert_near(reckon_part(&part), 20);
+    /* Compressed in its rows: five times as many bytes as on disk do not make it done. */
+    part.bytes = 500;
+    assert_near(reckon_part(&part), 20);
+    /* The estimate was too low. */
+    part.rows = 70;
+    assert_near(reckon_part(&part), 99);
+}
+
+static void a_part_that_is_mostly_toast_counts_by_the_smaller_of_rows_and_bytes(void **state)
+{
+    (void)state;
+    PartSent part = {.weight = 1000, .rows_expected = 10, .toasted = true, .rows = 5, .bytes = 20};
+
+    /* The large rows come last. */
+    assert_near(reckon_part(&part), 20);
+    /* Compressed to a fifth: half of the rows are half of the table. */
+    part.bytes = 2500;
+    assert_near(reckon_part(&part), 500);
+    part.rows = 10;
+    assert_near(reckon_part(&part), 990);
+}
+
+static void parts_of_known_rows_add_to_the_others(void **state)
+{
+    (void)state;
+    Reckoning reckoning = {.all = 200, .copies = 100, .bytes_sent = 30, .reckoned = 40};
+
+    assert_near(reckon_share(&reckoning), 0.35);
+    reckoning.reckoned = 90;
+    assert_near(reckon_share(&reckoning), 99.0 / 200);
+}
+
 static void indexes_have_their_share_of_the_whole(void **state)
 {
     (void)state;
@@ -72,6 +110,9 @@ int main(void)
         cmocka_unit_test(nothing_planned_is_nothing_done),
         cmocka_unit_test(before_a_part_is_done_its_bytes_are_those_on_disk),
         cmocka_unit_test(parts_that_are_done_tell_how_bytes_and_disk_differ),
+        cmocka_unit_test(a_part_of_known_rows_counts_by_them),
+        cmocka_unit_test(a_part_that_is_mostly_toast_counts_by_the_smaller_of_rows_and_bytes),
+        cmocka_unit_test(parts_of_known_rows_add_to_the_others),
         cmocka_unit_test(indexes_have_their_share_of_the_whole),
         cmocka_unit_test(time_left_goes_by_what_the_share_took),
     };
