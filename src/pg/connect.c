@@ -23,6 +23,7 @@
 
 enum {
     CONNECT_TIMEOUT_S = 15,
+    ASK_WITHIN_S = 5,       /* for the code of a refusal */
     SHORTEST_TIMEOUT_S = 2, /* libpq takes no less */
     AGAIN_MS = 50,          /* between looks for new connections, once the deadline has passed */
     MAX_PARAMS = 80,
@@ -319,6 +320,15 @@ static const char *connect_timeout(char buffer[16])
     return buffer;
 }
 
+/* A server that has refused once answers at once. */
+static double ask_until(void)
+{
+    double until_s = clock_seconds() + ASK_WITHIN_S;
+    double deadline_s = limit_now();
+
+    return deadline_s > 0 && deadline_s < until_s ? deadline_s : until_s;
+}
+
 static void connect_params(const PgUrl *url, const char *application, const char *timeout,
                            const char **keywords, const char **values)
 {
@@ -364,7 +374,7 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     if (PQstatus(conn) != CONNECTION_OK) {
         char state[6] = "";
         if (is_unknown(PQerrorMessage(conn)) && !cancel_requested())
-            pg_ask_code(keywords, values, state);
+            pg_ask_code(keywords, values, ask_until(), state);
         (void)fail_connect(conn, url, state, err);
         PQfinish(conn);
         return false;

@@ -43,8 +43,9 @@ void pg_deadline_end(void); /* also where none was begun */
  * "...: FATAL:  28P01: message". NULL: the server said none. */
 const char *pg_find_code(const char *text);
 /* The SQLSTATE with which the server refuses this connection; ret is left as it is where it says
- * none. Connects once more. */
-void pg_ask_code(const char *const *keywords, const char *const *values, char ret[6]);
+ * none until then (clock_seconds()). Connects once more. */
+void pg_ask_code(const char *const *keywords, const char *const *values, double until_s,
+                 char ret[6]);
 
 /* One statement with text parameters ($1...), text results. */
 bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,

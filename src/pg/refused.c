@@ -15,7 +15,6 @@
 #include "pg/pg.h"
 
 enum {
-    WITHIN_S = 5,
     LOOK_MS = 100 /* for a request to stop */
 };
 
@@ -32,12 +31,11 @@ const char *pg_find_code(const char *text)
     return NULL;
 }
 
-static void finish_connecting(PGconn *conn)
+static void finish_connecting(PGconn *conn, double until_s)
 {
-    double deadline = clock_seconds() + WITHIN_S;
     PostgresPollingStatusType next = PGRES_POLLING_WRITING;
 
-    while (PQstatus(conn) != CONNECTION_BAD && clock_seconds() < deadline && !cancel_requested()) {
+    while (PQstatus(conn) != CONNECTION_BAD && clock_seconds() < until_s && !cancel_requested()) {
         struct pollfd wait = {.fd = PQsocket(conn),
                               .events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT};
 
@@ -49,14 +47,15 @@ static void finish_connecting(PGconn *conn)
     }
 }
 
-void pg_ask_code(const char *const *keywords, const char *const *values, char ret[6])
+void pg_ask_code(const char *const *keywords, const char *const *values, double until_s,
+                 char ret[6])
 {
     PGconn *conn = PQconnectStartParams(keywords, values, 0);
 
     if (!conn)
         return;
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
-    finish_connecting(conn);
+    finish_connecting(conn, until_s);
     const char *code = pg_find_code(PQerrorMessage(conn));
     if (code)
         memcpy(ret, code, 5);
