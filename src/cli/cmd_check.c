@@ -34,8 +34,10 @@ static const char *next_step(Arena *arena, const Assessment *assessment)
     int once = findings_blockers(assessment, SCOPE_ONCE);
 
     if (assessment->blockers == 0)
-        return assessment->scope == SCOPE_LIVE ? "The live move can begin: homeport move"
-                                               : "The move can begin: homeport move --once";
+        return assessment->scope == SCOPE_LIVE   ? "The live move can begin: homeport move"
+               : assessment->scope == SCOPE_ONCE ? "The move can begin: homeport move --once"
+                                                 : "The move can begin: homeport move, which "
+                                                   "follows the live app, or homeport move --once";
     if (assessment->scope == SCOPE_BOTH && once == 0)
         return "Only the live move is blocked: mend its blockers and check again, or move once: "
                "homeport move --once";
@@ -44,7 +46,10 @@ static const char *next_step(Arena *arena, const Assessment *assessment)
                             "Mend the blockers (%d of the %d also stand%s in the way of move "
                             "--once), then check again: homeport check",
                             once, assessment->blockers, once == 1 ? "s" : "");
-    return "Mend the blockers, then check again: homeport check";
+    return arena_printf(arena, "Mend the blockers, then check again: homeport check%s",
+                        assessment->scope == SCOPE_ONCE   ? " --once"
+                        : assessment->scope == SCOPE_LIVE ? " --live"
+                                                          : "");
 }
 
 static bool print_text(const Invocation *inv, const Assessment *assessment, Error *err)

@@ -33,9 +33,12 @@ static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
     text_add(line, text_bytes(arena, (uint64_t)progress->bytes));
     if (progress->rate > 0)
         text_addf(line, "  %s/s", text_bytes(arena, (uint64_t)progress->rate));
-    if (progress->seconds_left >= 0)
-        text_addf(line, "  %s left", text_duration(arena, progress->seconds_left));
-    text_addf(line, "  %s rows", text_count(arena, progress->rows));
+    if (progress->seconds_left >= 0 && progress->fraction < 1)
+        text_addf(line, "  %s left",
+                  progress->seconds_left < 1 ? "under 1 s"
+                                             : text_duration(arena, progress->seconds_left));
+    text_addf(line, "  %s %s", text_count(arena, progress->rows),
+              text_plural(progress->rows, "row", "rows"));
     if (progress->tables_total > 0)
         text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
     if (progress->indexes_total > 0)

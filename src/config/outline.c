@@ -50,7 +50,7 @@ static bool refuse_yaml(Reader *reader)
     (void)error_set(reader->err, ERR_USAGE, "%s:%zu: not YAML: %s%s", reader->name, line + 1,
                     parser->problem ? parser->problem : "it cannot be read", began);
     return error_hint(reader->err, "Look at that line and the one above it: a colon, a quote or "
-                                   "the indentation is not as it should be.");
+                                   "the indentation is not as it should be, or there is a tab.");
 }
 
 /* On to the next event. Aliases are refused here, so that no one else meets them. */

@@ -181,7 +181,7 @@ static bool fact_gather(AssessRun *run, AssessInput input, Error *err)
 
 static bool rule_applies(const AssessRun *run, const Rule *rule)
 {
-    if (!(rule->scope & run->scope))
+    if (!(rule->scope & run->scope) || (run->same_database && rule->side == SIDE_TARGET))
         return false;
     switch (rule->condition) {
     case WHEN_ALWAYS:

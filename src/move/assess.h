@@ -100,6 +100,7 @@ typedef struct AssessRun {
     const Config *config;
     Scope scope;
     AssessServer sides[SIDE_COUNT];
+    bool same_database; /* what is advised for the target would be done to the source */
     const char *inputs[INPUT_COUNT]; /* gathered so far; NULL: not yet */
     Finding *findings;
     int count;

@@ -265,6 +265,7 @@ static void judge_same_database(AssessRun *run)
         strcmp(source->started, target->started) != 0 ||
         strcmp(source->seen.database, target->seen.database) != 0)
         return;
+    run->same_database = true;
     parts_add_object(&parts, source->quoted_database);
     finding_add(run,
                 &(FindingText){

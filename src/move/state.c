@@ -182,15 +182,15 @@ bool state_open(Arena *arena, const char *dir, State *ret, Error *err)
     State state = {.dir = dir, .lock_fd = -1};
     int holder = 0;
 
-    if (!file_make_dir(dir, 0700, err))
-        return false;
-    if (!file_lock(arena_printf(arena, "%s/lock", dir), &state.lock_fd, &holder, err)) {
+    if (!file_make_dir(dir, 0700, err) ||
+        !file_lock(arena_printf(arena, "%s/lock", dir), &state.lock_fd, &holder, err)) {
         if (holder)
-            (void)error_hint(err,
-                             "A move is at work in this folder (process %d): wait for it, or give "
-                             "another --dir. `homeport status` shows where it stands.",
-                             holder);
-        return false;
+            return error_hint(err,
+                              "A move is at work in this folder (process %d): wait for it, or give "
+                              "another --dir. `homeport status` shows where it stands.",
+                              holder);
+        return error_hint(err, "The work folder must be one that this user may write to: give "
+                               "another --dir.");
     }
     if (!store_open(arena_printf(arena, "%s/state.sqlite", dir), &state.store, err) ||
         !read_record(state.store, arena, &state.move, err)) {

@@ -337,7 +337,11 @@ def test_target_older_than_source(pair, check):
 
 def test_same_database_on_both_sides(pair, check):
     source, target = pair(15, 15)
-    finding = check(source, source).get("same-database", "both")
+    source.sql("CREATE TABLE live (id integer PRIMARY KEY)")
+    found = check(source, source)
+    # Nobody is told to drop what is there: it is the source's.
+    assert not found.has("target-not-empty"), found.ids()
+    finding = found.get("same-database", "both")
     assert finding["severity"] == "blocker"
     assert finding["objects"] == [f'"{source.name}"'] or finding["objects"] == [source.name]
     assert "--target" in finding["fix"]
@@ -1107,6 +1111,14 @@ def test_text_names_what_matters(pair, homeport):
     assert "table-no-identity" not in once.out
     both = homeport("check", "--once", "--live", "--json", source=source, target=target)
     assert both.json["scope"] == "both"
+    target.sql("CREATE TABLE occupied ()")
+    once = homeport("check", "--once", source=source, target=target)
+    assert once.out.splitlines()[-1] == "Mend the blockers, then check again: homeport check --once"
+    target.sql("DROP TABLE occupied")
+    source.script("".join(f"DROP TABLE t{n:02};" for n in range(20)))
+    result = homeport("check", source=source, target=target)
+    assert result.out.splitlines()[-1] == (
+        "The move can begin: homeport move, which follows the live app, or homeport move --once")
 
 
 def declared_ids():

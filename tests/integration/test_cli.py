@@ -85,6 +85,7 @@ def test_wrong_command_line_is_a_usage_error_with_a_hint(homeport, args, message
      "homeport.yaml:1: source: the variable HOMEPORT_TEST_MISSING is not set", "export"),
     (b"source: 'x\n\n\n", "quoted scalar from line 1", "quote"),
     (b"\x7fELF\x02\x01\x01\x00\x00", "homeport.yaml:1: not YAML", "line"),
+    (b"\tjobs: 1\n", "homeport.yaml:1: not YAML", "a tab"),
     (b"- a\n- b\n", "homeport.yaml:1: not a list of settings", "key: value"),
     (b"#" * (1024 * 1024 + 1), '"homeport.yaml" is larger than 1 MiB', "right file"),
 ])

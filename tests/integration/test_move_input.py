@@ -438,10 +438,12 @@ def test_work_folder_that_cannot_be_written(homeport, small, tmp_path):
     """Root may write anywhere but into a file system that takes nothing."""
     move = Move(homeport, *small)
     (tmp_path / "file").write_text("", encoding="utf-8")
-    for folder, named in ((pathlib.Path("/proc/nowhere"), "/proc/nowhere"), (tmp_path / "file" / "folder", tmp_path / "file")):
+    for folder, named in ((pathlib.Path("/proc/nowhere"), "/proc/nowhere"), (pathlib.Path("/proc"), "/proc/lock"),
+                          (tmp_path / "file" / "folder", tmp_path / "file")):
         move.dir = folder
         error = move.failed()
         assert error["code"] == "io" and str(named) in error["message"]
+        assert "another --dir" in error["hint"]
         assert untouched(small[1])
 
 

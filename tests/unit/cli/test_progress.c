@@ -31,13 +31,27 @@ static void a_line_has_bytes_rate_time_left_rows_tables_and_indexes(void **state
                         "2/5  indexes and keys 1/7");
 }
 
+static void the_last_second_is_not_counted_down(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    MoveProgress progress = {.step = "copy", .fraction = 0.992, .rows = 1, .seconds_left = 0.4};
+
+    assert_string_equal(progress_line(arena, &progress, false),
+                        "copy: 99 %  0 B  under 1 s left  1 row");
+    /* All is copied: what is left is of another step. */
+    progress.fraction = 1;
+    progress.seconds_left = 0;
+    assert_string_equal(progress_line(arena, &progress, false), "copy: 100 %  0 B  1 row");
+}
+
 static void what_is_not_known_is_left_out(void **state)
 {
     (void)state;
     auto_arena Arena *arena = arena_new();
     MoveProgress progress = {.step = "verify", .rows = 1, .seconds_left = -1};
 
-    assert_string_equal(progress_line(arena, &progress, false), "verify: 0 %  0 B  1 rows");
+    assert_string_equal(progress_line(arena, &progress, false), "verify: 0 %  0 B  1 row");
 }
 
 static void a_bar_is_as_long_as_the_share_that_is_done(void **state)
@@ -68,6 +82,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_bytes_rate_time_left_rows_tables_and_indexes),
+        cmocka_unit_test(the_last_second_is_not_counted_down),
         cmocka_unit_test(what_is_not_known_is_left_out),
         cmocka_unit_test(a_bar_is_as_long_as_the_share_that_is_done),
     };
