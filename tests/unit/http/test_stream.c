@@ -5,9 +5,9 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
-#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -91,6 +91,13 @@ static void a_while(Pair *pair)
 {
     assert_int_equal(event_base_loopexit(pair->base, &moment), 0);
     assert_true(event_base_dispatch(pair->base) >= 0);
+}
+
+static void await_reads(Pair *pair, int reads)
+{
+    for (int i = 0; i < 500 && pair->reads < reads; i++)
+        a_while(pair);
+    assert_int_equal(pair->reads, reads);
 }
 
 static void assert_sent(const Pair *pair, const char *expected)
@@ -193,17 +200,14 @@ static void what_may_lie_is_told_with_what_is_behind_it(void **state)
     a_while(&pair);
     assert_int_equal(pair.reads, 0);
     peer_says(&pair, "!");
-    a_while(&pair);
-    assert_int_equal(pair.reads, 1);
+    await_reads(&pair, 1);
     assert_memory_equal(bytes_data(stream_input(pair.stream)), "clean!", 6);
     peer_says(&pair, "x");
-    a_while(&pair);
-    assert_int_equal(pair.reads, 2);
+    await_reads(&pair, 2);
     /* Nor does more lie than was said, where some of it is here already. */
     stream_let_lie(pair.stream, 5);
     peer_says(&pair, "y");
-    a_while(&pair);
-    assert_int_equal(pair.reads, 3);
+    await_reads(&pair, 3);
     pair_close(&pair);
 }
 
@@ -220,17 +224,14 @@ static void what_an_event_lets_lie_anew_lies(void **state)
         a_while(&pair);
         assert_int_equal(pair.reads, round - 1);
         peer_says(&pair, "answer");
-        a_while(&pair);
-        assert_int_equal(pair.reads, round);
+        await_reads(&pair, round);
     }
     pair.lies = 0;
     peer_says(&pair, "clean!");
-    a_while(&pair);
-    assert_int_equal(pair.reads, 4);
+    await_reads(&pair, 4);
     bytes_clear(stream_input(pair.stream));
     peer_says(&pair, "x");
-    a_while(&pair);
-    assert_int_equal(pair.reads, 5);
+    await_reads(&pair, 5);
     pair_close(&pair);
 }
 
@@ -243,8 +244,7 @@ static void the_end_is_told_whatever_lies(void **state)
     stream_let_lie(pair.stream, 5);
     peer_says(&pair, "cle");
     assert_int_equal(shutdown(pair.peer, SHUT_WR), 0);
-    a_while(&pair);
-    assert_int_equal(pair.reads, 1);
+    await_reads(&pair, 1);
     assert_int_equal(pair.closed, 1);
     pair_close(&pair);
 }
@@ -261,6 +261,7 @@ static void what_lies_makes_no_reset_of_an_end(void **state)
     a_while(&pair);
     stream_free(pair.stream);
     pair.stream = NULL;
+    assert_int_equal(poll(&(struct pollfd){.fd = pair.peer, .events = POLLIN}, 1, 10000), 1);
     assert_int_equal(recv(pair.peer, &byte, 1, 0), 0);
     pair_close(&pair);
 }
