@@ -104,8 +104,11 @@ class Apply:
 
     def until(self, condition, seconds=60):
         deadline = wait.time.monotonic() + seconds
-        while wait.time.monotonic() < deadline:
-            line = self.next()
+        while (left := deadline - wait.time.monotonic()) > 0:
+            try:
+                line = self.next(left)
+            except queue.Empty:
+                break
             if line is None or line["event"] == "stopped":
                 raise Stopped(self.status)
             if condition(line):
