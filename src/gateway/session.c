@@ -197,6 +197,9 @@ void session_close(Session *session)
         websocket_close(session->ws, 1000);
     stream_read_enable(session->client, true);
     stream_shutdown(session->client);
+    /* Who still sends what he had begun with gets to read why it is over. */
+    stream_set_input_limit(session->client, STREAM_INPUT_MAX);
+    stream_again(session->client);
     stream_watch_reader(session->client);
     set_deadline(session, CLOSE_MS);
     worker_check_pause(session->worker);
