@@ -79,21 +79,29 @@ bool pg_query(PGconn *conn, const char *sql, int count, const char *const *param
     return true;
 }
 
+/* libpq takes the bytes by a pointer to int. */
+static PQArgBlock call_argument(Arena *arena, const char *bytes, size_t len)
+{
+    void *copy = arena_alloc(arena, len);
+
+    memcpy(copy, bytes, len);
+    return (PQArgBlock){.len = (int)len, .isint = 0, .u.ptr = copy};
+}
+
 bool pg_set_secret(PGconn *conn, const char *name, const char *value, Error *err)
 {
     enum {
         SET_CONFIG = 2078 /* pg_catalog.set_config(text, text, boolean), on every server */
     };
     auto_arena Arena *scratch = arena_new();
-    char is_local = '\0';
-    int len = 0;
-    PQArgBlock args[] = {
-        {.len = (int)strlen(name), .isint = 0, .u.ptr = (int *)arena_strdup(scratch, name)},
-        {.len = (int)strlen(value),                        .isint = 0,          .u.ptr = (int *)arena_strdup(scratch,             value)},
-        {.len = sizeof is_local,                  .isint = 0,                            .u.ptr = (int *)&is_local                              },
+    PQArgBlock arguments[] = {
+        call_argument(scratch, name, strlen(name)), call_argument(scratch, value, strlen(value)),
+        call_argument(scratch, "", 1), /* for the session */
     };
     int *answer = arena_alloc(scratch, strlen(value) + sizeof *answer); /* the value again */
-    auto_result PGresult *res = PQfn(conn, SET_CONFIG, answer, &len, 0, args, COUNT_OF(args));
+    int len = 0;
+    auto_result PGresult *res =
+        PQfn(conn, SET_CONFIG, answer, &len, 0, arguments, COUNT_OF(arguments));
 
     return PQresultStatus(res) == PGRES_COMMAND_OK || pg_fail_result(conn, res, err);
 }
