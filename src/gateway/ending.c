@@ -19,7 +19,6 @@ struct Ending {
 
 static void ending_free(Ending *ending)
 {
-    LIST_REMOVE(ending, link);
     event_free(ending->readable);
     PQfinish(ending->conn);
     free(ending);
@@ -52,6 +51,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         ending_wait(ending);
         return;
     }
+    LIST_REMOVE(ending, link);
     ending_free(ending);
     worker_check_pause(worker);
 }
@@ -76,6 +76,11 @@ void ending_begin(Worker *worker, PGconn *conn)
 
 void endings_clear(Worker *worker)
 {
-    while (!LIST_EMPTY(&worker->endings))
-        ending_free(LIST_FIRST(&worker->endings));
+    Ending *next = NULL;
+
+    for (Ending *ending = LIST_FIRST(&worker->endings); ending; ending = next) {
+        next = LIST_NEXT(ending, link);
+        ending_free(ending);
+    }
+    LIST_INIT(&worker->endings);
 }
