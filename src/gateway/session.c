@@ -154,7 +154,7 @@ void session_free(Session *session)
     }
     leave_login(session, true);
     cancel_forget(session->cancel);
-    release_backend(session, session->relay.pending > 0);
+    release_backend(session, !relay_is_answered(&session->relay));
     waiting_end(session);
     if (session->client)
         count_bytes(session);
@@ -541,7 +541,8 @@ static bool step(Session *session)
     case SESSION_OPEN:
         return pass_to_backend(session);
     case SESSION_CLOSING:
-        bytes_clear(session_input(session));
+        bytes_clear(&session->frames);
+        bytes_clear(stream_input(session->client));
         return false;
     case SESSION_HANDSHAKE:
     case SESSION_HANDSHAKE_DIRECT:
@@ -593,7 +594,7 @@ static void session_pump(Session *session)
         session->dead = false;
         session_free(session);
     } else if (!open && session->state != SESSION_CLOSING) {
-        release_backend(session, session->relay.pending > 0);
+        release_backend(session, !relay_is_answered(&session->relay));
         session_close(session);
     }
 }
@@ -761,7 +762,7 @@ void sessions_end(Worker *worker, bool all)
     for (Session *session = LIST_FIRST(&worker->sessions); session; session = next) {
         next = LIST_NEXT(session, link);
         if (session->state == SESSION_OPEN) {
-            if (session->backend && session->relay.pending > 0)
+            if (session->backend && !relay_is_answered(&session->relay))
                 backend_cancel(session->backend);
             end_for_pause(session);
         } else if (all) {

@@ -31,7 +31,9 @@ void proof_make(Worker *worker, const char *password, unsigned char ret[PROOF_BY
 
     if (!worker->prover)
         worker->prover = prover_new(worker->gateway);
-    if (!EVP_MAC_init(worker->prover, NULL, 0, NULL) ||
+    /* With the key each time: without one, OpenSSL before 3.0.3 does not begin anew. */
+    const Gateway *gateway = worker->gateway;
+    if (!EVP_MAC_init(worker->prover, gateway->salt, sizeof gateway->salt, NULL) ||
         !EVP_MAC_update(worker->prover, (const unsigned char *)password, strlen(password)) ||
         !EVP_MAC_final(worker->prover, ret, &len, PROOF_BYTES) || len != PROOF_BYTES)
         abort();

@@ -36,6 +36,7 @@ struct Stream {
     struct event *writable;
     struct event *gone;
     struct event *soon; /* stream_again() */
+    struct event *more; /* TLS holds what no descriptor tells of */
     StreamHandler *handler;
     void *arg;
     SSL *tls;
@@ -53,6 +54,7 @@ struct Stream {
     int least_wanted; /* and shall when the handlers have run */
     bool handshaking;
     bool wants_write_to_read; /* TLS cannot go on reading before it has written */
+    bool dry;                 /* what TLS holds is a part of a record: the descriptor tells of the rest */
     bool paused;
     bool full;
     bool closed;
@@ -225,14 +227,16 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     enter(stream);
+    bool read_again = stream->handshaking || stream->wants_write_to_read;
     stream->wants_write_to_read = false;
-    if (stream->handshaking) {
-        event_active(stream->readable, EV_READ, 0);
-    } else if (!flush(stream)) {
-        fail(stream);
-    } else {
-        tell_drained(stream);
+    if (!stream->handshaking) {
+        if (!flush(stream))
+            fail(stream);
+        else
+            tell_drained(stream);
     }
+    if (read_again && !stream->doomed && !stream->closed)
+        event_active(stream->readable, EV_READ, 0);
     arm(stream);
     leave(stream);
 }
@@ -397,6 +401,7 @@ static ssize_t read_some(Stream *stream, char *into, size_t len)
     }
     forget_errors();
     int n = SSL_read(stream->tls, into, (int)len);
+    stream->dry = n <= 0;
     if (n > 0)
         return n;
     int why = SSL_get_error(stream->tls, n);
@@ -467,20 +472,26 @@ static void fill(Stream *stream)
         fail(stream);
 }
 
-static bool tls_has_more(const Stream *stream)
+/* What TLS holds by itself no descriptor tells of. It is read after the loop has looked at others and at
+ * its timers, which it does not do for an event that is made active. */
+static void read_more_soon(Stream *stream)
 {
-    return stream->tls && !stream->handshaking && SSL_has_pending(stream->tls) > 0;
+    const struct timeval at_once = {0};
+
+    if (stream->paused || stream->full || stream->closed || stream->handshaking)
+        return;
+    if (stream->tls && !stream->dry && SSL_has_pending(stream->tls))
+        (void)event_add(stream->more, &at_once);
 }
 
-/* After its owner had a look at the input. What TLS holds by itself no descriptor tells of. */
+/* After its owner had a look at the input. */
 static void settle(Stream *stream)
 {
     if (stream->doomed)
         return;
     stream->full = bytes_len(&stream->input) >= stream->input_limit;
     arm(stream);
-    if (!stream->paused && !stream->full && !stream->closed && tls_has_more(stream))
-        event_active(stream->readable, EV_READ, 0);
+    read_more_soon(stream);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -550,8 +561,7 @@ void stream_read_enable(Stream *stream, bool enable)
     stream->paused = !enable;
     stream->full = bytes_len(&stream->input) >= stream->input_limit;
     arm(stream);
-    if (enable && tls_has_more(stream))
-        event_active(stream->readable, EV_READ, 0);
+    read_more_soon(stream);
 }
 
 /* ---- life ---- */
@@ -579,7 +589,8 @@ Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void
     stream->writable = event_new(base, fd, EV_WRITE, on_writable, stream);
     stream->gone = event_new(base, fd, EV_CLOSED | EV_PERSIST, on_gone, stream);
     stream->soon = event_new(base, -1, 0, on_soon, stream);
-    if (!stream->readable || !stream->writable || !stream->gone || !stream->soon)
+    stream->more = event_new(base, -1, 0, on_readable, stream);
+    if (!stream->readable || !stream->writable || !stream->gone || !stream->soon || !stream->more)
         abort();
     (void)event_add(stream->gone, NULL);
     arm(stream);
@@ -600,6 +611,7 @@ void stream_free(Stream *stream)
     event_free(stream->writable);
     event_free(stream->gone);
     event_free(stream->soon);
+    event_free(stream->more);
     if (stream->depth == 0)
         stream_destroy(stream);
 }

@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import os
+import pathlib
 import resource
 import select
 import socket
+import ssl
 import threading
 import time
 
@@ -127,6 +130,62 @@ def test_half_open_tls_and_silent_clients_are_closed(gate):
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(100) == b""
         sock.close()
+
+
+class CutRecords:
+    """TLS of which what is sent can be cut anywhere: a request as records, none of which need arrive whole."""
+
+    def __init__(self, gate, seconds=20):
+        context = ssl.create_default_context(cafile=gate.ca)
+        self.sock = socket.create_connection(("127.0.0.1", gate.tls_port), seconds)
+        self.inside, self.outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.inside, self.outside, server_hostname="localhost")
+        self.step(self.tls.do_handshake)
+
+    def step(self, function, *args):
+        while True:
+            try:
+                result = function(*args)
+                self.flush()
+                return result
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.inside.write(self.sock.recv(65536))
+
+    def flush(self):
+        if self.outside.pending:
+            self.sock.sendall(self.outside.read())
+
+    def records(self, data):
+        self.tls.write(data)
+        return self.outside.read()
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("cut", (1, 5, 6, 400), ids=("a byte", "its head", "a byte of it", "some of it"))
+def test_a_part_of_a_tls_record_stops_nobody_else(gate, cut):
+    """The gateway has one thread here."""
+    client = CutRecords(gate)
+    body = json.dumps({"query": "select $1::text as a", "params": ["x" * 3000]}).encode()
+    head = f"{HEAD}Neon-Connection-String: {gate.url()}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    records = client.records(head + body)
+    for _ in range(3):  # also where more of it comes, and still not all
+        client.sock.sendall(records[:cut])
+        records = records[cut:]
+        assert gate.query("select 1")[0] == 200
+        assert gate.ask("pause").rc == 0 and gate.ask("resume").rc == 0
+    used = cpu_seconds(gate.run.pid)
+    threading.Event().wait(0.5)
+    assert cpu_seconds(gate.run.pid) - used < 0.25, "it waits, and does not look again and again"
+    client.sock.sendall(records)
+    got = b""
+    while b'"rowAsArray":false}' not in got:
+        got += client.step(client.tls.read, 65536)
+    assert got.startswith(b"HTTP/1.1 200") and b"x" * 3000 in got
 
 
 @contextlib.contextmanager
@@ -269,6 +328,15 @@ def test_a_session_that_ends_waits_for_a_slow_reader_and_not_for_one_that_reads_
     assert read_slowly(ws.sock, 25_000, 8) > 50_000  # beyond the time that one has who reads nothing
     assert gate.ask("status").json["sessions"] == 1
     gw.eventually(gate, lambda: gate.ask("status").json["sessions"] == 0, "it was given up")
+
+
+def test_a_websocket_that_was_refused_hears_why_however_much_it_sends(gate):
+    ws = gw.WebSocket(gate)
+    ws.send(gw.startup(user=gate.role, database=gate.db.name) + gw.message(b"p", b"wrong\0"))
+    for _ in range(20):
+        ws.send(b"x" * 60000)
+    assert gw.fields(ws.until(b"E")[-1][1])["C"] == "28P01"
+    assert ws.read() is None and ws.frames[-1][0] == 8, "it was closed, not cut"
 
 
 def test_a_request_that_is_being_sent_when_the_gateway_stops_is_answered(gate):

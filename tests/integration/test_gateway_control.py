@@ -165,6 +165,22 @@ def test_a_switch_waits_for_what_the_old_server_still_does_for_who_has_left(two,
     assert two.side() == "new"
 
 
+def test_a_switch_waits_also_for_what_was_begun_without_a_sync(two):
+    """As cursors and pipelines ask for it: with Flush, and nothing that says that it is to be answered in full."""
+    two.old.sql(STUBBORN, dbname="shop")
+    two.old.sql("grant insert on side to app", dbname="shop")
+    client = gw.Tls(two.gate)
+    client.login(two.gate)
+    client.send(gw.message(b"P", b"\0select stubborn()\0\0\0") + gw.message(b"B", b"\0\0" + bytes(6))
+                + gw.message(b"E", b"\0" + bytes(4)) + gw.message(b"H"))
+    gw.eventually(two.gate, lambda: at_work(two, "wait_event = 'PgSleep'"), "it runs")
+    client.close()
+    gw.eventually(two.gate, lambda: two.gate.metric("cancels_total") == 1, "its end was noticed")
+    assert two.gate.ask("switch", f"--to={two.new_url}").json["generation"] == 2
+    assert not at_work(two)
+    assert two.side() == "new"
+
+
 def test_a_server_that_is_stuck_holds_up_a_switch_for_a_few_seconds_only(two):
     two.old.sql(STUBBORN, dbname="shop")
     client = begin_stubborn(two, gw.Client)
