@@ -149,6 +149,7 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
     Gaps gaps = gaps_find(arena, request->source, ret);
     *ret_drift = find_drift(arena, request, scratch->conn, ret, &gaps);
     return judge_drift(ret_drift, request->config, err) &&
+           gaps_check_sequences(request, &gaps, err) &&
            (gaps.tables == 0 || fill_gaps(arena, request, scratch, &gaps, ret, err)) &&
            gaps_check_columns(scratch->conn, request, err);
 }

@@ -147,6 +147,30 @@ Gaps gaps_find(Arena *arena, const Archive *source, const Archive *journal)
     return gaps;
 }
 
+/* The journal's default goes on with a sequence of the journal's: that would begin anew at home. */
+bool gaps_check_sequences(const DrizzleRequest *request, const Gaps *gaps, Error *err)
+{
+    const Archive *source = request->source;
+
+    for (int i = 0; i < source->count; i++) {
+        const ArchiveEntry *entry = &source->entries[i];
+
+        if (!gaps->brought[i] || strcmp(entry->desc, "SEQUENCE") != 0)
+            continue;
+        for (int k = 0; k < entry->dep_count; k++) {
+            const ArchiveEntry *of = archive_find(source, entry->deps[k]);
+            if (!of || strcmp(of->desc, "TABLE") != 0 || gaps->brought[of - source->entries])
+                continue;
+            (void)error_set(err, ERR_FOUND,
+                            "the journal has no sequence %s.%s, which counts for the table %s.%s",
+                            entry->schema, entry->tag, of->schema, of->tag);
+            return error_hint(err, "Rename it on the source to what the journal calls it, or add "
+                                   "a migration, or take the source's schema with --schema dump.");
+        }
+    }
+    return true;
+}
+
 bool gaps_has(const Gaps *gaps, const Archive *source, const char *object)
 {
     for (int i = 0; i < source->count; i++) {

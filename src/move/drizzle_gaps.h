@@ -25,6 +25,9 @@ Gaps gaps_find(Arena *arena, const Archive *source, const Archive *journal);
 /* Whether this object ("TABLE public.t") is among them. */
 bool gaps_has(const Gaps *gaps, const Archive *source, const char *object);
 
+/* ERR_FOUND where a sequence among them is of a table that the journal has. */
+bool gaps_check_sequences(const DrizzleRequest *request, const Gaps *gaps, Error *err) MUST_USE;
+
 /* Makes them in the scratch database. */
 bool gaps_fill(PGconn *scratch, const DrizzleRequest *request, const Gaps *gaps,
                Error *err) MUST_USE;

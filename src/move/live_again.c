@@ -212,6 +212,21 @@ static bool insert_rows(Resync *resync, const Goal *goal, Error *err)
                        : copy_all(resync, goal, goal->name, err);
 }
 
+/* A row that stays may refer to one of its own table that is to come. Not in this order from the
+ * first: one that is to come may take a unique value that one that stays gives up. */
+static bool put_rows(Resync *resync, const Goal *goal, Error *err)
+{
+    if (!pg_exec(resync->to, "SAVEPOINT homeport_put", err))
+        return false;
+    if (update_rows(resync, goal, err) && insert_rows(resync, goal, err))
+        return true;
+    if (!goal->stage || strcmp(err->sqlstate, foreign_key_violation) != 0)
+        return false;
+    *err = ERROR_INIT;
+    return pg_exec(resync->to, "ROLLBACK TO SAVEPOINT homeport_put", err) &&
+           insert_rows(resync, goal, err) && update_rows(resync, goal, err);
+}
+
 /* Only what differs is changed: no foreign key acts on a row that stays. What foreign keys take or
  * change with a row is among the goals as well (add_referring()), each behind those that it refers
  * to, and comes back with the rows of its own: nothing is deleted after the first row is put in. */
@@ -224,7 +239,7 @@ static bool replace_in_place(Resync *resync, Goal *goals, int count, Error *err)
     for (int i = count - 1; ok && i >= 0; i--)
         ok = delete_rows(resync, &goals[i], err);
     for (int i = 0; ok && i < count; i++)
-        ok = update_rows(resync, &goals[i], err) && insert_rows(resync, &goals[i], err);
+        ok = put_rows(resync, &goals[i], err);
     if (!ok && strcmp(err->sqlstate, foreign_key_violation) == 0)
         return error_hint(err, "Foreign keys act on this side: bring the table that is referred "
                                "to up to date first, or that which refers to it.");

@@ -38,7 +38,6 @@ typedef struct ReceiveStatus {
     Lsn received;   /* the last message's */
     Lsn flushed;    /* confirmed: on our disk */
     Lsn server_end; /* the source's end of WAL, as last heard */
-    double heard_s; /* clock_seconds() of the last message; 0: never */
     int64_t bytes;  /* received in all */
     int64_t messages;
     int reconnects;

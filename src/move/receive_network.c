@@ -34,6 +34,8 @@ typedef struct Network {
     double report_at;
     Lsn quiet; /* the last keepalive's position that was passed on */
     Chunk *chunk;
+    bool went;       /* a chunk, to the disk thread, since the clock was looked at */
+    bool joins;      /* the kernel puts messages that lie together into one buffer: TCP */
     size_t gathered; /* bytes since the last nap */
     int wait_ms;
     Error err;
@@ -56,8 +58,6 @@ static void note_message(const Network *network, const ReplicationMessage *messa
 
     (void)pthread_mutex_lock(&receiver->lock);
     ReceiveStatus *status = &receiver->status;
-    if (!network->chunk) /* those of a chunk come within milliseconds */
-        status->heard_s = clock_seconds();
     if (message->server_end > status->server_end)
         status->server_end = message->server_end;
     if (message->kind == REPLICATION_DATA) {
@@ -86,9 +86,11 @@ static void push(Receiver *receiver, Chunk *chunk)
 
 static void push_pending(Network *network)
 {
-    if (network->chunk)
-        push(network->receiver, network->chunk);
+    if (!network->chunk)
+        return;
+    push(network->receiver, network->chunk);
     network->chunk = NULL;
+    network->went = true;
 }
 
 /* Takes the message over. */
@@ -111,6 +113,7 @@ static void pass_on(Network *network, ReplicationMessage *message)
         alone->alone = *message;
         *message = (ReplicationMessage){0};
         push(network->receiver, alone);
+        network->went = true;
         return;
     }
     if (!network->chunk)
@@ -160,12 +163,15 @@ static bool report(Network *network)
 
 /* The server sends message by message. Who reads them as they come pays for each with a wake-up of
  * two threads, and the server with a packet: so some are let gather. While much comes they are let
- * gather until the server's socket is full as well, where they cost it half. */
+ * gather until the server's socket is full as well, where they cost it half. A Unix socket is full
+ * after some hundreds of them, however small: there the server would do nothing but wait. */
 static void nap(Network *network)
 {
     struct pollfd wake = {.fd = network->receiver->wake_fd, .events = POLLIN};
 
-    (void)poll(&wake, 1, network->gathered < LONG_NAP_BYTES ? NAP_MS : LONG_NAP_MS);
+    bool much = network->joins && network->gathered >= LONG_NAP_BYTES;
+
+    (void)poll(&wake, 1, much ? LONG_NAP_MS : NAP_MS);
     network->gathered = 0;
 }
 
@@ -223,8 +229,10 @@ static bool stream(Network *network)
         if (atomic_load(&receiver->broken))
             return fail_disk(network);
         bool room = has_room(network);
-        /* Not asked for every message: a chunk is full, or passed on, after milliseconds. */
-        if ((!network->chunk || !room) && clock_seconds() >= network->report_at && !report(network))
+        /* Not asked for every message: a chunk goes after milliseconds. */
+        bool look = !network->chunk || network->went || !room;
+        network->went = false;
+        if (look && clock_seconds() >= network->report_at && !report(network))
             return false;
         if (!room) {
             if (!check_socket(network))
@@ -303,6 +311,8 @@ static bool connect_stream(Network *network, Lsn from)
     }
     if (!replication_start(network->conn, &start, &network->err))
         return false;
+    const char *host = PQhost(network->conn);
+    network->joins = host && *host && *host != '/' && *host != '@';
     network->own_pid = PQbackendPID(network->conn);
     network->stopped_it = false;
     network->in_use_since = 0;

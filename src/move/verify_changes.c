@@ -6,6 +6,7 @@
  * does. What differed before and has not changed is none of our business: an entry counts where it
  * speaks of a name that changed. Rather one too many: then the owner looks at it.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -70,6 +71,31 @@ static bool is_schema(SqlWalker ahead)
     return sql_is_symbol(&dot, '.') && is_name(&behind);
 }
 
+/* What stands between names, and behind the kind, in what fingerprints call an object. */
+static bool is_filler(const SqlToken *token, const char *name)
+{
+    static const char *const words[] = {"on",      "for",       "in",        "server",
+                                        "tables",  "sequences", "functions", "types",
+                                        "schemas", "language",  "mapping",   "privileges"};
+
+    return token->kind == SQL_WORD && text_is_one_of(name, words, COUNT_OF(words));
+}
+
+static bool is_part_of_name(char c)
+{
+    return c == '_' || c == '$' || (c & 0x80) || isalnum((unsigned char)c);
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+        if ((at == text || !is_part_of_name(at[-1])) && !is_part_of_name(at[len]))
+            return true;
+    return false;
+}
+
 /* An object is named as fingerprints do: "column public.orders.note". */
 static bool speaks_of(Arena *arena, const char *entry, const char *object)
 {
@@ -77,10 +103,13 @@ static bool speaks_of(Arena *arena, const char *entry, const char *object)
     SqlToken before = sql_next(&walker); /* what kind it is of */
 
     for (SqlToken token = sql_next(&walker); token.kind != SQL_END; token = sql_next(&walker)) {
-        bool schema = !sql_is_symbol(&before, '.') && is_schema(walker);
+        bool qualified = sql_is_symbol(&before, '.');
 
         before = token;
-        if (is_name(&token) && !schema && strstr(entry, plain_name(arena, &token)))
+        if (!is_name(&token) || (!qualified && is_schema(walker)))
+            continue;
+        const char *name = plain_name(arena, &token);
+        if ((qualified || !is_filler(&token, name)) && has_word(entry, name))
             return true;
     }
     return false;

@@ -45,9 +45,12 @@ static ReplicationRefusal connect_refusal(const Error *err)
         const char *part;
         ReplicationRefusal refusal;
     } known[] = {
-        {"unsupported startup parameter", REFUSED_POOLER },
-        {"does not speak replication",    REFUSED_POOLER },
-        {"max_wal_senders",               REFUSED_SENDERS},
+        {"unsupported startup parameter",  REFUSED_POOLER },
+        {"does not speak replication",     REFUSED_POOLER },
+        {"max_wal_senders",                REFUSED_SENDERS},
+ /* Where its code could not be asked for. */
+        {"replication role",               REFUSED_ROLE   },
+        {"permission denied to start WAL", REFUSED_ROLE   },
     };
 
     for (size_t i = 0; i < COUNT_OF(known); i++)
@@ -67,10 +70,13 @@ ReplicationRefusal replication_refusal(const Error *err)
         return REFUSED_SLOTS_FULL;
     if (has_state(err, "55000") && strstr(err->message, "wal_level"))
         return REFUSED_WAL_LEVEL;
+    if (has_state(err, "55000") && strstr(err->message, "max_replication_slots"))
+        return REFUSED_SLOTS_FULL;
     if ((has_state(err, "55000") &&
          (comes_from(err, "slot.c", "invalidated") || comes_from(err, "logical.c", "invalidated") ||
           comes_from(err, "walsender.c", "invalidated"))) ||
-        (has_state(err, "58P01") && comes_from(err, "walsender.c", "WAL segment")))
+        (has_state(err, "58P01") && (comes_from(err, "walsender.c", "WAL segment") ||
+                                     comes_from(err, "xlog.c", "WAL segment"))))
         return REFUSED_SLOT_LOST;
     if (has_state(err, "42501"))
         return REFUSED_ROLE;

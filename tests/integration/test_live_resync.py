@@ -257,7 +257,8 @@ def test_rule_19_resync_brings_back_what_a_cascade_takes(neon):  # noqa: F811
         cursor.execute("ALTER TABLE piece_1 DISABLE TRIGGER homeport_fence; UPDATE parent SET id = 901 WHERE id = 1;"
                        " UPDATE child SET parent_id = 901 WHERE parent_id = 1; UPDATE staff SET parent_id = 901 WHERE parent_id = 1;"
                        " UPDATE note SET parent_id = 901 WHERE parent_id = 1; UPDATE piece SET parent_id = 901 WHERE parent_id = 1;"
-                       # A child that stays refers to a row that is to come.
+                       # A child that stays refers to a row that is to come, and one of the staff to one of its own table.
+                       " DELETE FROM staff WHERE id = 20; UPDATE staff SET boss = NULL WHERE id = 40;"
                        " DELETE FROM parent WHERE id = 7; UPDATE child SET parent_id = NULL WHERE parent_id = 7")
         for table in ("parent", "child", "staff", "note", "piece", "piece_1"):
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER homeport_fence")

@@ -18,7 +18,7 @@ def peak(process):
 
 
 @pytest.mark.plain
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_transaction_of_five_million_rows_arrives_exactly_in_little_memory_and_leaves_no_spool(homeport, servers, taken_down):
     settings = {"wal_level": "logical", "max_wal_size": "8GB", "autovacuum": "off"}
     source, target = (servers.new(15, settings).create_db() for _ in range(2))
@@ -36,7 +36,7 @@ def test_a_transaction_of_five_million_rows_arrives_exactly_in_little_memory_and
         nonlocal largest
         largest = max(largest, live.status()["spool_bytes"])
         return target.sql("SELECT id FROM after")
-    wait.until(applied, 300, "it is applied")
+    wait.until(applied, 700, "it is applied")
     live.applied_past()
     for table in ("a", "b"):
         expected = source.sql(CONTENTS.format(table))

@@ -297,6 +297,21 @@ def test_rule_24_rows_without_a_place_are_refused_before_the_copy(homeport, pair
     assert result.rc == 0 and result.json["verified"], str(result)
 
 
+def test_rule_24_a_sequence_of_another_name_is_refused_where_the_journals_would_begin_anew(homeport, pair, pg_bin, tmp_path):
+    source, target = pair(15, 15)
+    journal = own_journal(tmp_path / "journal", "CREATE TABLE visit (id serial PRIMARY KEY)")
+    homeport.ok("migrations", "apply", "--migrations", journal, target=source)
+    source.script("ALTER SEQUENCE visit_id_seq RENAME TO of_old; INSERT INTO visit SELECT FROM generate_series(1, 5)")
+    args = ("--schema", "drizzle", "--migrations", journal, "--pg-bin", pg_bin(15), "--accept-drift")
+    result = move(homeport, source, target, *args)
+    assert result.rc == 3, str(result)
+    assert "no sequence public.of_old, which counts for the table public.visit" in result.err
+    assert target.tables() == []
+    source.sql("ALTER SEQUENCE of_old RENAME TO visit_id_seq")
+    assert move(homeport, source, target, *args).rc == 0
+    assert target.value("INSERT INTO visit DEFAULT VALUES RETURNING id") == 6
+
+
 def test_rule_24_tables_that_the_source_lacks_are_empty_at_home(homeport, pair, pg_bin, tmp_path):
     """A migration that is pending on the source is made at home."""
     source, target = pair(15, 15)

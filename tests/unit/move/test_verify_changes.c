@@ -53,26 +53,29 @@ static void an_entry_counts_where_it_speaks_of_what_changed(void **state)
         const char *found; /* NULL: it is another matter */
     } cases[] = {
         {"column public.orders.note",               "TABLE",             "orders",
-         "TABLE public.orders: only on the source: x"                                                                                    },
-        {"column public.orders.note",               "TABLE",             "users",                 NULL                                   },
-        {"index public.i on public.orders",         "INDEX",             "i",                     "INDEX public.i: only on the source: x"},
+         "TABLE public.orders: only on the source: x"                                                                                        },
+        {"column public.orders.note",               "TABLE",             "users",                 NULL                                       },
+        {"index public.n on public.orders",         "TABLE",             "sessions",              NULL                                       },
+        {"index public.n on public.orders",         "TABLE",             "reorders",              NULL                                       },
+        {"table public.types",                      "TABLE",             "types",                 "TABLE public.types: only on the source: x"},
+        {"index public.i on public.orders",         "INDEX",             "i",                     "INDEX public.i: only on the source: x"    },
         {"table public.\"Odd \"\"one\"\"\"",        "TABLE",             "Odd \"one\"",
-         "TABLE public.Odd \"one\": only on the source: x"                                                                               },
-        {"table \"public\".\"Odd\"",                "TABLE",             "even",                  NULL                                   },
+         "TABLE public.Odd \"one\": only on the source: x"                                                                                   },
+        {"table \"public\".\"Odd\"",                "TABLE",             "even",                  NULL                                       },
         {"function public.f(integer)",              "FUNCTION",          "f(\"n\" integer)",
-         "FUNCTION public.f(\"n\" integer): only on the source: x"                                                                       },
+         "FUNCTION public.f(\"n\" integer): only on the source: x"                                                                           },
         {"operator public.+(text,text)",            "OPERATOR",          "+",
-         "OPERATOR public.+: only on the source: x"                                                                                      },
+         "OPERATOR public.+: only on the source: x"                                                                                          },
  /* Ours are on one side alone, and speak of the app's tables. */
-        {"trigger g on public.orders",              "TRIGGER",           "orders homeport_fence", NULL                                   },
-        {"column public.orders.note",               "PUBLICATION TABLE", "homeport_1 orders",     NULL                                   },
+        {"trigger g on public.orders",              "TRIGGER",           "orders homeport_fence", NULL                                       },
+        {"column public.orders.note",               "PUBLICATION TABLE", "homeport_1 orders",     NULL                                       },
  /* One at rest differs while the other side is in use. */
-        {"column public.orders.note",               "TRIGGER",           "orders g",              NULL                                   },
+        {"column public.orders.note",               "TRIGGER",           "orders g",              NULL                                       },
         {"trigger g on public.orders",              "TRIGGER",           "orders g",
-         "TRIGGER public.orders g: only on the source: x"                                                                                },
-        {"column public.orders.note",               "COMMENT",           "TRIGGER g ON orders",   NULL                                   },
+         "TRIGGER public.orders g: only on the source: x"                                                                                    },
+        {"column public.orders.note",               "COMMENT",           "TRIGGER g ON orders",   NULL                                       },
         {"comment on table column public.orders.n", "COMMENT",           "COLUMN orders.n",
-         "COMMENT public.COLUMN orders.n: only on the source: x"                                                                         },
+         "COMMENT public.COLUMN orders.n: only on the source: x"                                                                             },
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
