@@ -54,7 +54,7 @@ struct Stream {
     int least_wanted; /* and shall when the handlers have run */
     bool handshaking;
     bool wants_write_to_read; /* TLS cannot go on reading before it has written */
-    bool dry;                 /* what TLS holds is a part of a record: the descriptor tells of the rest */
+    bool dry; /* what TLS holds is a part of a record: the descriptor tells of the rest */
     bool paused;
     bool full;
     bool closed;
@@ -472,8 +472,8 @@ static void fill(Stream *stream)
         fail(stream);
 }
 
-/* What TLS holds by itself no descriptor tells of. It is read after the loop has looked at others and at
- * its timers, which it does not do for an event that is made active. */
+/* What TLS holds by itself no descriptor tells of. It is read after the loop has looked at others
+ * and at its timers, which it does not do for an event that is made active. */
 static void read_more_soon(Stream *stream)
 {
     const struct timeval at_once = {0};
