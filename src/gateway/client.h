@@ -60,6 +60,7 @@ struct Session {
     double asked;      /* of the request that is at work; 0: there is none */
     uint64_t bytes_in; /* that the metrics know of */
     uint64_t bytes_out;
+    uint64_t in_at_close; /* bytes that had come when it began to close */
     bool pumping;
     bool dead;
 };

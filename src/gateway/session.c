@@ -26,6 +26,7 @@ enum {
     INPUT_MAX = 64 * 1024,
     EARLY_MAX = 16 * 1024,  /* of each message before it is open, and of what comes behind */
     QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
+    DISCARD_MAX = 64 << 20, /* of one who is told that it is over and goes on */
     MAX_OPTIONS = 16 * 1024,
     HELD_MS = 50,
     FULL_TRIES = 5 /* at a server that has no connection left, while idle ones are closed */
@@ -193,6 +194,7 @@ void session_close(Session *session)
     cancel_forget(session->cancel);
     session->cancel = NULL;
     session->state = SESSION_CLOSING;
+    session->in_at_close = stream_bytes_in(session->client);
     if (session->ws)
         websocket_close(session->ws, 1000);
     stream_read_enable(session->client, true);
@@ -543,6 +545,8 @@ static bool step(Session *session)
     case SESSION_CLOSING:
         bytes_clear(&session->frames);
         bytes_clear(stream_input(session->client));
+        if (stream_bytes_in(session->client) - session->in_at_close > DISCARD_MAX)
+            session_free(session);
         return false;
     case SESSION_HANDSHAKE:
     case SESSION_HANDSHAKE_DIRECT:
