@@ -1,7 +1,8 @@
 /*
- * The workers of `net`: threads with a connection each. The dispatcher hands every one of them its
- * tables of a batch, and waits for all before it hands out the next; a window is one batch or,
- * where a transaction is larger than memory, several, in one transaction of each worker.
+ * The workers that apply windows, in both modes: threads with a connection each. The dispatcher
+ * hands every one of them its tables of a batch, and waits for all before it hands out the next; a
+ * window is one batch or, where a transaction is larger than memory, several, in one transaction of
+ * each worker.
  */
 #pragma once
 

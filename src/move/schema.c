@@ -105,7 +105,12 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
 
     /* Defaults that are moments in time are written in the session's zone. */
     const char *env[] = {"PGTZ=UTC", url_password_env(arena, request->url), NULL};
-    ProcessOptions options = {.argv = argv, .env = env, .stdout_path = partial};
+    ProcessOptions options = {
+        .argv = argv,
+        .env = env,
+        .timeout_ms = pg_deadline_left_ms(),
+        .stdout_path = partial,
+    };
     if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err)) {
         /* Its locks we have ourselves: it can only wait behind somebody who waits for us. The words
          * are of the query. */

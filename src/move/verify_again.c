@@ -451,6 +451,13 @@ void again_leave_table(Again *again, const AgainLeft *left)
     again->left[known ? last : again->left_count++] = *left;
 }
 
+bool again_was_emptied(const Again *again, const VerifyTable *table)
+{
+    int last = again->left_count - 1;
+
+    return last >= 0 && again->left[last].table == table && again->left[last].emptied;
+}
+
 void again_keep_left(const Again *again)
 {
     for (int i = 0; i < again->left_count; i++) {

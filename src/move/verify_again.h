@@ -62,6 +62,8 @@ bool again_wait(Again *again, Error *err) MUST_USE;
 bool again_suspect(Again *again, VerifyTable *table, const Suspect *suspect, Error *err) MUST_USE;
 /* The whole table, another time. */
 void again_leave_table(Again *again, const AgainLeft *left);
+/* Of the table that was compared last. */
+bool again_was_emptied(const Again *again, const VerifyTable *table);
 /* Those that were left count as touched: the last chance to compare them is when nobody writes. */
 void again_keep_left(const Again *again);
 /* Judges all that are suspected. */

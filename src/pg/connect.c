@@ -145,6 +145,14 @@ void pg_deadline_end(void)
     (void)pthread_cond_destroy(&limit.changed);
 }
 
+int pg_deadline_left_ms(void)
+{
+    double at_s = limit_now();
+    double left_ms = (at_s - clock_seconds()) * 1000;
+
+    return at_s <= 0 ? 0 : left_ms > 1 ? (int)left_ms : 1;
+}
+
 /* The request stays readable, and a connection that is made after it is closed at once. */
 static void *watch_main(void *arg)
 {

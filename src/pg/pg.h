@@ -37,6 +37,8 @@ void pg_interrupt_all(void);
  * process is lost, so that nothing waits for a server any longer. One at a time. */
 bool pg_deadline_begin(double at_s, Error *err) MUST_USE;
 void pg_deadline_end(void); /* also where none was begun */
+/* For what waits for something else than a connection: at least 1; 0: there is no deadline. */
+int pg_deadline_left_ms(void);
 
 /* Where the SQLSTATE begins in what libpq says at its most verbose of a connection that was
  * refused:

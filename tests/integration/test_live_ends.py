@@ -161,6 +161,31 @@ def paused(live, command, *args):
     return run, go_on.touch
 
 
+def test_rule_32_deadline_holds_where_a_dump_inside_the_pause_takes_long(homeport, pair, taken_down, pg_bin, tmp_path):
+    real, slow, programs = pg_bin(17), tmp_path / "slow", tmp_path / "bin"
+    programs.mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        (programs / name).write_text(f'#!/bin/sh\ntest "$1" = --version || while test -e {slow}; do :; done\nexec {real}/{name} "$@"\n')
+        (programs / name).chmod(0o755)
+    source, target = pair(15, 17)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    live, _ = taken_down(Live(homeport, source, target, "--pg-bin", programs), None)
+    live.start()
+    live.caught_up()
+    change = "CREATE VIEW v AS SELECT id, n FROM t WHERE n > 1"
+    run, go_on = paused(live, "cutover", "--max-pause", "3s")
+    live.source.sql(change)
+    live.target.script(f"BEGIN READ WRITE; {change}; COMMIT")
+    slow.touch()
+    go_on()
+    refused = run.wait(30)
+    assert refused.rc == 1 and "pg_dump did not end within" in refused.err, str(refused)
+    live.source.sql("INSERT INTO t VALUES (1, 1)")
+    slow.unlink()
+    live.ok("cutover")
+    assert live.target.value("SELECT count(*) FROM t") == 1
+
+
 @pytest.mark.parametrize("moment", ("setval", "homeport verify", "begin of feed"))
 def test_rule_32_deadline_holds_where_the_other_side_goes_silent(move, proxy, moment):
     """Packets are dropped from some step of the pause on: no error ever comes by itself."""
