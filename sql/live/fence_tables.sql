@@ -10,7 +10,9 @@ SELECT n.nspname, c.relname
  WHERE c.relkind IN ('r', 'p')
    AND c.relpersistence IN ('p', 'u')
    AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND n.nspname NOT IN ('information_schema', 'homeport')
+   AND NOT (n.nspname IN ('neon', 'neon_utils', 'neon_migration')
+            AND pg_catalog.pg_get_userbyid(n.nspowner) IN ('cloud_admin', 'neon_superuser', 'neon_service'))
    AND NOT EXISTS (SELECT
                      FROM pg_catalog.pg_depend AS d
                      JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid

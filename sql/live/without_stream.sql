@@ -11,7 +11,9 @@ SELECT CASE c.relkind
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE (c.relkind = 'r' AND c.relpersistence = 'u' OR c.relkind = 'm' AND c.relispopulated)
    AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND n.nspname NOT IN ('information_schema', 'homeport')
+   AND NOT (n.nspname IN ('neon', 'neon_utils', 'neon_migration')
+            AND pg_catalog.pg_get_userbyid(n.nspowner) IN ('cloud_admin', 'neon_superuser', 'neon_service'))
    AND NOT EXISTS (SELECT
                      FROM pg_catalog.pg_depend AS d
                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass

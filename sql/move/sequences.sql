@@ -12,6 +12,8 @@ SELECT n.nspname, c.relname
  WHERE c.relkind = 'S'
    AND c.relpersistence IN ('p', 'u')
    AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND n.nspname NOT IN ('information_schema', 'homeport')
+   AND NOT (n.nspname IN ('neon', 'neon_utils', 'neon_migration')
+            AND pg_catalog.pg_get_userbyid(n.nspowner) IN ('cloud_admin', 'neon_superuser', 'neon_service'))
    AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))
  ORDER BY 1, 2

@@ -52,6 +52,8 @@ SELECT c.oid,
  WHERE c.relkind = 'r'
    AND c.relpersistence IN ('p', 'u')
    AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND n.nspname NOT IN ('information_schema', 'homeport')
+   AND NOT (n.nspname IN ('neon', 'neon_utils', 'neon_migration')
+            AND pg_catalog.pg_get_userbyid(n.nspowner) IN ('cloud_admin', 'neon_superuser', 'neon_service'))
    AND (e.oid IS NULL OR (c.oid = ANY (e.extconfig) AND e.extname NOT IN ('neon', 'neon_utils')))
  ORDER BY 5 DESC, c.oid

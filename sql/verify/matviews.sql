@@ -7,5 +7,7 @@ SELECT pg_catalog.format('MATERIALIZED VIEW %I.%I', n.nspname, c.relname),
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
  WHERE c.relkind = 'm'
    AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'homeport', 'neon', 'neon_utils', 'neon_migration')
+   AND n.nspname NOT IN ('information_schema', 'homeport')
+   AND NOT (n.nspname IN ('neon', 'neon_utils', 'neon_migration')
+            AND pg_catalog.pg_get_userbyid(n.nspowner) IN ('cloud_admin', 'neon_superuser', 'neon_service'))
  ORDER BY pg_catalog.format('MATERIALIZED VIEW %I.%I', n.nspname, c.relname) COLLATE "C"

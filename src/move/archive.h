@@ -41,6 +41,7 @@ typedef struct ArchiveEntry {
     ArchiveSection section;
     const int *deps; /* ids */
     int dep_count;
+    bool user_schema; /* its schema has a provider's name, but is the user's (schema.h) */
 } ArchiveEntry;
 
 typedef struct Archive {

@@ -143,13 +143,15 @@ static const Fact facts[INPUT_COUNT] = {
     [INPUT_DATABASE_SETTINGS] = {sql_assess_facts_database_settings, false},
 };
 
-static const char *left_out_array(Arena *arena)
+static bool read_left_out(AssessRun *run, Error *err)
 {
-    static const char *const schemas[] = {
-        "pg_catalog", "information_schema", "pg_toast",      "homeport",
-        "neon",       "neon_utils",         "neon_migration"};
+    char *schemas = NULL;
 
-    return pg_text_array(arena, schemas, COUNT_OF(schemas));
+    if (!pg_query_text(run->sides[SIDE_SOURCE].conn, run->arena, sql_assess_left_out, &schemas,
+                       err))
+        return false;
+    run->inputs[INPUT_LEFT_OUT] = schemas;
+    return true;
 }
 
 static const char *role_map_json(Arena *arena, const Config *config)
@@ -294,10 +296,10 @@ bool assess_run(Arena *arena, const Config *config, Scope scope, Assessment *ret
 {
     AssessRun run = {.arena = arena, .config = config, .scope = scope};
 
-    run.inputs[INPUT_LEFT_OUT] = left_out_array(arena);
     run.inputs[INPUT_ROLE_MAP] = role_map_json(arena, config);
     bool done = assess_server_open(&run, SIDE_SOURCE, err) &&
-                assess_server_open(&run, SIDE_TARGET, err) && run_rules(&run, err);
+                assess_server_open(&run, SIDE_TARGET, err) && read_left_out(&run, err) &&
+                run_rules(&run, err);
 
     pg_close(run.sides[SIDE_SOURCE].conn);
     pg_close(run.sides[SIDE_TARGET].conn);

@@ -82,7 +82,7 @@ static bool schema_unchanged(Job *job, const Attempt *attempt, Archive *ret_old)
     Error ignored = ERROR_INIT;
     char *roles = NULL;
 
-    if (!archive_read(job->arena, job_path(job, "schema.dump"), ret_old, &ignored))
+    if (!schema_read(job->arena, job_path(job, "schema.dump"), ret_old, &ignored))
         return attempt->archive.count == 0;
     return file_read(job->arena, job_path(job, "schema.roles"), 1 << 20, &roles, NULL, &ignored) &&
            strcmp(roles, role_map_text(job)) == 0 && archive_equal(ret_old, &attempt->archive);

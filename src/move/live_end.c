@@ -130,7 +130,7 @@ static bool drop_all(Live *live, PGconn *home, Error *err)
     Archive archive = {0};
     Error ignored = ERROR_INIT;
 
-    if (!archive_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &ignored))
+    if (!schema_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &ignored))
         return true; /* nothing was made there */
     return schema_drop_all(home, &archive, err);
 }

@@ -12,7 +12,8 @@
 
 enum {
     LOCK_WAIT_MS = 5000,
-    ENTRIES_PER_COMMIT = 200
+    ENTRIES_PER_COMMIT = 200,
+    NAME_SIZE = 256 /* of a schema or extension: at most 63 bytes */
 };
 
 /* The tag of a comment or privilege names its object: "EXTENSION neon". The tag of a constraint or
@@ -26,11 +27,26 @@ static bool is_about(const ArchiveEntry *entry, const char *kind)
            strncmp(entry->tag, kind, len) == 0 && entry->tag[len] == ' ';
 }
 
+/* What an entry makes or is about, where that is of this kind; "": it is of another. Behind a kind
+ * the name has quotes where pg_dump quotes everything; names that need them are nobody's here. */
+static void named(const ArchiveEntry *entry, const char *kind, char ret[static NAME_SIZE])
+{
+    const char *name = strcmp(entry->desc, kind) == 0 ? entry->tag
+                       : is_about(entry, kind)        ? entry->tag + strlen(kind) + 1
+                                                      : "";
+    size_t len = strlen(name);
+    bool quoted = name != entry->tag && len >= 2 && name[0] == '"' && name[len - 1] == '"';
+
+    (void)snprintf(ret, NAME_SIZE, "%.*s", (int)(quoted ? len - 2 : len), name + quoted);
+}
+
 static bool is_about_foreign(const ArchiveEntry *entry, const char *kind,
                              bool (*is_foreign)(const char *))
 {
-    return (strcmp(entry->desc, kind) == 0 && is_foreign(entry->tag)) ||
-           (is_about(entry, kind) && is_foreign(entry->tag + strlen(kind) + 1));
+    char name[NAME_SIZE];
+
+    named(entry, kind, name);
+    return is_foreign(name);
 }
 
 /* The provider's own, and ours. */
@@ -41,9 +57,39 @@ static bool is_foreign_schema(const char *name)
 
 static bool is_foreign(const ArchiveEntry *entry)
 {
-    return is_foreign_schema(entry->schema) ||
-           is_about_foreign(entry, "SCHEMA", is_foreign_schema) ||
+    return (!entry->user_schema && (is_foreign_schema(entry->schema) ||
+                                    is_about_foreign(entry, "SCHEMA", is_foreign_schema))) ||
            is_about_foreign(entry, "EXTENSION", extension_is_provider);
+}
+
+static bool is_of_schema(const ArchiveEntry *entry, const char *name)
+{
+    char of[NAME_SIZE];
+
+    named(entry, "SCHEMA", of);
+    return strcmp(entry->schema, name) == 0 || strcmp(of, name) == 0;
+}
+
+/* One that an extension makes has no entry, and is the provider's as well. */
+static void find_user_schemas(Archive *archive)
+{
+    for (int s = 0; s < archive->count; s++) {
+        const ArchiveEntry *schema = &archive->entries[s];
+
+        if (strcmp(schema->desc, "SCHEMA") != 0 || !schema_is_provider(schema->tag) ||
+            role_is_provider(schema->owner))
+            continue;
+        for (int i = 0; i < archive->count; i++)
+            archive->entries[i].user_schema |= is_of_schema(&archive->entries[i], schema->tag);
+    }
+}
+
+bool schema_read(Arena *arena, const char *path, Archive *ret, Error *err)
+{
+    if (!archive_read(arena, path, ret, err))
+        return false;
+    find_user_schemas(ret);
+    return true;
 }
 
 static bool is_database_level(const ArchiveEntry *entry)
@@ -111,7 +157,7 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
         .timeout_ms = pg_deadline_left_ms(),
         .stdout_path = partial,
     };
-    if (!process_check(arena, &options, NULL, err) || !archive_read(arena, partial, ret, err)) {
+    if (!process_check(arena, &options, NULL, err) || !schema_read(arena, partial, ret, err)) {
         /* Its locks we have ourselves: it can only wait behind somebody who waits for us. The words
          * are of the query. */
         if (strstr(err->message, "LOCK TABLE"))

@@ -40,6 +40,10 @@ typedef struct DumpRequest {
 
 bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *err) MUST_USE;
 
+/* An archive that schema_dump() has left at `path`. What has the name of a provider's schema
+ * (roles.h) and another owner than the provider's roles is the user's, and moved. */
+bool schema_read(Arena *arena, const char *path, Archive *ret, Error *err) MUST_USE;
+
 /* All of STAGE_SCHEMA and the mark that it is done, in one transaction. */
 bool schema_create(PGconn *target, const Config *config, const Archive *archive,
                    Error *err) MUST_USE;

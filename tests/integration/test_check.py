@@ -234,7 +234,8 @@ CASES = [
          "-- on the target:\nALTER SYSTEM SET shared_preload_libraries = pg_stat_statements;  -- then restart the server",
          source="CREATE EXTENSION pg_stat_statements", fix_on=""),
     Case("neon-schema", "note", "both", ["neon", "neon_migration"], "Nothing to do.",
-         source="CREATE SCHEMA neon; CREATE SCHEMA neon_migration; CREATE TABLE neon.t (a int)", fix_on=""),
+         source="CREATE ROLE cloud_admin; CREATE SCHEMA neon AUTHORIZATION cloud_admin; CREATE TABLE neon.t (a int);"
+                "CREATE SCHEMA neon_migration AUTHORIZATION cloud_admin; CREATE SCHEMA neon_utils", fix_on="", also={"neon-role"}),
     Case("neon-role", "note", "both", ["cloud_admin", "neon_superuser"],
          "Nothing to do; to give them a successor, --map-role neon_superuser=ROLE.",
          source="CREATE ROLE cloud_admin; CREATE ROLE neon_superuser; CREATE TABLE t (a int PRIMARY KEY);"
@@ -885,7 +886,7 @@ EVERYTHING = """
     SELECT lo_create(4711);
     ALTER DATABASE :db SET search_path = public, "Odd schema";
     ALTER DATABASE :db SET timezone = 'Europe/Vienna';
-    CREATE SCHEMA neon; CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY);
+    CREATE ROLE neon_service; CREATE SCHEMA neon AUTHORIZATION neon_service; CREATE SCHEMA neon_auth; CREATE TABLE neon_auth.users_sync (id text PRIMARY KEY);
     BEGIN; INSERT INTO cache VALUES (1); PREPARE TRANSACTION 'open';
 """
 
@@ -906,7 +907,7 @@ def test_every_version_answers_every_rule(pair, check, version):
         "table-no-identity", "table-identity-full", "table-unlogged", "sequence-near-end", "owner-missing",
         "grantee-missing", "trigger-fires", "event-trigger", "materialized-view", "statistics-object",
         "constraint-not-valid", "foreign-table", "large-objects", "database-setting", "setting-different",
-        "neon-schema", "neon-auth", "prepared-transaction", "target-not-empty", "generated-column", "index-invalid"}
+        "neon-schema", "neon-role", "neon-auth", "prepared-transaction", "target-not-empty", "generated-column", "index-invalid"}
     assert report.get("index-invalid", "both")["severity"] == "warning"
     assert report.get("index-invalid")["objects"] == ["public.broken"]
     assert report.get("index-invalid")["fix"] == (

@@ -50,6 +50,27 @@ TABLESPACE = "SET allow_in_place_tablespaces = true; CREATE TABLESPACE zoo_space
 SUBSCRIPTION = "SELECT subname, subenabled, subslotname FROM pg_subscription"
 
 
+def test_a_schema_of_the_apps_own_that_has_the_name_of_a_providers_arrives(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    target.server.sql("CREATE ROLE cloud_admin")
+    source.script("""
+        CREATE ROLE cloud_admin;
+        CREATE SCHEMA neon; COMMENT ON SCHEMA neon IS 'noble'; GRANT USAGE ON SCHEMA neon TO PUBLIC;
+        CREATE TABLE neon.orders (id serial PRIMARY KEY); INSERT INTO neon.orders SELECT FROM generate_series(1, 10);
+        CREATE TABLE public.item (order_id int PRIMARY KEY REFERENCES neon.orders); INSERT INTO public.item VALUES (7);
+        CREATE MATERIALIZED VIEW neon.total AS SELECT count(*) AS n FROM neon.orders;
+        CREATE SCHEMA neon_utils AUTHORIZATION cloud_admin; CREATE TABLE neon_utils.theirs AS SELECT 1""")
+    result = move(homeport, source, target, "--pg-bin", pg_bin(15))
+    assert result.rc == 0 and result.json["verified"] is True, str(result)
+    assert target.value("SELECT count(*) FROM public.item JOIN neon.orders ON id = order_id") == 1
+    assert target.value("SELECT n FROM neon.total") == 10 and target.value("SELECT nextval('neon.orders_id_seq')") == 11
+    assert target.value("SELECT obj_description('neon'::regnamespace)") == "noble"
+    assert target.value("SELECT to_regnamespace('neon_utils')") is None
+    target.sql("DELETE FROM neon.orders WHERE id = 3")
+    found = homeport("verify", "--json", "--pg-bin", pg_bin(15), source=source, target=target).json
+    assert [d["object"] for d in found["list"] if d["kind"] == "missing"] == ["neon.orders"]
+
+
 def test_tablespaces_and_subscriptions_arrive_whatever_the_target_does_by_default(homeport, pair, pg_bin):
     source, target = pair(15, 15)
     zoo.load(source, target, parts=("tablespace", "subscription"))

@@ -458,9 +458,13 @@ def test_passwords_of_user_mappings_are_not_shown(homeport, twins):
 
 def test_objects_of_homeport_and_of_neon_are_left_out(homeport, twins):
     source, target = twins("CREATE TABLE t (a int)")
-    source.script("CREATE SCHEMA neon_migration; CREATE TABLE neon_migration.x (a int)")
+    source.script("CREATE ROLE cloud_admin; CREATE SCHEMA neon_migration AUTHORIZATION cloud_admin; CREATE TABLE neon_migration.x (a int);"
+                  "GRANT USAGE ON SCHEMA neon_migration TO PUBLIC; COMMENT ON SCHEMA neon_migration IS 'whose'")
     target.script("CREATE SCHEMA homeport; CREATE TABLE homeport.move (a int); INSERT INTO homeport.move VALUES (1)")
     assert verify(homeport, source, target, rc=0).json["tables"] == 1
+    # By another owner it is the app's own, whatever its name.
+    source.script("CREATE SCHEMA neon; CREATE TABLE neon.x (a int)")
+    assert {d["object"] for d in verify(homeport, source, target, rc=3).json["list"]} == {"SCHEMA neon", "TABLE neon.x"}
 
 
 def test_schema_that_cannot_be_dumped_is_not_called_verified(homeport, twins, tmp_path):

@@ -131,6 +131,7 @@ static void what_a_tag_names_decides_only_where_it_names_an_object(void **state)
         {"COMMENT",        "EVENT TRIGGER x",       SECTION_NONE,      STAGE_LAST      },
         {"COMMENT",        "LARGE OBJECT 5",        SECTION_NONE,      STAGE_REST      },
         {"ACL",            "SCHEMA neon",           SECTION_NONE,      STAGE_NONE      },
+        {"ACL",            "SCHEMA \"neon\"",       SECTION_NONE,      STAGE_NONE      },
         {"ACL",            "SCHEMA public",         SECTION_NONE,      STAGE_PRIVILEGES},
         {"ACL",            "DATABASE shop",         SECTION_NONE,      STAGE_NONE      },
         {"ACL",            "LARGE OBJECTS 1..2",    SECTION_NONE,      STAGE_PRIVILEGES},
