@@ -33,9 +33,19 @@ class Pair(typing.NamedTuple):
     target: postgres.Database
 
 
+class NamedAtOnce:
+    """What failed, when it fails: a long run that is ended before its summary has said it."""
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            print(f"\nFAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)", flush=True)
+
+
 def pytest_configure(config):
     # An ended run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(NamedAtOnce())
 
 
 @pytest.fixture(scope="session")
