@@ -75,6 +75,13 @@ void problem_add(Arena *arena, ProblemList *problems, MigrationsReason reason, c
 void scan_migration(Arena *arena, const Migration *migration, AddedLabels *labels,
                     ProblemList *problems);
 
+/* ---- mask.c ---- */
+
+/* The statement with *** for what follows PASSWORD; *at, a place in it, becomes the same place of
+ * the result. *ret_at_secret: it was inside of what is masked. */
+const char *mask_passwords(Arena *arena, const char *sql, const char **at,
+                           bool *ret_at_secret) RETURNS_NONNULL;
+
 /* ---- table.c ---- */
 
 /* The statements on the table under its configured name, quoted by the server. */

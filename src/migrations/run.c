@@ -304,6 +304,18 @@ static const char *hint_for(const char *sqlstate)
     return NULL;
 }
 
+/* The server quotes what it found at its position, and all the rest where a quote is never closed.
+ * In other languages the quotation marks are those of Latin-1 or General Punctuation. */
+static const char *message_of(Arena *arena, const char *message, bool at_secret)
+{
+    const char *at = message;
+    bool ignored = false;
+
+    if (at_secret)
+        return arena_printf(arena, "%.*s***", (int)strcspn(message, "\"'\xC2\xE2"), message);
+    return mask_passwords(arena, message, &at, &ignored);
+}
+
 static bool fail_piece(const Run *run, const Migration *migration, int index, int position,
                        Error *err)
 {
@@ -318,9 +330,12 @@ static bool fail_piece(const Run *run, const Migration *migration, int index, in
     for (const char *p = piece->sql; p < at; p++)
         line += *p == '\n';
 
+    bool at_secret = false;
+    const char *shown = mask_passwords(run->arena, piece->sql, &at, &at_secret);
+    const char *said = message_of(run->arena, cause.message, at_secret);
     (void)error_set(err, cause.code, "%s, statement %d of %d (line %d): %.240s, in: %s",
-                    migration->file, index + 1, migration->piece_count, line, cause.message,
-                    excerpt(run->arena, piece->sql, at));
+                    migration->file, index + 1, migration->piece_count, line, said,
+                    excerpt(run->arena, shown, at));
     memcpy(err->sqlstate, cause.sqlstate, sizeof err->sqlstate);
 
     const char *hint = hint_for(cause.sqlstate);

@@ -893,6 +893,19 @@ def test_error_names_file_statement_line_sqlstate_and_statement(house, fresh, jo
         "in: -- the third ALTER TABLE nowhere ADD COLUMN x int; (SQLSTATE 42P01)")
 
 
+@pytest.mark.parametrize("statement, shown", [
+    ("CREATE ROLE bob PASSWORD 'geheim123' BOGUS", 'option "bogus", in: CREATE ROLE bob PASSWORD *** BOGUS'),
+    ("ALTER ROLE bob ENCRYPTED PASSWORD E'geheim\\'123", "near ***, in: ALTER ROLE bob ENCRYPTED PASSWORD ***"),
+    ("ALTER ROLE bob PASSWORD geheim123", "near ***, in: ALTER ROLE bob PASSWORD ***"),
+    ("SELECT 'open; ALTER ROLE bob PASSWORD $$geheim123$$ BOGUS", "PASSWORD *** BOGUS\", in: SELECT 'open"),
+])
+def test_error_shows_no_password(house, fresh, journal, statement, shown):
+    result = house("apply", journal(statement), fresh())
+    assert result.rc == 1
+    assert "geheim" not in result.out + result.err and "123" not in result.err
+    assert shown in result.err
+
+
 def test_error_in_a_long_file_without_markers_shows_its_line(house, fresh, journal):
     filler = "".join(f"CREATE TABLE t{number} (i int);\n" for number in range(50))
     project = journal(filler + "CREATE TABLE x (i nosuchtype);\n" + "SELECT 1;\n" * 50)
