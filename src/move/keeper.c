@@ -125,17 +125,39 @@ static bool lock_step(Keeper *keeper, void *context, Error *err)
     return pg_exec(keeper->conn, sql, err);
 }
 
-static bool check_storage(Keeper *keeper, const Table *tables, int count, Error *err)
+static const char *oid_list(Arena *arena, const Table *tables, int count)
 {
-    auto_arena Arena *scratch = arena_new();
-    auto_result PGresult *res = NULL;
-    Text oids = text_init(scratch, MAX_STATEMENT);
+    Text oids = text_init(arena, MAX_STATEMENT);
 
     text_add_char(&oids, '{');
     for (int i = 0; i < count; i++)
         text_addf(&oids, "%s%u", i ? "," : "", tables[i].oid);
     text_add_char(&oids, '}');
-    const char *params[] = {text_str(&oids)};
+    return text_str(&oids);
+}
+
+/* The server's message has the name alone, without its schema. */
+static void hint_unreadable(Keeper *keeper, const Table *tables, int count, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+    Error ignored = ERROR_INIT;
+    const char *params[] = {oid_list(scratch, tables, count)};
+
+    if (!pg_exec(keeper->conn, "ROLLBACK TO patience", &ignored) ||
+        !pg_query(keeper->conn, sql_move_unreadable, 1, params, &res, &ignored) ||
+        PQntuples(res) == 0)
+        return; /* not run: the right was given meanwhile, or the connection broke */
+    (void)error_hint(err, "Run there: %s `homeport check` lists all that the source lacks.",
+                     pg_cell(res, 0, 0));
+}
+
+static bool check_storage(Keeper *keeper, const Table *tables, int count, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    auto_result PGresult *res = NULL;
+    const char *params[] = {oid_list(scratch, tables, count)};
+
     if (!pg_query(keeper->conn, sql_move_filenode, 1, params, &res, err))
         return snapshot_lost(err, "compare the storage of the source's tables");
     if (PQntuples(res) > 0)
@@ -158,6 +180,8 @@ bool keeper_lock(Keeper *keeper, const Table *tables, int count, Error *err)
             /* 42P01, 3F000: dropped or renamed between the snapshot and the lock. */
             if (strcmp(err->sqlstate, "42P01") == 0 || strcmp(err->sqlstate, "3F000") == 0)
                 err->code = ERR_SNAPSHOT;
+            if (strcmp(err->sqlstate, "42501") == 0)
+                hint_unreadable(keeper, tables + at, batch, err);
             return snapshot_lost(err, "lock the source's tables");
         }
     }

@@ -38,6 +38,27 @@ def twins(database):
     return make
 
 
+# -- what may not be read
+
+@pytest.mark.parametrize("refused, fix", [
+    ("REVOKE ALL ON b.two FROM app", "GRANT SELECT ON TABLE b.two TO app;"),
+    ("REVOKE ALL ON SCHEMA b FROM app", "GRANT USAGE ON SCHEMA b TO app;"),
+])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_table_that_may_not_be_read_is_named_with_its_grant(homeport, twins, side, refused, fix):
+    source, target = twins("CREATE TABLE one (a int); CREATE SCHEMA b; CREATE TABLE b.two (a int)")
+    url = source.role("app")
+    sides = {"source": source, "target": target}
+    for db in sides.values():
+        db.script("GRANT USAGE ON SCHEMA b TO app; GRANT SELECT ON one, b.two TO app")
+    sides[side].sql(refused)
+    urls = {"source": url, "target": url.replace(source.name, target.name)}
+    result = homeport("verify", "--json", **urls)
+    assert result.rc == 1
+    assert result.json["error"]["sqlstate"] == "42501"
+    assert f"Run there: {fix} `homeport check`" in result.json["error"]["hint"]
+
+
 # -- the zoo
 
 def test_copy_of_the_zoo_is_equal_and_stays_so_however_it_is_stored(homeport, database, pg_bin):
