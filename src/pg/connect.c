@@ -203,6 +203,9 @@ static void ignore_notice(void *arg, const PGresult *res)
     log_debug("server notice", kv_str("message", PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)));
 }
 
+static const char starting[] =
+    "The server is starting or stopping, or recovers from a crash: try again in a moment.";
+
 /* Libpq's own words, which are English here, and the server's, where they are: else its SQLSTATE
  * tells. */
 static const struct {
@@ -233,6 +236,10 @@ static const struct {
     {"no pg_hba.conf entry",           NULL,    "The server's pg_hba.conf does not let this user in from here."},
     {"too many clients",               "53300", "Lower --jobs, or raise max_connections on that server."       },
     {"remaining connection slots",     NULL,    "Lower --jobs, or raise max_connections on that server."       },
+    {"is starting up",                 "57P03", starting                                                       },
+    {"is shutting down",               NULL,    starting                                                       },
+    {"in recovery mode",               NULL,    starting                                                       },
+    {"not yet accepting",              NULL,    starting                                                       },
  /* Only by its code: no such role, or no entry for it. */
     {NULL,                             "28000",
      "Check the user's name, and that the server's pg_hba.conf lets this user in from here."                   },

@@ -213,6 +213,38 @@ static void take_options(Arena *arena, const PQconninfoOption *options, PgUrl *u
     }
 }
 
+/* The words that libpq knows for them; it looks only when it connects, and does not say which there
+ * are. */
+static const struct {
+    const char *keyword;
+    const char *words[7];
+} choices[] = {
+    {"sslmode",              {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}},
+    {"gssencmode",           {"disable", "prefer", "require"}                                     },
+    {"channel_binding",      {"disable", "prefer", "require"}                                     },
+    {"target_session_attrs",
+     {"any", "read-write", "read-only", "primary", "standby", "prefer-standby"}                   },
+};
+
+/* What stands there is not repeated, as it may be the end of a password with a ? in it. */
+static bool check_choices(Arena *arena, const PgUrl *url, const char *what, Error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(choices); i++) {
+        const char *value = url_value(url, choices[i].keyword);
+        Text list = text_init(arena, MAX_TEXT);
+        size_t count = 0;
+
+        for (; choices[i].words[count]; count++)
+            text_addf(&list, "%s%s", count ? ", " : "", choices[i].words[count]);
+        if (!value || text_is_one_of(value, choices[i].words, count))
+            continue;
+        (void)error_set(err, ERR_USAGE, "the %s's URL has a word for %s that is none of its own",
+                        what, choices[i].keyword);
+        return error_hint(err, "%s is one of: %s.", choices[i].keyword, text_str(&list));
+    }
+    return true;
+}
+
 bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Error *err)
 {
     char *message = NULL;
@@ -257,6 +289,8 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
         (void)error_set(err, ERR_USAGE, "the %s's URL has another URL as its database", what);
         return fail_url(err);
     }
+    if (!check_choices(arena, &url, what, err))
+        return false;
     fill_parts(arena, &url);
     *ret = url;
     return true;

@@ -1057,6 +1057,8 @@ def test_side_that_cannot_be_reached(pair, homeport, side):
         assert result.json["error"]["message"].startswith(side + ": ")
         assert message in result.json["error"]["message"]
         assert hint in result.json["error"]["hint"]
+    result = homeport("check", "--json", **{**sides, side: source.url + "?sslmode=requir"})
+    assert result.rc == 2 and "sslmode is one of: disable, " in result.json["error"]["hint"]
     result = homeport("check", "--json", **{**sides, side: None})
     assert result.rc == 2
     assert f"no {side} given" in result.json["error"]["message"]

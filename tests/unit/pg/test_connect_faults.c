@@ -119,20 +119,28 @@ typedef struct Refused {
 
 static const Refused refused[] = {
     {"FATAL:  password authentication failed for user \"app\"\n",
-     "FATAL:  password authentication failed for user \"app\"",                                                                                           "Check user and password",         false},
+     "FATAL:  password authentication failed for user \"app\"",                                                                                           "Check user and password",            false},
     {"connection to server at \"a\" (192.0.2.1), port 1 failed: Connection refused\n"
      "connection to server at \"b\" (192.0.2.2), port 2 failed: FATAL:  database \"x\" does not "
      "exist\n",                                                                      "connection to server at \"b\" (192.0.2.2), port 2 failed: FATAL:  database \"x\" does not "
-     "exist",                                                                                                                         "Create it first",                 false},
+     "exist",                                                                                                                         "Create it first",                    false},
     {"connection to server failed: Connection refused\n"
-     "\tIs the server running on that host and accepting TCP/IP connections?\n",     "connection to server failed: Connection refused",              "Nothing listens there",           true },
+     "\tIs the server running on that host and accepting TCP/IP connections?\n",     "connection to server failed: Connection refused",              "Nothing listens there",              true },
     {"FATAL:  the database system is not yet accepting connections\n"
      "DETAIL:  Consistent recovery state has not been yet reached.\nHINT:  Wait.\n", "FATAL:  the database system is not yet accepting connections",
-     "The address was postgresql://app:***@db.example/shop?sslpassword=***.",                                                                                                                true },
+     "The server is starting or stopping, or recovers from a crash: try again",                                                                                                                 true },
+    {"FATAL:  the database system is starting up\n",                                      "FATAL:  the database system is starting up",
+     "The server is starting or stopping",                                                                                                                                                      true },
+    {"FATAL:  the database system is shutting down\n",
+     "FATAL:  the database system is shutting down",                                                                                                      "The server is starting or stopping", true },
+    {"FATAL:  the database system is in recovery mode\n",
+     "FATAL:  the database system is in recovery mode",                                                                                                   "The server is starting or stopping", true },
+    {"something else\n",                                                                  "something else",
+     "The address was postgresql://app:***@db.example/shop?sslpassword=***.",                                                                                                                   false},
     {"FATAL:  sorry, too many clients already\n",                                         "FATAL:  sorry, too many clients already",
-     "Lower --jobs",                                                                                                                                                                         true },
-    {"timeout expired\n",                                                                 "timeout expired",                                              "The host did not answer in time", true },
-    {"",                                                                                  "",                                                             "The address was ",                false},
+     "Lower --jobs",                                                                                                                                                                            true },
+    {"timeout expired\n",                                                                 "timeout expired",                                              "The host did not answer in time",    true },
+    {"",                                                                                  "",                                                             "The address was ",                   false},
 };
 
 static void what_libpq_says_is_told_in_a_line_with_a_way_on(void **state)

@@ -213,6 +213,43 @@ static void what_is_no_url_is_refused_without_quoting_a_password(void **state)
     }
 }
 
+static void a_word_that_a_parameter_does_not_know_is_refused_with_those_it_knows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *parameter;
+        const char *word;
+        const char *known; /* NULL: it is one */
+    } cases[] = {
+        {"sslmode",              "requir",
+         "sslmode is one of: disable, allow, prefer, require, verify-ca, verify-full."                   },
+        {"sslmode",              "verify-full",    NULL                                                  },
+        {"gssencmode",           "nein",           "gssencmode is one of: disable, prefer, require."     },
+        {"channel_binding",      "Require",        "channel_binding is one of: disable, prefer, require."},
+        {"channel_binding",      "prefer",         NULL                                                  },
+        {"target_session_attrs", "write",
+         "target_session_attrs is one of: any, read-write, read-only, primary, standby, "
+         "prefer-standby."                                                                               },
+        {"target_session_attrs", "prefer-standby", NULL                                                  },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        auto_arena Arena *arena = arena_new();
+        PgUrl url = {0};
+        Error err = ERROR_INIT;
+        const char *text =
+            arena_printf(arena, "postgresql://db/x?%s=%s", cases[i].parameter, cases[i].word);
+
+        assert_int_equal(url_parse(arena, text, "source", &url, &err), !cases[i].known);
+        if (!cases[i].known)
+            continue;
+        assert_int_equal(err.code, ERR_USAGE);
+        assert_non_null(strstr(err.message, cases[i].parameter));
+        assert_null(strstr(err.message, cases[i].word));
+        assert_string_equal(err.hint, cases[i].known);
+    }
+}
+
 static void no_url_at_all_says_where_to_give_it(void **state)
 {
     (void)state;
@@ -381,6 +418,7 @@ int main(void)
         cmocka_unit_test(any_character_can_be_encoded),
         cmocka_unit_test(parameters_are_shown_but_for_the_passwords),
         cmocka_unit_test(what_is_no_url_is_refused_without_quoting_a_password),
+        cmocka_unit_test(a_word_that_a_parameter_does_not_know_is_refused_with_those_it_knows),
         cmocka_unit_test(no_url_at_all_says_where_to_give_it),
         cmocka_unit_test(a_text_that_is_too_long_is_refused),
         cmocka_unit_test(another_database_changes_nothing_else),
