@@ -4,10 +4,12 @@
 -- statement, because a round trip to a far server costs more than all of it.
 -- A setting that this server's version does not know is left out, and one that the role may not change:
 -- messages in English are for people, as nothing is decided by their words where a code tells.
+-- Nobody converts what an SQL_ASCII database holds: to a client of UTF8 it would only be refused.
 -- columns: set_config (one a setting)
 SELECT pg_catalog.set_config(s.name, s.value, false)
   FROM (VALUES ('search_path', ''),
-               ('client_encoding', 'UTF8'),
+               ('client_encoding', CASE pg_catalog.current_setting('server_encoding')
+                                   WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END),
                ('DateStyle', 'ISO, YMD'),
                ('IntervalStyle', 'postgres'),
                ('TimeZone', 'UTC'),

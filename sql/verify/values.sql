@@ -1,6 +1,6 @@
 -- name: verify_values
 -- The columns of some rows, one a line: enough to say whether two values are equal, and to show
--- where they are not. textsend() gives UTF-8, whatever the server's encoding is.
+-- where they are not. textsend() gives it in our client_encoding: one for both sides.
 -- :row 0
 -- :values (0, t.relname::text)
 -- :shown 2000

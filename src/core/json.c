@@ -51,24 +51,6 @@ void json_close(Json *json)
     text_add_char(json->out, json->kind[json->depth] == 'o' ? '}' : ']');
 }
 
-/* Length of the valid UTF-8 sequence at p, 0 where there is none. */
-static size_t utf8_len(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
-                 : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
-                 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
-                                                : 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return len;
-}
-
 static void add_escaped(Text *out, unsigned char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t";
@@ -87,7 +69,7 @@ static void add_quoted(Text *out, const char *value)
 
     text_add_char(out, '"');
     while (*p) {
-        size_t len = utf8_len(p);
+        size_t len = text_utf8_len(p);
         if (len == 0) {
             text_add(out, "\\ufffd");
             p++;

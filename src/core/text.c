@@ -160,3 +160,37 @@ size_t text_distance(const char *a, const char *b)
     }
     return row[len_b];
 }
+
+size_t text_utf8_len(const unsigned char *p)
+{
+    if (p[0] < 0x80)
+        return 1;
+    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
+                 : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
+                 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
+                                                : 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
+        return 0;
+    return len;
+}
+
+const char *text_readable(Arena *arena, const char *text)
+{
+    Text out = text_init(arena, text ? 4 * strlen(text) : 0);
+    bool changed = false;
+
+    for (const unsigned char *p = (const unsigned char *)text; p && *p;) {
+        size_t len = text_utf8_len(p);
+        if (len == 0)
+            text_addf(&out, "\\x%02x", *p);
+        else
+            text_add_n(&out, (const char *)p, len);
+        changed = changed || len == 0;
+        p += len ? len : 1;
+    }
+    return changed ? text_str(&out) : text;
+}

@@ -22,6 +22,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/text.h"
 
 enum {
     MAX_LINE = 1 << 20,
@@ -159,11 +160,15 @@ static ptrdiff_t buffer_line(const Buffer *buffer)
 
 /* ---- errors as JSON ---- */
 
+/* What a server said need not be UTF-8. */
 static json_t *error_to_json(const Error *error)
 {
+    auto_arena Arena *scratch = arena_new();
+
     return json_pack("{s:b, s:{s:s, s:i, s:s, s:s, s:s}}", "ok", 0, "error", "code",
                      error_code_name(error->code), "errno", error->sys_errno, "sqlstate",
-                     error->sqlstate, "message", error->message, "hint", error->hint);
+                     error->sqlstate, "message", text_readable(scratch, error->message), "hint",
+                     text_readable(scratch, error->hint));
 }
 
 static ErrorCode code_of(const char *name)
@@ -281,13 +286,7 @@ void control_answer(ControlCall *call, json_t *answer)
 
 void control_fail(ControlCall *call, const Error *error)
 {
-    json_t *answer = error_to_json(error);
-
-    /* What a server said need not be UTF-8. */
-    control_answer(call, answer ? answer
-                                : json_pack("{s:b, s:{s:s, s:s}}", "ok", 0, "error", "code",
-                                            error_code_name(error->code), "message",
-                                            "an error whose text is not UTF-8"));
+    control_answer(call, error_to_json(error));
 }
 
 const char *control_verb(const ControlCall *call)

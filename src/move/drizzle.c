@@ -143,6 +143,7 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
         !create_scratch(scratch, err) ||
         !pg_connect(&scratch->url, "scratch", &scratch->conn, err) ||
         !apply_journal(arena, request->config, scratch->conn, err) ||
+        !pg_use_encoding(scratch->conn, &scratch->url, err) ||
         !schema_carry_rights(scratch->conn, request->config, request->source, err) ||
         !schema_dump(arena, &dump, ret, err))
         return false;

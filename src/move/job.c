@@ -294,6 +294,12 @@ bool job_open_identities(Job *job, Error *err)
            (fresh || identities_pin(job->identities, job->state.store, true, err));
 }
 
+void job_set_encoding(Job *job, const char *encoding)
+{
+    url_set_encoding(&job->source_url, encoding);
+    url_set_encoding(&job->target_url, encoding);
+}
+
 bool job_prepare(Job *job, Error *err)
 {
     MoveBegin begin = {
@@ -305,6 +311,7 @@ bool job_prepare(Job *job, Error *err)
     job_say(job, "check");
     if (!assess(job, err))
         return false;
+    job_set_encoding(job, job->report->assessment.source.encoding);
     bool fresh = is_unmapped_yet(job);
     return (!fresh || identities_pin(job->identities, job->state.store, false, err)) &&
            (state_is_begun(&job->state) || state_begin(&job->state, job->arena, &begin, err));

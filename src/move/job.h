@@ -102,6 +102,8 @@ bool job_revive_target(Job *job, Error *err) MUST_USE;
 bool job_open(Job *job, Error *err) MUST_USE;
 /* The map of identities, where one is set; it is the one that this move began with. */
 bool job_open_identities(Job *job, Error *err) MUST_USE;
+/* Of both databases: every session from then on sends and gets texts in it (url_set_encoding()). */
+void job_set_encoding(Job *job, const char *encoding);
 /* The check, then the record that a move begins. */
 bool job_prepare(Job *job, Error *err) MUST_USE;
 /* Attempts until one comes through or another would not help. */

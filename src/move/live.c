@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/text.h"
 
 enum {
     WAIT_MS = 200,
@@ -180,15 +181,15 @@ static void answer_switch(Live *live, ControlCall *call, bool rollback)
 
 static json_t *list_json(const VerifyReport *report)
 {
+    auto_arena Arena *scratch = arena_new();
     json_t *rows = json_array();
     size_t bytes = 0;
 
     for (int i = 0; i < report->list_count && bytes < MAX_LISTED_BYTES; i++) {
         json_t *row = json_pack(
             "{s:s, s:s, s:s*, s:s*}", "kind", difference_kind_name(report->list[i].kind), "object",
-            report->list[i].object, "key", report->list[i].key, "detail", report->list[i].detail);
-        if (!row)
-            continue; /* not UTF-8 */
+            text_readable(scratch, report->list[i].object), "key", report->list[i].key, "detail",
+            text_readable(scratch, report->list[i].detail));
         bytes += json_dumpb(row, NULL, 0, JSON_COMPACT);
         (void)json_array_append_new(rows, row);
     }
@@ -197,11 +198,13 @@ static json_t *list_json(const VerifyReport *report)
 
 static json_t *left_json(const VerifyLiveReport *found)
 {
+    auto_arena Arena *scratch = arena_new();
     json_t *left = json_array();
 
     for (int i = 0; i < found->left_count; i++)
-        (void)json_array_append_new(left, json_pack("{s:s, s:s}", "table", found->left[i].table,
-                                                    "why", found->left[i].why));
+        (void)json_array_append_new(
+            left, json_pack("{s:s, s:s}", "table", text_readable(scratch, found->left[i].table),
+                            "why", text_readable(scratch, found->left[i].why)));
     return left;
 }
 
@@ -392,7 +395,8 @@ static bool load(Live *live, Error *err)
 
     (void)snprintf(live->publication, sizeof live->publication, "homeport_%s",
                    live->job.state.move.id);
-    return live_load_token(live, err) && live_load_feeds(live, &live->feed, &others, &count, err);
+    return live_load_encoding(live, err) && live_load_token(live, err) &&
+           live_load_feeds(live, &live->feed, &others, &count, err);
 }
 
 static bool run(Live *live, Error *err)
@@ -416,7 +420,8 @@ static bool run(Live *live, Error *err)
     if (!job_open_identities(&live->job, err))
         return false;
     if (phase <= PHASE_COPYING) {
-        if (!job_prepare(&live->job, err) || !load(live, err) || !live_copy(live, err))
+        if (!job_prepare(&live->job, err) || !live_save_encoding(live, err) || !load(live, err) ||
+            !live_copy(live, err))
             return false;
     } else if (!load(live, err)) {
         return false;

@@ -141,6 +141,9 @@ bool live_load_feeds(Live *live, LiveFeed *ret, LiveFeed **ret_others, int *ret_
 bool live_number(Live *live, const char *name, int *ret, Error *err) MUST_USE;
 bool live_set_number(Live *live, const char *name, int number, Error *err) MUST_USE;
 bool live_forget_feed(Live *live, int number, Error *err) MUST_USE;
+/* The one encoding of both sides; a move that an older program began has none noted: UTF8. */
+bool live_save_encoding(Live *live, Error *err) MUST_USE;
+bool live_load_encoding(Live *live, Error *err) MUST_USE;
 /* Made once for a move: who has it passes the fence. */
 bool live_load_token(Live *live, Error *err) MUST_USE;
 

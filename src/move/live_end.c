@@ -222,7 +222,7 @@ static bool end(Live *live, PhaseEvent event, const EndOptions *options, Error *
     if (state->move.place.phase == over)
         return true;
     (void)snprintf(live->publication, sizeof live->publication, "homeport_%s", state->move.id);
-    if (!live_load_token(live, err) || !live_recover(live, err) ||
+    if (!live_load_encoding(live, err) || !live_load_token(live, err) || !live_recover(live, err) ||
         !check_gone(&state->move.place, finish, options, err))
         return false;
     if (state->move.place.phase != ending && !state_event(state, event, err))

@@ -36,6 +36,22 @@ bool live_set_fact(Live *live, const char *name, const char *value, Error *err)
                      STORE_VALUES(STORE_TEXT(name), STORE_TEXT(value)), err);
 }
 
+bool live_save_encoding(Live *live, Error *err)
+{
+    return live_set_fact(live, "encoding", live->job.report->assessment.source.encoding, err);
+}
+
+bool live_load_encoding(Live *live, Error *err)
+{
+    const char *encoding = NULL;
+
+    if (!live_fact(live, live->arena, "encoding", &encoding, err))
+        return false;
+    if (encoding)
+        job_set_encoding(&live->job, encoding);
+    return true;
+}
+
 bool live_save_feed(Live *live, const LiveFeed *feed, Error *err)
 {
     char start[LSN_TEXT_SIZE];

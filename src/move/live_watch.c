@@ -331,6 +331,7 @@ bool live_check_start(Live *live, bool whole, Error *err)
         .context = live,
         .identities = live->job.identities,
         .identities_back = live->feed.direction == DIRECTION_BACK,
+        .encoding = live->job.source_url.encoding,
         .all = live->list_all,
     };
     live->check = check;
@@ -646,6 +647,7 @@ static json_t *lsn_json(Lsn lsn)
 
 json_t *live_status_json(Live *live)
 {
+    auto_arena Arena *scratch = arena_new(); /* names are in the servers' encoding */
     ReceiveStatus received = {0};
     ApplyStatus applied = {0};
     int whole = 0;
@@ -672,8 +674,9 @@ json_t *live_status_json(Live *live)
         (json_int_t)(live->feed.spool ? spool_bytes(live->feed.spool) : 0), "verified",
         live->verified, "verifying", live_check_is_running(live), "differences",
         (json_int_t)live->differences, "touched_rows", (json_int_t)touched, "tables_to_verify",
-        whole, "not_compared", live->verified ? NULL : live->left, "schema_changed", live->changed,
-        "last_error", error, "next", next_step(live, &received, &applied));
+        whole, "not_compared", live->verified ? NULL : text_readable(scratch, live->left),
+        "schema_changed", text_readable(scratch, live->changed), "last_error",
+        text_readable(scratch, error), "next", next_step(live, &received, &applied));
     if (!json)
         return NULL;
     (void)json_object_set_new(json, "applied_lsn", lsn_json(applied.applied));

@@ -132,7 +132,8 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
     argv[argc++] = request->programs->pg_dump;
     argv[argc++] = "--format=custom";
     argv[argc++] = "--compress=0";
-    argv[argc++] = "--encoding=UTF8";
+    argv[argc++] = arena_printf(arena, "--encoding=%s",
+                                request->url->encoding ? request->url->encoding : "UTF8");
     argv[argc++] = "--exclude-schema=homeport";
     argv[argc++] = arena_printf(arena, "--lock-wait-timeout=%d", LOCK_WAIT_MS);
     if (request->snapshot)

@@ -89,10 +89,10 @@ const char *verify_shown(Arena *arena, const char *value, size_t max)
     Text out = text_init(arena, max * 8 + 16);
     size_t shown = 0;
 
-    for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
-        bool starts = (*p & 0xC0) != 0x80;
+    for (const unsigned char *p = (const unsigned char *)value; *p;) {
+        size_t len = text_utf8_len(p);
 
-        if (starts && shown++ == max) {
+        if (shown++ == max) {
             text_add(&out, "...");
             break;
         }
@@ -100,10 +100,11 @@ const char *verify_shown(Arena *arena, const char *value, size_t max)
             text_add(&out, "\\n");
         else if (*p == '\t')
             text_add(&out, "\\t");
-        else if (*p < ' ' || *p == 0x7F)
+        else if (*p < ' ' || *p == 0x7F || len == 0)
             text_addf(&out, "\\x%02x", *p);
         else
-            text_add_char(&out, (char)*p);
+            text_add_n(&out, (const char *)p, len);
+        p += len ? len : 1;
     }
     return text_str(&out);
 }
@@ -152,16 +153,39 @@ bool verify_join(const VerifyRun *run, VerifySide number, const char *role, PGco
     return true;
 }
 
+static bool connect_side(VerifyRun *run, VerifySide number, Error *err)
+{
+    VerifyServer *side = &run->sides[number];
+
+    if (!pg_connect(&side->url, "verify", &side->conn, err) ||
+        !verify_send_identities(run, number, side->conn, err))
+        return error_add_context(err, "connect to the %s", side->name);
+    side->encoding = arena_strdup(run->arena, PQparameterStatus(side->conn, "server_encoding"));
+    return true;
+}
+
+/* Rows, and the names by which they are asked for, are read in it from here on. */
+static bool share_encoding(VerifyRun *run, Error *err)
+{
+    for (int i = 0; i < VERIFY_SIDES; i++) {
+        VerifyServer *side = &run->sides[i];
+
+        if (strcmp(run->sides[VERIFY_SOURCE].encoding, run->sides[VERIFY_TARGET].encoding) == 0)
+            url_set_encoding(&side->url, side->encoding);
+        if (!pg_use_encoding(side->conn, &side->url, err))
+            return error_add_context(err, "%s", side->name);
+    }
+    return true;
+}
+
 static bool open_side(VerifyRun *run, VerifySide number, const char *given, Error *err)
 {
     VerifyServer *side = &run->sides[number];
     char *snapshot = NULL;
 
-    if (!pg_connect(&side->url, "verify", &side->conn, err) ||
-        !verify_send_identities(run, number, side->conn, err) || !begin(side->conn, given, err))
+    if (!begin(side->conn, given, err))
         return error_add_context(err, "connect to the %s", side->name);
     side->snapshot = given;
-    side->encoding = PQparameterStatus(side->conn, "server_encoding");
     if (!given) {
         if (!pg_query_text(side->conn, run->arena, "SELECT pg_catalog.pg_export_snapshot()",
                            &snapshot, err))
@@ -205,7 +229,8 @@ bool verify_open(VerifyRun *run, Error *err)
     *target = (VerifyServer){.name = "target"};
     return url_parse(run->arena, run->config->source, "source", &source->url, err) &&
            url_parse(run->arena, run->config->target, "target", &target->url, err) &&
-           verify_draw_seeds(run, err) &&
+           verify_draw_seeds(run, err) && connect_side(run, VERIFY_SOURCE, err) &&
+           connect_side(run, VERIFY_TARGET, err) && share_encoding(run, err) &&
            open_side(run, VERIFY_SOURCE, run->options->snapshot, err) &&
            open_side(run, VERIFY_TARGET, NULL, err);
 }

@@ -181,7 +181,8 @@ void verify_note(VerifyRun *run, const char *object, const char *detail);
 bool verify_lists(const VerifyRun *run, VerifyTable *table);
 /* A name as people write it: quoted only where it must be. */
 const char *verify_name(Arena *arena, const char *schema, const char *name) RETURNS_NONNULL;
-/* A value for people: cut to `max` characters, control characters as escapes. */
+/* A value for people: cut to `max` characters, control characters and what is not UTF-8 as
+ * escapes. */
 const char *verify_shown(Arena *arena, const char *value, size_t max) RETURNS_NONNULL;
 
 /* ---- verify_sql.c ---- */

@@ -58,9 +58,12 @@ static bool start_run(VerifyRun *run, Arena *arena, const VerifyLive *live,
         .sides = {{.name = live->identities_back ? "target" : "source"},
                   {.name = live->identities_back ? "source" : "target"}},
     };
-    return url_parse(arena, live->config->source, "source", &run->sides[VERIFY_SOURCE].url, err) &&
-           url_parse(arena, live->config->target, "target", &run->sides[VERIFY_TARGET].url, err) &&
-           verify_draw_seeds(run, err);
+    if (!url_parse(arena, live->config->source, "source", &run->sides[VERIFY_SOURCE].url, err) ||
+        !url_parse(arena, live->config->target, "target", &run->sides[VERIFY_TARGET].url, err))
+        return false;
+    for (int side = 0; live->encoding && side < VERIFY_SIDES; side++)
+        url_set_encoding(&run->sides[side].url, live->encoding);
+    return verify_draw_seeds(run, err);
 }
 
 /* What was not clean counts as touched again. */

@@ -28,6 +28,7 @@ typedef struct VerifyLive {
     const MoveWatch *watch;       /* may be NULL */
     const Identities *identities; /* NULL: none */
     bool identities_back;         /* source and target are home and the old side */
+    const char *encoding;         /* of both, where it is not UTF8; else NULL */
     bool all;                     /* every difference is listed, not the first of each table */
 } VerifyLive;
 

@@ -193,7 +193,7 @@ static const char *sent_sql(Arena *arena, const VerifyColumn *column)
 {
     const struct HashType *type = hash_type(column);
 
-    /* textsend() gives UTF-8, as that is our client_encoding, whatever the server's own is. */
+    /* textsend() gives our client_encoding: UTF-8 where the servers' own differ. */
     if (type->kind == HASH_TEXT)
         return arena_printf(arena, "CASE WHEN %s IS NOT NULL THEN pg_catalog.textsend(%s) END",
                             column->sql, verify_text_sql(arena, column));

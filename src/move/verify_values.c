@@ -109,9 +109,9 @@ static size_t shown_from(const char *a, const char *b)
         at++;
     if (at <= (size_t)2 * AROUND)
         return 0;
-    while (is_continuation(a[at]))
+    while (at > 0 && is_continuation(a[at]))
         at--;
-    for (int back = 0; back < AROUND / 2; back += !is_continuation(a[at]))
+    for (int back = 0; at > 0 && back < AROUND / 2; back += !is_continuation(a[at]))
         at--;
     return at;
 }

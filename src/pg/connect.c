@@ -371,6 +371,11 @@ static void connect_params(const PgUrl *url, const char *application, const char
     keywords[count] = NULL;
 }
 
+bool pg_use_encoding(PGconn *conn, const PgUrl *url, Error *err)
+{
+    return !url->encoding || pg_execf(conn, err, "SET client_encoding = '%s'", url->encoding);
+}
+
 bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
 {
     const char *keywords[MAX_PARAMS + 1];
@@ -400,7 +405,7 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
         pg_close(conn);
         return false;
     }
-    if (!pg_exec(conn, sql_pg_session, err)) {
+    if (!pg_exec(conn, sql_pg_session, err) || !pg_use_encoding(conn, url, err)) {
         pg_close(conn);
         return error_add_context(err, "set up the session");
     }

@@ -22,6 +22,8 @@
 /* Connects and sets the session up. `role` is what this connection is for
  * ("copy 2", "keeper"): it becomes application_name "homeport <role>". */
 bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err) MUST_USE;
+/* For a session that was set up before url->encoding was known, or again. */
+bool pg_use_encoding(PGconn *conn, const PgUrl *url, Error *err) MUST_USE;
 void pg_close(PGconn *conn); /* accepts NULL */
 
 /* Tries again, with backoff, while the error is ERR_CONNECT of a passing kind

@@ -148,7 +148,7 @@ bool pg_query_i64(PGconn *conn, const char *sql, int64_t *ret, Error *err)
 }
 
 /* PQescapeIdentifier needs a connection only for its encoding, and ours is
- * always UTF-8, in which a quote byte is never part of another character. */
+ * UTF-8 or a server's own: in neither is a quote byte ever part of another character. */
 static char *quote(Arena *arena, const char *value, char mark)
 {
     size_t len = strlen(value);

@@ -301,11 +301,17 @@ bool url_same_server(const PgUrl *a, const PgUrl *b)
     return strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
 }
 
+void url_set_encoding(PgUrl *url, const char *encoding)
+{
+    url->encoding = strcmp(encoding, "UTF8") == 0 ? NULL : encoding;
+}
+
 PgUrl url_with_database(Arena *arena, const PgUrl *url, const char *database)
 {
     PgUrl other = {
         .keywords = arena_array(arena, MAX_PARAMS, sizeof *other.keywords),
         .values = arena_array(arena, MAX_PARAMS, sizeof *other.values),
+        .encoding = url->encoding,
     };
     size_t count = 0;
 

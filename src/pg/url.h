@@ -21,6 +21,7 @@ typedef struct PgUrl {
     const char *user;     /* "" where libpq's default applies */
     const char *database; /* "" likewise */
     const char *redacted; /* postgresql://user:***@host:port/db?sslmode=... */
+    const char *encoding; /* of what sessions send and get: url_set_encoding(); NULL: UTF8 */
 } PgUrl;
 
 /* `what` names the side in errors: "source", "target". Unknown parameters and
@@ -29,6 +30,10 @@ bool url_parse(Arena *arena, const char *text, const char *what, PgUrl *ret, Err
 
 /* By its name and port, as they were given. */
 bool url_same_server(const PgUrl *a, const PgUrl *b);
+
+/* Where two databases are of one encoding, their texts are carried in it: converted to UTF8 and
+ * back, bytes that mean no character would not arrive. Of the parsed text it says nothing. */
+void url_set_encoding(PgUrl *url, const char *encoding);
 
 /* The same server, another database. */
 PgUrl url_with_database(Arena *arena, const PgUrl *url, const char *database);

@@ -239,6 +239,20 @@ static void distance_of_long_texts_is_of_their_beginnings(void **state)
     assert_int_equal(text_distance(a, ""), 64);
 }
 
+static void what_is_not_utf8_can_be_read(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const char good[] = "caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80";
+
+    assert_ptr_equal(text_readable(arena, good), good);
+    assert_string_equal(text_readable(arena, "\x81\xE9 caf\xC3\xA9 \xC3"),
+                        "\\x81\\xe9 caf\xC3\xA9 \\xc3");
+    assert_string_equal(text_readable(arena, "\xFF\xFF\xFF"), "\\xff\\xff\\xff");
+    assert_string_equal(text_readable(arena, ""), "");
+    assert_null(text_readable(arena, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +265,7 @@ int main(void)
         cmocka_unit_test(durations_are_said_in_two_units_at_most),
         cmocka_unit_test(counts_have_a_comma_at_each_thousand),
         cmocka_unit_test(distance_is_the_number_of_edits_either_way),
+        cmocka_unit_test(what_is_not_utf8_can_be_read),
         cmocka_unit_test(distance_of_long_texts_is_of_their_beginnings),
     };
 

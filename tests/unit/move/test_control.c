@@ -184,6 +184,7 @@ static void an_error_that_is_not_utf8_still_ends_the_call(void **state)
     command_end(&command);
     assert_false(command.answered);
     assert_int_equal(command.err.code, ERR_SQL);
+    assert_string_equal(command.err.message, "broken \\xff text");
     control_close(control);
 }
 
