@@ -2,7 +2,7 @@
 -- What the report and the rules in C need to know of one server and of this session's rights there.
 -- The defaults are those of a session as the app opens it, not of ours (reset_val).
 -- columns: version_num, version, database, role, superuser, in_recovery, read_only, size_bytes,
---          encoding, lc_collate, lc_ctype, provider, started, backend_pid, neon,
+--          encoding, lc_collate, lc_ctype, provider, backend_pid, neon,
 --          quoted_database, quoted_role
 SELECT current_setting('server_version_num')::integer AS version_num,
        current_setting('server_version') AS version,
@@ -22,7 +22,6 @@ SELECT current_setting('server_version_num')::integer AS version_num,
        CASE coalesce(to_jsonb(d) ->> 'datlocprovider', 'c')
             WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'unknown'
        END AS provider,
-       extract(epoch FROM pg_postmaster_start_time())::numeric(20, 6) AS started,
        pg_backend_pid() AS backend_pid,
        EXISTS (SELECT FROM pg_catalog.pg_roles AS n WHERE n.rolname = 'neon_superuser') AS neon,
        quote_ident(current_database()) AS quoted_database,

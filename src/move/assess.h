@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "core/text.h"
+#include "move/database.h"
 #include "move/move.h"
 #include "pg/pg.h"
 
@@ -87,12 +88,11 @@ typedef struct AssessServer {
     const char *quoted_database; /* where SQL needs it quoted, else as it is */
     const char *quoted_role;
     bool in_recovery;
-    bool read_only;       /* a new session of the app's is */
-    bool neon;            /* it looks like Neon's service */
-    bool may_rest;        /* this role may set session_replication_role */
-    const char *started;  /* of the server, with microseconds */
-    const char *identity; /* of the cluster; NULL where it is not told */
-    int backend_pid;      /* as the server knows it */
+    bool read_only; /* a new session of the app's is */
+    bool neon;      /* it looks like Neon's service */
+    bool may_rest;  /* this role may set session_replication_role */
+    DatabaseId id;
+    int backend_pid; /* as the server knows it */
 } AssessServer;
 
 typedef struct AssessRun {

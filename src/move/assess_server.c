@@ -38,7 +38,6 @@ enum {
     COL_COLLATE,
     COL_CTYPE,
     COL_PROVIDER,
-    COL_STARTED,
     COL_BACKEND_PID,
     COL_NEON,
     COL_QUOTED_DATABASE,
@@ -83,7 +82,6 @@ static bool read_facts(Arena *arena, AssessServer *server, Error *err)
     server->quoted_role = cell_text(arena, res, COL_QUOTED_ROLE);
     server->in_recovery = pg_cell_bool(res, 0, COL_IN_RECOVERY);
     server->read_only = pg_cell_bool(res, 0, COL_READ_ONLY);
-    server->started = cell_text(arena, res, COL_STARTED);
     server->backend_pid = (int)pg_cell_i64(res, 0, COL_BACKEND_PID);
     server->neon = pg_cell_bool(res, 0, COL_NEON) || ends_with(server->url.host, ".neon.tech");
     return true;
@@ -97,20 +95,6 @@ static bool read_may_rest(AssessServer *server, Error *err)
     server->may_rest = pg_query(server->conn, sql_assess_replica_role, 0, NULL, &res, err);
     if (server->may_rest || err->code != ERR_SQL)
         return server->may_rest;
-    *err = ERROR_INIT;
-    return true;
-}
-
-static bool read_identity(Arena *arena, AssessServer *server, Error *err)
-{
-    char *identity = NULL;
-
-    if (pg_query_text(server->conn, arena, sql_assess_system_identifier, &identity, err)) {
-        server->identity = identity;
-        return true;
-    }
-    if (err->code != ERR_SQL)
-        return false;
     *err = ERROR_INIT;
     return true;
 }
@@ -129,7 +113,8 @@ bool assess_server_open(AssessRun *run, AssessSide side, Error *err)
                  "SET default_transaction_read_only = on; SET lock_timeout = '5s'; "
                  "SET statement_timeout = '2min'",
                  err) ||
-        !read_facts(run->arena, server, err) || !read_identity(run->arena, server, err) ||
+        !read_facts(run->arena, server, err) ||
+        !database_id_read(server->conn, run->arena, &server->id, err) ||
         !read_may_rest(server, err))
         return error_add_context(err, "%s", side_names[side]);
     return true;
@@ -260,10 +245,7 @@ static void judge_same_database(AssessRun *run)
     const AssessServer *target = &run->sides[SIDE_TARGET];
     FindingParts parts = {.arena = run->arena};
 
-    /* A physical copy has its original's identity, but was not started in the same microsecond. */
-    if (!source->identity || !target->identity || strcmp(source->identity, target->identity) != 0 ||
-        strcmp(source->started, target->started) != 0 ||
-        strcmp(source->seen.database, target->seen.database) != 0)
+    if (!database_id_same(&source->id, &target->id))
         return;
     run->same_database = true;
     parts_add_object(&parts, source->quoted_database);

@@ -158,6 +158,7 @@ static bool connect_side(VerifyRun *run, VerifySide number, Error *err)
     VerifyServer *side = &run->sides[number];
 
     if (!pg_connect(&side->url, "verify", &side->conn, err) ||
+        !database_id_read(side->conn, run->arena, &side->id, err) ||
         !verify_send_identities(run, number, side->conn, err))
         return error_add_context(err, "connect to the %s", side->name);
     side->encoding = arena_strdup(run->arena, PQparameterStatus(side->conn, "server_encoding"));
@@ -220,6 +221,16 @@ bool verify_draw_seeds(VerifyRun *run, Error *err)
     return true;
 }
 
+/* Equal it would be, whatever became of the move. */
+static bool refuse_same(const VerifyRun *run, Error *err)
+{
+    if (!database_id_same(&run->sides[VERIFY_SOURCE].id, &run->sides[VERIFY_TARGET].id))
+        return true;
+    (void)error_set(err, ERR_USAGE, "source and target are the same database");
+    return error_hint(err, "Give the new server's address with --target (or HOMEPORT_TARGET_URL, "
+                           "or target: in homeport.yaml).");
+}
+
 bool verify_open(VerifyRun *run, Error *err)
 {
     VerifyServer *source = &run->sides[VERIFY_SOURCE];
@@ -230,8 +241,8 @@ bool verify_open(VerifyRun *run, Error *err)
     return url_parse(run->arena, run->config->source, "source", &source->url, err) &&
            url_parse(run->arena, run->config->target, "target", &target->url, err) &&
            verify_draw_seeds(run, err) && connect_side(run, VERIFY_SOURCE, err) &&
-           connect_side(run, VERIFY_TARGET, err) && share_encoding(run, err) &&
-           open_side(run, VERIFY_SOURCE, run->options->snapshot, err) &&
+           connect_side(run, VERIFY_TARGET, err) && refuse_same(run, err) &&
+           share_encoding(run, err) && open_side(run, VERIFY_SOURCE, run->options->snapshot, err) &&
            open_side(run, VERIFY_TARGET, NULL, err);
 }
 

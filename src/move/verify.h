@@ -39,6 +39,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "move/archive.h"
+#include "move/database.h"
 #include "move/identity.h"
 #include "move/move.h"
 #include "move/tables.h"
@@ -110,6 +111,7 @@ typedef struct VerifyServer {
     const char *name; /* "source" */
     PgUrl url;
     PGconn *conn;
+    DatabaseId id;
     const char *snapshot;
     const char *encoding;
     Table *tables;
