@@ -200,6 +200,17 @@ bool file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool file_find(const char *path, bool *ret_there, Error *err)
+{
+    struct stat found;
+
+    bool there = stat(path, &found) == 0;
+    if (!there && errno != ENOENT)
+        return error_set_errno(err, "look for \"%s\"", path);
+    *ret_there = there;
+    return true;
+}
+
 bool file_make_dir(const char *path, unsigned mode, Error *err)
 {
     char part[PATH_MAX];

@@ -32,6 +32,8 @@ void file_unmap(FileMap *map);
 bool file_replace(const char *path, const void *data, size_t len, Error *err) MUST_USE;
 
 bool file_exists(const char *path);
+/* The same where "no" must not stand for "it cannot be told", as in a folder of somebody else. */
+bool file_find(const char *path, bool *ret_there, Error *err) MUST_USE;
 
 /* mkdir -p with this mode for what is missing. */
 bool file_make_dir(const char *path, unsigned mode, Error *err) MUST_USE;

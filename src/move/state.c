@@ -177,6 +177,15 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
     return true;
 }
 
+/* Another user's, damaged, or none of ours: what is wrong with it the message says. */
+static bool hint_folder(Error *err)
+{
+    return *err->hint ? false
+                      : error_hint(err, "The work folder must be one that this user may read and "
+                                        "write, with what homeport wrote there: come as the user "
+                                        "who runs the move, or give another --dir.");
+}
+
 bool state_open(Arena *arena, const char *dir, State *ret, Error *err)
 {
     State state = {.dir = dir, .lock_fd = -1};
@@ -195,7 +204,7 @@ bool state_open(Arena *arena, const char *dir, State *ret, Error *err)
     if (!store_open(arena_printf(arena, "%s/state.sqlite", dir), &state.store, err) ||
         !read_record(state.store, arena, &state.move, err)) {
         state_close(&state);
-        return false;
+        return hint_folder(err);
     }
     *ret = state;
     return true;
@@ -212,14 +221,18 @@ bool state_peek(Arena *arena, const char *dir, MoveRecord *ret, int *ret_holder,
 {
     const char *path = arena_printf(arena, "%s/state.sqlite", dir);
     auto_store Store *store = NULL;
+    bool there = false;
 
     *ret_holder = 0;
-    if (!file_exists(path)) {
+    if (!file_find(path, &there, err))
+        return hint_folder(err);
+    if (!there) {
         *ret = (MoveRecord){.exists = false};
         return true;
     }
     *ret_holder = file_lock_holder(arena_printf(arena, "%s/lock", dir));
-    return store_open(path, &store, err) && read_record(store, arena, ret, err);
+    return (store_open(path, &store, err) && read_record(store, arena, ret, err)) ||
+           hint_folder(err);
 }
 
 static bool make_id(Arena *arena, const char **ret, Error *err)

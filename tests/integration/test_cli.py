@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -293,3 +294,49 @@ def test_json_of_the_tables_has_every_option_with_its_words(homeport):
         for option in options(command):
             assert option["help"]
     assert json.dumps(homeport.ok("help", "--json").json)
+
+
+# -- a work folder that does not tell
+
+
+def folder_refused(result):
+    assert result.rc == 1, str(result)
+    error = result.json["error"]
+    assert "state.sqlite" in error["message"] and "another --dir" in error["hint"], error
+    return error["message"]
+
+
+def test_work_folder_that_is_a_file_or_holds_garbage(homeport, tmp_path):
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    assert "Not a directory" in folder_refused(homeport("status", "--json", "--dir", tmp_path / "file"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "state.sqlite").write_text("not a state" * 100, encoding="utf-8")
+    assert "not a database" in folder_refused(homeport("status", "--json", "--dir", folder))
+    assert "not a database" in folder_refused(homeport(
+        "move", "--once", "--json", "--dir", folder, "--source", "postgresql://127.0.0.1:1/a",
+        "--target", "postgresql://127.0.0.1:1/b"))
+
+
+def test_work_folder_of_somebody_else_is_not_called_empty(homeport):
+    if os.geteuid() != 0:
+        pytest.skip("takes two users")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(homeport.binary, folder)
+        work = pathlib.Path(folder) / "work"
+        work.mkdir(mode=0o700)
+
+        def status():
+            done = subprocess.run([program, "status", "--json", "--dir", work], env=homeport.environment(),
+                                  capture_output=True, check=False, cwd=folder, user="nobody", group="nogroup",
+                                  extra_groups=[])
+            assert done.returncode == 1, done.stdout
+            error = json.loads(done.stdout)["error"]
+            assert "another --dir" in error["hint"], error
+            return error["message"]
+
+        assert "Permission denied" in status()
+        (work / "state.sqlite").touch(mode=0o600)
+        work.chmod(0o755)
+        assert "state.sqlite" in status()
