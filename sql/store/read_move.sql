@@ -1,10 +1,14 @@
 -- name: store_read_move
 -- `half_switched`: the last switch was recorded, and what comes after that is not done.
--- columns: id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total, tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches, half_switched
+-- The last three are facts of `move --once`: which database was filled, and what a comparison found.
+-- columns: id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total, tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches, half_switched, target_database, compared, compared_ms
 SELECT id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total,
        tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches,
        EXISTS (SELECT 1
                  FROM fact AS ended
                  JOIN fact AS feed ON feed.name = 'feed' AND feed.value = ended.value
-                WHERE ended.name = 'ended') AS half_switched
+                WHERE ended.name = 'ended') AS half_switched,
+       (SELECT value FROM fact WHERE name = 'target database') AS target_database,
+       (SELECT value FROM fact WHERE name = 'compared') AS compared,
+       (SELECT CAST(value AS integer) FROM fact WHERE name = 'compared ms') AS compared_ms
   FROM move

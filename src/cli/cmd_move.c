@@ -97,7 +97,8 @@ static void report_json(Text *out, const MoveReport *report, bool complete)
 static void report_text(Arena *arena, Text *out, const MoveReport *report)
 {
     if (report->already_done) {
-        text_add(out, "This move is finished already; nothing was done.\n");
+        text_add(out, "This move is finished already; nothing was done. To move again, give "
+                      "another --dir and an empty target.\n");
         return;
     }
     text_addf(out, "Moved %s %s of %d %s (%s) in %s", text_count(arena, report->rows),
@@ -224,7 +225,10 @@ static bool follow(const Invocation *inv, const MoveOptions *options, Error *err
     if (!ok)
         return false;
     return report.already_done
-               ? print_line(inv, "already_done", "This move is finished already.", 0, err)
+               ? print_line(inv, "already_done",
+                            "This move is finished already. To move again, give another --dir and "
+                            "an empty target.",
+                            0, err)
                : print_line(inv, "stopped", "Stopped. Run it again: it goes on from here.", 0, err);
 }
 

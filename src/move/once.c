@@ -17,12 +17,20 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "move/database.h"
 #include "move/finish.h"
 #include "move/job.h"
 
 enum {
     FINISH_TRIES = 5
 };
+
+static Compared compared_of(const VerifyReport *found)
+{
+    return found->verified           ? COMPARED_EQUAL
+           : found->differences == 0 ? COMPARED_ROWS
+                                     : COMPARED_DIFFERENT;
+}
 
 static bool verify(Job *job, const Attempt *attempt, Error *err)
 {
@@ -37,14 +45,16 @@ static bool verify(Job *job, const Attempt *attempt, Error *err)
     };
 
     if (!job->config->verify)
-        return true;
+        return state_note_compared(&job->state, COMPARED_NOTHING, err);
     job_say(job, "verify");
     if (!verify_run(job->arena, job->config, &options, &job->report->verify, err))
         return error_add_context(err, "verify");
     job->report->verify_done = true;
-    if (job->report->verify.verified)
-        return true;
     const VerifyReport *found = &job->report->verify;
+    if (!state_note_compared(&job->state, compared_of(found), err))
+        return false;
+    if (found->verified)
+        return true;
     if (found->differences == 0 && !found->schema_compared) {
         (void)error_set(err, ERR_FOUND,
                         "all rows are equal, but the schema could not be compared: %s",
@@ -56,14 +66,40 @@ static bool verify(Job *job, const Attempt *attempt, Error *err)
                            "report it with the work folder's contents.");
 }
 
+static bool note_target(Job *job, Error *err)
+{
+    DatabaseId id;
+
+    return database_id_read(job->target, job->arena, &id, err) &&
+           state_note_target(&job->state, database_id_text(job->arena, &id), err);
+}
+
+/* Connects. What the folder says is of the database that was filled: at its address there may be
+ * another one since. */
+static bool find_target_again(Job *job, Error *err)
+{
+    const char *noted = job->state.move.target_database;
+    DatabaseId id;
+
+    if (!job_connect_target(job, err) || !database_id_read(job->target, job->arena, &id, err))
+        return false;
+    if (!noted || strcmp(noted, database_id_text(job->arena, &id)) == 0)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "the move of the folder \"%s\" filled another database than the one that is at "
+                    "%s now: that one was made since, and nothing was moved into it",
+                    job->config->dir, job->target_url.redacted);
+    return error_hint(err, "Give another --dir to move into this one.");
+}
+
 /* The phase says that all is on the target's disk: one commit waits for that, and WAL is flushed in
  * order. From then on only the marks have to go. */
 static bool conclude(Job *job, Error *err)
 {
     return pg_exec(job->target, "SET synchronous_commit = on", err) &&
-           marks_schema_done(job->target, err) && state_event(&job->state, EVENT_ALL_THERE, err) &&
-           marks_drop(job->target, err) && job_forget_archives(job, err) &&
-           state_event(&job->state, EVENT_DONE, err);
+           marks_schema_done(job->target, err) && note_target(job, err) &&
+           state_event(&job->state, EVENT_ALL_THERE, err) && marks_drop(job->target, err) &&
+           job_forget_archives(job, err) && state_event(&job->state, EVENT_DONE, err);
 }
 
 /* Stopped between the last two steps of conclude(): marks that are not there were dropped. */
@@ -71,7 +107,7 @@ static bool conclude_again(Job *job, Error *err)
 {
     Marks marks;
 
-    if (!job_connect_target(job, err) || !marks_read(job->target, job->arena, &marks, err))
+    if (!find_target_again(job, err) || !marks_read(job->target, job->arena, &marks, err))
         return false;
     if (marks.there && strcmp(marks.id, job->state.move.id) != 0)
         return job_other_move(&marks, err);
@@ -111,10 +147,11 @@ static bool run(Job *job, Error *err)
         return false;
     if (job->state.move.place.phase == PHASE_FINISHED) {
         report->already_done = true;
-        return true;
+        return job->target || find_target_again(job, err);
     }
     return job_open_identities(job, err) && job_prepare(job, err) &&
-           state_count_run(&job->state, err) && job_run_attempts(job, err);
+           state_count_run(&job->state, err) &&
+           state_note_compared(&job->state, COMPARED_UNKNOWN, err) && job_run_attempts(job, err);
 }
 
 bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveReport *ret,

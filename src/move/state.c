@@ -25,6 +25,11 @@ static const char *const direction_names[] = {
     [DIRECTION_BACK] = "back",
 };
 
+static const char *const compared_names[COMPARED_COUNT] = {
+    [COMPARED_UNKNOWN] = "unknown",     [COMPARED_EQUAL] = "equal",     [COMPARED_ROWS] = "rows",
+    [COMPARED_DIFFERENT] = "different", [COMPARED_NOTHING] = "nothing",
+};
+
 /* What is not here cannot happen, but for what place_next() says of switches. */
 static const struct {
     Phase from;
@@ -78,6 +83,9 @@ enum {
     COL_LAST_ERROR,
     COL_SWITCHES,
     COL_HALF_SWITCHED,
+    COL_TARGET_DATABASE,
+    COL_COMPARED,
+    COL_COMPARED_MS,
 };
 
 const char *phase_name(Phase phase)
@@ -139,6 +147,14 @@ static bool phase_parse(const char *name, Phase *ret, Error *err)
                      name);
 }
 
+static Compared compared_parse(const char *name)
+{
+    for (int i = 0; name && i < COMPARED_COUNT; i++)
+        if (strcmp(compared_names[i], name) == 0)
+            return (Compared)i;
+    return COMPARED_UNKNOWN;
+}
+
 static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
 {
     StoreRows rows;
@@ -164,6 +180,9 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .bytes_done = store_cell_i64(&rows, 0, COL_BYTES_DONE),
         .runs = (int)store_cell_i64(&rows, 0, COL_RUNS),
         .last_error = store_cell(&rows, 0, COL_LAST_ERROR),
+        .target_database = store_cell(&rows, 0, COL_TARGET_DATABASE),
+        .compared = compared_parse(store_cell(&rows, 0, COL_COMPARED)),
+        .compared_ms = store_cell_i64(&rows, 0, COL_COMPARED_MS),
         .half_switched = store_cell_i64(&rows, 0, COL_HALF_SWITCHED) != 0,
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.place.phase, err))
@@ -308,6 +327,41 @@ bool state_progress(State *state, Error *err)
                                   STORE_INT(move->tables_done), STORE_INT(move->rows_done),
                                   STORE_INT(move->bytes_done)),
                      err);
+}
+
+static bool set_fact(Store *store, const char *name, const char *value, Error *err)
+{
+    return store_run(store, sql_store_set_fact, STORE_VALUES(STORE_TEXT(name), STORE_TEXT(value)),
+                     err);
+}
+
+bool state_note_target(State *state, const char *database, Error *err)
+{
+    if (!set_fact(state->store, "target database", database, err))
+        return false;
+    state->move.target_database = database;
+    return true;
+}
+
+static bool note_compared(Store *store, Compared compared, Error *err)
+{
+    auto_arena Arena *arena = arena_new();
+
+    return set_fact(store, "compared ms", arena_printf(arena, "%" PRId64, clock_unix_ms()), err) &&
+           set_fact(store, "compared", compared_names[compared], err);
+}
+
+bool state_note_compared(State *state, Compared compared, Error *err)
+{
+    return note_compared(state->store, compared, err);
+}
+
+bool state_note_compared_later(Arena *arena, const char *dir, Compared compared, Error *err)
+{
+    auto_store Store *store = NULL;
+
+    return store_open(arena_printf(arena, "%s/state.sqlite", dir), &store, err) &&
+           note_compared(store, compared, err);
 }
 
 void state_note_error(State *state, const Error *error)

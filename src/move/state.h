@@ -73,6 +73,16 @@ bool place_next(Place from, PhaseEvent event, Place *ret);
 /* The source is fenced, or being fenced or unfenced (rule 25: then home is not). */
 bool phase_is_switch(Phase phase);
 
+/* What the last comparison of a move --once found. */
+typedef enum Compared {
+    COMPARED_UNKNOWN, /* none so far */
+    COMPARED_EQUAL,
+    COMPARED_ROWS, /* no difference, but the schema could not be compared */
+    COMPARED_DIFFERENT,
+    COMPARED_NOTHING, /* --no-verify */
+    COMPARED_COUNT
+} Compared;
+
 typedef struct MoveRecord {
     bool exists;
     const char *id;
@@ -89,6 +99,9 @@ typedef struct MoveRecord {
     int64_t bytes_done;
     int runs;
     const char *last_error;
+    const char *target_database; /* once, complete: database_id_text(); NULL: not noted */
+    Compared compared;
+    int64_t compared_ms;
     bool half_switched; /* as it was read: the side that took over may still be fenced */
 } MoveRecord;
 
@@ -122,5 +135,11 @@ bool state_begin(State *state, Arena *arena, const MoveBegin *begin, Error *err)
 bool state_event(State *state, PhaseEvent event, Error *err) MUST_USE;
 bool state_count_run(State *state, Error *err) MUST_USE;
 bool state_progress(State *state, Error *err) MUST_USE; /* the numbers in state->move */
+/* The database that a move --once has filled. */
+bool state_note_target(State *state, const char *database, Error *err) MUST_USE;
+bool state_note_compared(State *state, Compared compared, Error *err) MUST_USE;
+/* The same of a finished move, without the lock: nobody else writes any more. */
+bool state_note_compared_later(Arena *arena, const char *dir, Compared compared,
+                               Error *err) MUST_USE;
 /* Best effort: the error that is being reported matters more than failing to note it. */
 void state_note_error(State *state, const Error *error);

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -14,7 +15,7 @@ import moving
 import server as postgres
 import wait
 import zoo
-from moving import IN_COPY, Move, held, shop
+from moving import BEFORE_MARKS_GO, IN_COPY, Move, held, shop
 
 
 @pytest.fixture
@@ -377,7 +378,55 @@ def test_finished_move_is_not_made_again(homeport, small):
     assert result.json["already_done"] is True
     assert target.sql("SELECT id FROM t") == [(1,)]
     text = homeport("move", "--once", "--dir", move.dir, source=source, target=target)
-    assert (text.rc, text.out) == (0, "This move is finished already; nothing was done.\n")
+    assert (text.rc, text.out) == (0, "This move is finished already; nothing was done. To move again, give another "
+                                   "--dir and an empty target.\n")
+    # An earlier version of homeport did not note which database it was.
+    with contextlib.closing(sqlite3.connect(move.dir / "state.sqlite")) as state:
+        state.execute("DELETE FROM fact WHERE name = 'target database'")
+        state.commit()
+    assert move.ok().json["already_done"] is True
+
+
+def made_anew(db):
+    db.server.sql(f"DROP DATABASE {db.name} WITH (FORCE)")
+    db.server.create_db(db.name)
+
+
+def test_finished_move_is_not_believed_of_a_target_made_anew(homeport, small):
+    source, target = small
+    move = Move(homeport, source, target)
+    move.ok()
+    made_anew(target)
+    error = move.failed()
+    assert error["code"] == "state" and "filled another database" in error["message"], error
+    assert "--dir" in error["hint"] and target.server.password not in error["message"]
+    assert untouched(target)
+    Move(homeport, source, target, name="another").ok()
+    assert target.sql("SELECT id FROM t") == source.sql("SELECT id FROM t")
+
+
+def test_target_made_anew_before_the_last_step_is_not_called_complete(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, BEFORE_MARKS_GO) as run:
+        run.kill()
+    assert move.check_incomplete()["phase"] == "finishing"
+    made_anew(target)
+    assert "filled another database" in move.failed()["message"]
+    move.check_incomplete()
+
+
+def test_finished_move_of_a_target_that_does_not_tell_its_cluster(homeport, small):
+    source, target = small
+    url = target.role("plain")
+    target.server.sql(f"ALTER DATABASE {target.name} OWNER TO plain")
+    target.script("REVOKE EXECUTE ON FUNCTION pg_control_system FROM PUBLIC; GRANT ALL ON SCHEMA public TO plain")
+    move = Move(homeport, source, url, "--map-role", "postgres=plain")
+    move.ok()
+    assert move.ok().json["already_done"] is True
+    made_anew(target)
+    target.sql("REVOKE EXECUTE ON FUNCTION pg_control_system FROM PUBLIC")
+    assert "filled another database" in move.failed()["message"]
 
 
 def test_work_folder_lost_while_the_target_has_marks(homeport, shops):
