@@ -44,6 +44,7 @@ static void status_pairs(Json *writer, const MoveStatus *status)
     json_kv_string(&json, "target", status->target);
     json_kv_string(&json, "started_at", status->started_at);
     json_kv_string(&json, "finished_at", status->finished_at);
+    json_kv_string(&json, "compared_at", status->compared_at);
     json_kv_string(&json, "last_error", status->last_error);
     json_kv_int(&json, "tables_done", status->tables_done);
     json_kv_int(&json, "tables_total", status->tables_total);
@@ -94,6 +95,7 @@ static void status_text(Arena *arena, Text *out, const char *dir, const MoveStat
                               text_count(arena, status->rows_done),
                               text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
                               status->tables_total));
+    add_line(out, "verified", status->compared_text);
     if (!status->complete)
         add_line(out, "error", status->last_error);
     add_line(out, "next", status->next);
@@ -134,8 +136,7 @@ static void live_json(Text *out, const MoveStatus *status, const json_t *live)
         "tables_to_verify", "identities_in_map", "identities_kept", "identities_kept_back"};
     static const char *const texts[] = {"applied_lsn", "received_lsn",   "flushed_lsn",
                                         "slot",        "schema_changed", "not_compared"};
-    static const char *const flags[] = {"receiving", "applying", "held_back", "verified",
-                                        "verifying"};
+    static const char *const flags[] = {"receiving", "applying", "held_back", "verifying"};
     Json json = json_init(out);
 
     json_open_object(&json);
@@ -151,6 +152,11 @@ static void live_json(Text *out, const MoveStatus *status, const json_t *live)
     }
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         json_kv_bool(&json, flags[i], live && is_so(live, flags[i]));
+    json_key(&json, "verified");
+    if (live || status->compared)
+        json_add_bool(&json, live ? is_so(live, "verified") : status->equal);
+    else
+        json_add_null(&json); /* nothing was compared, or who knows it does not answer */
     json_close(&json);
 }
 

@@ -172,6 +172,9 @@ static bool verify_alone(const Invocation *inv, Error *err)
         watch.step(watch.context, "verify");
     bool ok = verify_run(inv->arena, inv->config, &options, &report, err);
     progress_end(&view, ok);
+    /* Rows alone that are equal say less than what may be noted there. */
+    if (ok && (!command->rows_only || report.differences > 0))
+        move_note_verified(inv->arena, inv->config, &report);
     if (!ok || !print_report(inv, &report, err))
         return false;
     if (report.verified)

@@ -245,8 +245,12 @@ typedef struct MoveStatus {
     const char *source; /* redacted */
     const char *target;
     const char *started_at;
-    const char *finished_at; /* NULL */
-    const char *last_error;  /* NULL */
+    const char *finished_at;   /* NULL */
+    bool compared;             /* once: both sides were, last at: */
+    const char *compared_at;   /* NULL */
+    bool equal;                /* and every row and the schema were found equal */
+    const char *compared_text; /* what is known of it, for people; NULL: nothing */
+    const char *last_error;    /* NULL */
     int tables_total;
     int tables_done;
     int64_t rows_done;
@@ -274,5 +278,9 @@ bool move_ask(const Config *config, struct json_t *request, const MoveWatch *wat
               struct json_t **ret, Error *err) MUST_USE;
 /* Asks how things stand; false where no mover is there, or it is busy. */
 bool move_ask_status(const Config *config, struct json_t **ret) MUST_USE;
+
+/* What a comparison apart from the mover has found, where it is of this folder's finished
+ * `move --once`. Best effort: the result itself is printed. */
+void move_note_verified(Arena *arena, const Config *config, const VerifyReport *report);
 
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err) MUST_USE;

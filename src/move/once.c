@@ -25,13 +25,6 @@ enum {
     FINISH_TRIES = 5
 };
 
-static Compared compared_of(const VerifyReport *found)
-{
-    return found->verified           ? COMPARED_EQUAL
-           : found->differences == 0 ? COMPARED_ROWS
-                                     : COMPARED_DIFFERENT;
-}
-
 static bool verify(Job *job, const Attempt *attempt, Error *err)
 {
     VerifyOptions options = {

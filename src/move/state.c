@@ -147,6 +147,13 @@ static bool phase_parse(const char *name, Phase *ret, Error *err)
                      name);
 }
 
+Compared compared_of(const VerifyReport *found)
+{
+    return found->verified           ? COMPARED_EQUAL
+           : found->differences == 0 ? COMPARED_ROWS
+                                     : COMPARED_DIFFERENT;
+}
+
 static Compared compared_parse(const char *name)
 {
     for (int i = 0; name && i < COMPARED_COUNT; i++)

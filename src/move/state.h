@@ -12,6 +12,7 @@
 
 #include "core/arena.h"
 #include "core/error.h"
+#include "move/move.h"
 #include "store/store.h"
 
 typedef enum Phase {
@@ -82,6 +83,8 @@ typedef enum Compared {
     COMPARED_NOTHING, /* --no-verify */
     COMPARED_COUNT
 } Compared;
+
+Compared compared_of(const VerifyReport *found);
 
 typedef struct MoveRecord {
     bool exists;

@@ -1,4 +1,7 @@
+#include <string.h>
+
 #include "core/clock.h"
+#include "core/log.h"
 #include "move/control.h"
 #include "move/fence.h"
 #include "move/move.h"
@@ -37,12 +40,28 @@ static const char *next_live(Phase phase, bool running)
     }
 }
 
-static const char *next_once(Phase phase, bool running)
+static const char *next_finished(Compared compared)
 {
-    if (phase == PHASE_FINISHED)
+    switch (compared) {
+    case COMPARED_NOTHING:
+        return "Nothing was compared: `homeport verify` compares every row.";
+    case COMPARED_DIFFERENT:
+        return "The last comparison found differences: `homeport verify` names them.";
+    default:
         return "Compare again at any time with `homeport verify`.";
+    }
+}
+
+static const char *next_once(const MoveRecord *move, bool running)
+{
+    Phase phase = move->place.phase;
+
+    if (phase == PHASE_FINISHED)
+        return next_finished(move->compared);
     if (running)
         return "Wait: the move is at work.";
+    if (phase == PHASE_PLANNED)
+        return "Nothing is made on the target yet. Run `homeport move --once` again.";
     if (phase == PHASE_FINISHING)
         return "Everything is there. Run `homeport move --once` again: it removes its own traces.";
     return "The target is incomplete. Run `homeport move --once` again: the schema is kept, rows "
@@ -55,8 +74,7 @@ static const char *next_step(const MoveRecord *move, bool running)
         return "Begin with `homeport check`, then `homeport move`.";
     if (move->live && !running && is_shut(move) && !phase_is_switch(move->place.phase))
         return "Run `homeport move --detach` now: it brings the interrupted switch to its end.";
-    return move->live ? next_live(move->place.phase, running)
-                      : next_once(move->place.phase, running);
+    return move->live ? next_live(move->place.phase, running) : next_once(move, running);
 }
 
 /* Whether the app lives at home: in a switch, where it was before. */
@@ -125,6 +143,42 @@ bool move_ask_status(const Config *config, json_t **ret)
                     ret, &ignored);
 }
 
+static void tell_compared(Arena *arena, const MoveRecord *move, MoveStatus *status)
+{
+    static const char *const texts[COMPARED_COUNT] = {
+        [COMPARED_EQUAL] = "equal",
+        [COMPARED_ROWS] = "all rows are equal, the schema could not be compared",
+        [COMPARED_DIFFERENT] = "not equal",
+        [COMPARED_NOTHING] = "nothing was compared",
+    };
+    const char *text = texts[move->compared];
+
+    status->compared = text && move->compared != COMPARED_NOTHING;
+    status->equal = move->compared == COMPARED_EQUAL;
+    status->compared_at = status->compared ? clock_iso(arena, move->compared_ms) : NULL;
+    status->compared_text =
+        status->compared ? arena_printf(arena, "%s (%s)", text, status->compared_at) : text;
+}
+
+void move_note_verified(Arena *arena, const Config *config, const VerifyReport *report)
+{
+    MoveRecord move;
+    int holder = 0;
+    PgUrl source;
+    PgUrl target;
+    Error failed = ERROR_INIT;
+
+    if (!url_parse(arena, config->source, "source", &source, &failed) ||
+        !url_parse(arena, config->target, "target", &target, &failed) ||
+        !state_peek(arena, config->dir, &move, &holder, &failed) || !move.exists || move.live ||
+        move.place.phase != PHASE_FINISHED || strcmp(move.source, source.redacted) != 0 ||
+        strcmp(move.target, target.redacted) != 0)
+        return;
+    if (!state_note_compared_later(arena, config->dir, compared_of(report), &failed))
+        log_warn("the result could not be noted in the work folder",
+                 kv_str("reason", failed.message));
+}
+
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err)
 {
     MoveRecord move;
@@ -150,6 +204,7 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->target = move.target;
     ret->started_at = clock_iso(arena, move.started_ms);
     ret->finished_at = move.finished_ms ? clock_iso(arena, move.finished_ms) : NULL;
+    tell_compared(arena, &move, ret);
     ret->last_error = move.last_error;
     ret->tables_total = move.tables_total;
     ret->tables_done = move.tables_done;

@@ -44,6 +44,33 @@ def test_move_whose_schema_cannot_be_compared_says_so_and_gives_no_number(homepo
     assert result.rc == 3, str(result)
     assert "all rows are equal, but the schema could not be compared" in result.err
     assert "difference" not in result.out, str(result)
+    assert "verified   all rows are equal, the schema could not be compared (" in homeport.ok("status").out
+    assert homeport.ok("status", "--json").json["verified"] is False
+
+
+def test_status_says_what_was_compared_and_what_it_found(homeport, pair):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
+
+    def status():
+        found = homeport.ok("status", "--json").json
+        assert found["complete"] is True
+        assert (found["compared_at"] is None) == (found["verified"] is None)
+        return found["verified"], found["next"]
+
+    assert move(homeport, source, target, "--no-verify").rc == 0
+    assert status() == (None, "Nothing was compared: `homeport verify` compares every row.")
+    assert "verified   nothing was compared\n" in homeport.ok("status").out
+    # Rows alone are not all; another pair is not this move's.
+    assert homeport("verify", "--rows-only", source=source, target=target).rc == 0
+    assert homeport("verify", source=source, target=target.server.create_db()).rc == 3
+    assert status()[0] is None
+    assert homeport("verify", source=source, target=target).rc == 0
+    assert status() == (True, "Compare again at any time with `homeport verify`.")
+    target.sql("INSERT INTO t VALUES (2)")
+    assert homeport("verify", "--rows-only", source=source, target=target).rc == 3
+    assert status() == (False, "The last comparison found differences: `homeport verify` names them.")
+    assert "verified   not equal (" in homeport.ok("status").out
 
 
 TABLESPACE = "SET allow_in_place_tablespaces = true; CREATE TABLESPACE zoo_space LOCATION ''"
@@ -218,6 +245,7 @@ def test_rule_24_drift_stops_the_move_unless_accepted(homeport, pair, pg_bin):
     (drift,) = result.json["drift"]
     assert drift.startswith("INDEX public.by_hand: only on the source")
     assert "--accept-drift" in result.err
+    assert homeport.ok("status", "--json").json["next"].startswith("Nothing is made on the target yet."), "of no schema"
     assert target.tables() == []
     result = move(homeport, source, target, *args, "--accept-drift")
     assert result.rc == 0, str(result)
