@@ -1,6 +1,6 @@
 -- name: assess_foreign_table
--- Foreign tables: their rows are on another server, which the target must reach with passwords that
--- no dump holds.
+-- Foreign tables: their rows are on another server, which the target must reach. The password of a
+-- user mapping is in a dump only where the source's role may read it.
 -- $1 text[]  schemas to leave out
 -- columns: object, fix
 SELECT format('%I.%I (server %I)', n.nspname, c.relname, s.srvname) AS object,

@@ -194,8 +194,10 @@ const Rule assess_rules[] = {
          .inputs = {INPUT_LEFT_OUT},
          .summary =
              "foreign tables: their definitions arrive, their rows stay on another server, which "
-             "the target must reach with passwords that no dump holds",
-         .advice = "after the move, where the mapping has a password"),
+             "the target must reach; a user mapping's password arrives only where the source's "
+             "role "
+             "may read it, as a superuser may",
+         .advice = "after the move, where the mapping has a password that did not arrive"),
     RULE(.id = "subscription", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
          .side = SIDE_SOURCE, .sql = sql_assess_subscription,
          .summary = "rows come into the source through a subscription: at home it arrives disabled",

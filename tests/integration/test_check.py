@@ -143,7 +143,7 @@ CASES = [
                 "ALTER TABLE t ENABLE ALWAYS TRIGGER audit;"
                 "CREATE RULE r AS ON DELETE TO t DO ALSO NOTHING; ALTER TABLE t ENABLE REPLICA RULE r"),
     Case("foreign-table", "warning", "both", ["public.remote (server far)"],
-         "-- on the target: after the move, where the mapping has a password\n"
+         "-- on the target: after the move, where the mapping has a password that did not arrive\n"
          "ALTER USER MAPPING FOR public SERVER far OPTIONS (SET password '...');",
          source="CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;"
                 "CREATE USER MAPPING FOR public SERVER far OPTIONS (user 'x', password 'y');"
@@ -669,14 +669,20 @@ def test_rights_of_an_ordinary_role_on_the_target(pair, check):
     }
     assert "GRANT SET ON PARAMETER session_replication_role TO app;" in report.get("target-replica-role")["fix"]
     assert "should be free" in report.get("target-space-unknown")["fix"]
+    assert report.get("owner-privilege")["fix"] == (
+        "-- on the target:\n-- with --map-role keeper=app this role owns what keeper would; or else\n"
+        "GRANT keeper TO app;\n"
+        "-- with --map-role postgres=app this role owns what postgres would; a superuser is nobody to act for")
     for name in ("target-privilege", "owner-privilege", "target-replica-role"):
         target.script(statements(report.get(name)["fix"]))
     # CREATE on the database is enough for a trusted extension.
-    after = check(source, url)
+    mapped = ("--map-role", "postgres=app")
+    assert check(source, url).get("owner-privilege")["objects"] == ["postgres"]
+    after = check(source, url, *mapped)
     assert after.get("extension-privilege")["objects"] == ["file_fdw"]
     target.script(statements(after.get("extension-privilege")["fix"]))
     target.script(statements(after.get("superuser-needed")["fix"]))
-    assert check(source, url).ids() == {"event-trigger"}
+    assert check(source, url, *mapped).ids() == {"event-trigger"}
 
 
 def test_replica_role_matters_to_a_copy_into_an_existing_schema(pair, check):
