@@ -33,7 +33,8 @@ const Command cmd_version = {
     .group = GROUP_SELF,
     .summary = "print the version, and those of the libraries that matter",
     .description = "Prints homeport's version with those of libpq and SQLite as they are at "
-                   "run time. Name them when something does not work.",
+                   "run time. Name them when something does not work. "
+                   "`homeport --version` is the same.",
     .examples =
         (const Example[]){
                           {"homeport version", "Print the versions."},

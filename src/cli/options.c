@@ -227,6 +227,12 @@ static bool take_word(Parser *parser, const char *word)
     return true;
 }
 
+/* As every program is asked for it: what follows are options of the command. */
+static bool asks_for_version(const Parser *parser, const char *arg)
+{
+    return !parser->line.command && (strcmp(arg, "--version") == 0 || strcmp(arg, "-V") == 0);
+}
+
 bool options_parse(Arena *arena, int count, const char *const *args, CommandLine *ret, Error *err)
 {
     Parser parser = {.arena = arena, .count = count, .args = args, .err = err};
@@ -242,6 +248,8 @@ bool options_parse(Arena *arena, int count, const char *const *args, CommandLine
             words_only = true;
             continue;
         }
+        if (!words_only && asks_for_version(&parser, arg))
+            arg = "version";
         bool dashes = !words_only && arg[0] == '-' && arg[1] != '\0';
         if (dashes ? !take_dashes(&parser, arg) : !take_word(&parser, arg))
             return false;

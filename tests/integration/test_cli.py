@@ -228,6 +228,9 @@ def test_every_command_has_help_with_examples_that_fits_80_columns(homeport):
 def test_version_names_the_libraries(homeport):
     version = homeport.ok("version", "--json").json
     assert set(version) == {"version", "libpq", "sqlite"}
+    for asked in ("--version", "-V"):
+        assert homeport.ok(asked, "--json").json == homeport.ok("--json", asked).json == version
+    assert homeport("move", "--version").rc == 2 and homeport("--", "--version").rc == 2
     assert homeport.ok("version").out.startswith(f"homeport {version['version']} (libpq {version['libpq']}, ")
 
 
