@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/differences.h"
 #include "cli/findings.h"
 #include "cli/mover.h"
 #include "cli/progress.h"
@@ -118,8 +119,9 @@ static void report_text(Arena *arena, Text *out, const MoveReport *report)
                   text_count(arena, report->identities_kept),
                   text_plural(report->identities_kept, "id is", "ids are"));
     if (report->verify_done)
-        text_addf(out, "Verified: %s rows are equal on both sides%s.\n",
+        text_addf(out, "Verified: %s %s equal on both sides%s.\n",
                   text_count(arena, report->verify.rows),
+                  text_plural(report->verify.rows, "row is", "rows are"),
                   report->verify.schema_compared ? ", and so is the schema" : "");
     else
         text_add(out, "Not verified: `homeport verify` compares every row.\n");
@@ -274,9 +276,7 @@ static bool once(const Invocation *inv, Error *err)
     else if (ok)
         report_text(inv->arena, &out, &report);
     else if (report.verify_done && report.verify.differences > 0)
-        text_addf(&out, "%s %s; `homeport verify` names them.",
-                  text_count(inv->arena, report.verify.differences),
-                  text_plural(report.verify.differences, "difference", "differences"));
+        differences_format(&out, &report.verify);
     Error printed = ERROR_INIT;
     if (!cli_print(&out, &printed)) {
         *err = printed;

@@ -58,6 +58,8 @@ def test_status_says_what_was_compared_and_what_it_found(homeport, pair):
         assert (found["compared_at"] is None) == (found["verified"] is None)
         return found["verified"], found["next"]
 
+    text = homeport.ok("move", "--once", "--dir", "another", source=source, target=target.server.create_db()).out
+    assert "Verified: 1 row is equal on both sides, and so is the schema." in text
     assert move(homeport, source, target, "--no-verify").rc == 0
     assert status() == (None, "Nothing was compared: `homeport verify` compares every row.")
     assert "verified   nothing was compared\n" in homeport.ok("status").out
@@ -71,6 +73,22 @@ def test_status_says_what_was_compared_and_what_it_found(homeport, pair):
     assert homeport("verify", "--rows-only", source=source, target=target).rc == 3
     assert status() == (False, "The last comparison found differences: `homeport verify` names them.")
     assert "verified   not equal (" in homeport.ok("status").out
+
+
+def test_move_that_finds_a_difference_names_the_row(homeport, pair):
+    source, target = pair(15, 15)
+    moving.shop(source, target)
+
+    def start():
+        return homeport.start("move", "--once", source=source, target=target)
+
+    with moving.held(start, target, moving.IN_FINISH) as run:
+        target.sql("DELETE FROM shop.session WHERE id = 7")
+    result = run.wait()
+    assert result.rc == 3 and "the target differs from the source" in result.err, str(result)
+    assert result.out.startswith(
+        "shop.session  400 rows on the source, 399 on the target, 1 missing\n  - (id)=(7)  only on the source\n"), result.out
+    assert homeport.ok("status", "--json").json["verified"] is False
 
 
 TABLESPACE = "SET allow_in_place_tablespaces = true; CREATE TABLESPACE zoo_space LOCATION ''"
