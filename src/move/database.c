@@ -10,10 +10,10 @@ bool database_id_read(PGconn *conn, Arena *arena, DatabaseId *ret, Error *err)
     char *cluster = NULL;
 
     if (!pg_query(conn, sql_move_database_identity, 0, NULL, &res, err))
-        return false;
+        return false; /* not run: the connection was made a moment before */
     if (!pg_query_text(conn, arena, sql_move_system_identifier, &cluster, err)) {
         if (err->code != ERR_SQL)
-            return false;
+            return false; /* not run: as above */
         *err = ERROR_INIT;
     }
     *ret = (DatabaseId){

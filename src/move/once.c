@@ -45,7 +45,7 @@ static bool verify(Job *job, const Attempt *attempt, Error *err)
     job->report->verify_done = true;
     const VerifyReport *found = &job->report->verify;
     if (!state_note_compared(&job->state, compared_of(found), err))
-        return false;
+        return false; /* not run: the state was written to before */
     if (found->verified)
         return true;
     if (found->differences == 0 && !found->schema_compared) {

@@ -175,6 +175,7 @@ void move_note_verified(Arena *arena, const Config *config, const VerifyReport *
         strcmp(move.target, target.redacted) != 0)
         return;
     if (!state_note_compared_later(arena, config->dir, compared_of(report), &failed))
+        /* not run: it was read a moment before */
         log_warn("the result could not be noted in the work folder",
                  kv_str("reason", failed.message));
 }

@@ -396,7 +396,10 @@ def test_finished_move_is_not_believed_of_a_target_made_anew(homeport, small):
     source, target = small
     move = Move(homeport, source, target)
     move.ok()
-    made_anew(target)
+    target.server.sql(f"DROP DATABASE {target.name} WITH (FORCE)")
+    error = move.failed()
+    assert error["code"] == "connect" and "target" in error["message"], error
+    target.server.create_db(target.name)
     error = move.failed()
     assert error["code"] == "state" and "filled another database" in error["message"], error
     assert "--dir" in error["hint"] and target.server.password not in error["message"]

@@ -390,6 +390,22 @@ static void removing_what_is_not_there_is_fine(void **state)
     assert_int_equal(err.sys_errno, ENOTDIR);
 }
 
+static void what_is_not_there_is_told_from_what_cannot_be_looked_at(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    bool there = false;
+    Error err = ERROR_INIT;
+
+    write_text(in(arena, state, "f"), "");
+    assert_true(file_find(in(arena, state, "f"), &there, &err));
+    assert_true(there);
+    assert_true(file_find(in(arena, state, "none/below"), &there, &err));
+    assert_false(there);
+    assert_false(file_find(in(arena, state, "f/below"), &there, &err));
+    assert_int_equal(err.sys_errno, ENOTDIR);
+    assert_non_null(strstr(err.message, "f/below"));
+}
+
 /* ---- locks ---- */
 
 static void a_lock_is_held_by_one_and_names_its_holder(void **state)
@@ -548,6 +564,7 @@ int main(void)
         IN_FOLDER(removing_a_tree_stays_inside_of_it),
         IN_FOLDER(of_a_link_only_the_link_is_removed),
         IN_FOLDER(removing_what_is_not_there_is_fine),
+        IN_FOLDER(what_is_not_there_is_told_from_what_cannot_be_looked_at),
         IN_FOLDER(a_lock_is_held_by_one_and_names_its_holder),
         IN_FOLDER(a_lock_ends_with_its_process),
         IN_FOLDER(a_lock_that_cannot_be_made_says_why),

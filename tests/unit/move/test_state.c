@@ -411,6 +411,32 @@ static void looking_takes_no_lock_and_makes_no_file(void **state)
     assert_string_equal(seen.source, "postgresql://a:***@b/c");
 }
 
+static void what_a_comparison_found_is_known_by_who_asks_later(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    State move = {.lock_fd = -1};
+    MoveRecord seen = {0};
+    int holder = 0;
+    Error err = ERROR_INIT;
+
+    begin_in(arena, *state, PHASE_COPYING, &move);
+    assert_true(state_peek(arena, *state, &seen, &holder, &err));
+    assert_int_equal(seen.compared, COMPARED_UNKNOWN);
+    assert_null(seen.target_database);
+    for (Compared found = COMPARED_UNKNOWN; found < COMPARED_COUNT; found++) {
+        assert_true(state_note_compared(&move, found, &err));
+        assert_true(state_peek(arena, *state, &seen, &holder, &err));
+        assert_int_equal(seen.compared, found);
+        assert_true(seen.compared_ms > 0);
+    }
+    assert_true(state_note_target(&move, "7/5", &err));
+    state_close(&move);
+    assert_true(state_note_compared_later(arena, *state, COMPARED_EQUAL, &err));
+    assert_true(state_peek(arena, *state, &seen, &holder, &err));
+    assert_int_equal(seen.compared, COMPARED_EQUAL);
+    assert_string_equal(seen.target_database, "7/5");
+}
+
 static void a_phase_of_another_version_is_refused(void **state)
 {
     auto_arena Arena *arena = arena_new();
@@ -459,6 +485,7 @@ int main(void)
         IN_FOLDER(a_second_opener_is_refused_with_the_firsts_process),
         IN_FOLDER(the_folder_is_for_the_owner_alone),
         IN_FOLDER(looking_takes_no_lock_and_makes_no_file),
+        IN_FOLDER(what_a_comparison_found_is_known_by_who_asks_later),
         IN_FOLDER(a_phase_of_another_version_is_refused),
         IN_FOLDER(there_is_one_move_in_a_folder),
     };
