@@ -38,8 +38,7 @@ def twins(database):
     return make
 
 
-<<<<<<< HEAD
-# -- what may not be read
+# -- what is refused
 
 @pytest.mark.parametrize("refused, fix", [
     ("REVOKE ALL ON b.two FROM app", "GRANT SELECT ON TABLE b.two TO app;"),
@@ -58,14 +57,14 @@ def test_table_that_may_not_be_read_is_named_with_its_grant(homeport, twins, sid
     assert result.rc == 1
     assert result.json["error"]["sqlstate"] == "42501"
     assert f"Run there: {fix} `homeport check`" in result.json["error"]["hint"]
-=======
+
+
 def test_a_database_is_not_compared_with_itself(homeport, database):
     source = database(15)
     source.sql("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
     error = verify(homeport, source, source, rc=2).json["error"]
     assert (error["code"], error["message"]) == ("usage", "source and target are the same database")
     assert "--target" in error["hint"]
->>>>>>> Refuse to verify a database with itself: it was found equal, by the test that only check made
 
 
 # -- the zoo
