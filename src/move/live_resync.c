@@ -82,23 +82,34 @@ static bool choose_tables(Resync *resync, const Table *tables, int count, const 
 
 /* ---- the applier ---- */
 
-/* One that is not at work, which may be what the table is copied again for, begins anew. */
+static bool is_at_work(const Live *live)
+{
+    ApplyStatus status;
+
+    applier_status(live->feed.applier, &status);
+    return status.running && status.connected;
+}
+
+/* One that is not at work, which may be what the table is copied again for, begins anew; also where
+ * it meets that only now. */
 static bool hold_applier(Resync *resync, Error *err)
 {
     Live *live = resync->live;
-    ApplyStatus status;
     Lsn at = 0;
 
     if (!live->feed.applier)
         return true;
-    applier_status(live->feed.applier, &status);
-    if (!status.running || !status.connected) {
-        applier_stop(live->feed.applier);
-        live->feed.applier = NULL;
-        return true;
+    if (is_at_work(live)) {
+        resync->held = applier_pause(live->feed.applier, clock_seconds() + PAUSE_S, &at, err);
+        if (resync->held)
+            return true;
+        if (is_at_work(live))
+            return false;
+        *err = ERROR_INIT;
     }
-    resync->held = applier_pause(live->feed.applier, clock_seconds() + PAUSE_S, &at, err);
-    return resync->held;
+    applier_stop(live->feed.applier);
+    live->feed.applier = NULL;
+    return true;
 }
 
 /* What an applier's session that is gone has sent may still be committed: the rows would be there
