@@ -89,8 +89,11 @@ int cancel_signal(void)
 
 bool cancel_check(Error *err)
 {
-    if (!cancel_requested())
-        return true;
+    return !cancel_requested() || cancel_error(err);
+}
+
+bool cancel_error(Error *err)
+{
     return error_set(err, ERR_CANCELLED, "stopped by %s",
                      cancel_signal() == SIGTERM  ? "SIGTERM"
                      : cancel_signal() == SIGHUP ? "SIGHUP"

@@ -28,3 +28,5 @@ bool cancel_pending(void);
 bool cancel_sleep_ms(int ms, Error *err) MUST_USE;
 /* False with ERR_CANCELLED when a stop was asked for. */
 bool cancel_check(Error *err) MUST_USE;
+/* Says by which signal we were stopped. Returns false. */
+bool cancel_error(Error *err);

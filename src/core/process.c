@@ -1,6 +1,7 @@
 #include "core/process.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -22,6 +23,7 @@
 enum {
     MAX_OUT = 16 << 20,
     ERR_TAIL = 8192,
+    MAX_ENVIRON = 4 << 20,
     CANNOT_START = 127,
     USER_ENTRY = 16384,
     STOP_GRACE_MS = 3000,
@@ -187,9 +189,9 @@ typedef struct Run {
     double started;
 } Run;
 
-static void stop_group(pid_t pid)
+static void stop_group(pid_t pid, int grace_ms)
 {
-    double deadline = clock_seconds() + STOP_GRACE_MS / 1000.0;
+    double deadline = clock_seconds() + grace_ms / 1000.0;
     int status = 0;
 
     (void)kill(-pid, SIGTERM);
@@ -202,29 +204,43 @@ static void stop_group(pid_t pid)
     (void)waitpid(pid, &status, 0);
 }
 
+static bool is_asked_to_stop(const Run *run)
+{
+    return run->options->stop_while_held ? cancel_pending() : cancel_requested();
+}
+
 /* False with err set when the child had to be stopped, and was. */
 static bool may_go_on(const Run *run, Error *err)
 {
     const ProcessOptions *options = run->options;
+    bool asked = is_asked_to_stop(run);
     bool late =
         options->timeout_ms > 0 && (clock_seconds() - run->started) * 1000 > options->timeout_ms;
 
-    if (cancel_check(err) && !late)
+    if (!asked && !late)
         return true;
-    if (!cancel_requested())
+    if (asked)
+        (void)cancel_error(err);
+    else
         (void)error_set(err, ERR_PROGRAM, "%s did not end within %g s", options->argv[0],
                         options->timeout_ms / 1000.0);
-    stop_group(run->pid);
+    stop_group(run->pid, options->grace_ms ? options->grace_ms : STOP_GRACE_MS);
     return false;
+}
+
+/* A request that is held back stays readable, and nothing is to be done about it. */
+static int wake_fd(const Run *run)
+{
+    return cancel_pending() && !is_asked_to_stop(run) ? -1 : cancel_fd();
 }
 
 static bool pump(const Run *run, Stream *out, Stream *errors, Error *err)
 {
     while (out->fd >= 0 || errors->fd >= 0) {
         struct pollfd fds[] = {
-            {.fd = out->fd,     .events = POLLIN},
-            {.fd = errors->fd,  .events = POLLIN},
-            {.fd = cancel_fd(), .events = POLLIN}
+            {.fd = out->fd,      .events = POLLIN},
+            {.fd = errors->fd,   .events = POLLIN},
+            {.fd = wake_fd(run), .events = POLLIN}
         };
 
         (void)poll(fds, COUNT_OF(fds), 200);
@@ -241,7 +257,6 @@ static bool pump(const Run *run, Stream *out, Stream *errors, Error *err)
 /* It may close its ends long before it ends. */
 static bool await_end(const Run *run, int *ret_status, Error *err)
 {
-    struct pollfd wait = {.fd = cancel_fd(), .events = POLLIN};
     int wait_ms = 1;
     int status = 0;
 
@@ -250,7 +265,7 @@ static bool await_end(const Run *run, int *ret_status, Error *err)
             return error_set_errno(err, "learn how %s ended", run->options->argv[0]);
         if (!may_go_on(run, err))
             return false;
-        (void)poll(&wait, 1, wait_ms);
+        (void)poll(&(struct pollfd){.fd = wake_fd(run), .events = POLLIN}, 1, wait_ms);
         wait_ms = wait_ms * 2 < LONGEST_WAIT_MS ? wait_ms * 2 : LONGEST_WAIT_MS;
     }
     *ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -418,4 +433,39 @@ bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *r
                          name ? name + 1 : options->argv[0], result.status, *why ? ": " : "", why);
     }
     return true;
+}
+
+static bool was_started_with(const char *pid, const char *variable)
+{
+    auto_arena Arena *scratch = arena_new();
+    Error gone = ERROR_INIT;
+    char *text = NULL;
+    size_t len = 0;
+
+    if (!file_read(scratch, arena_printf(scratch, "/proc/%s/environ", pid), MAX_ENVIRON, &text,
+                   &len, &gone))
+        return false;
+    for (const char *at = text; at < text + len; at += strlen(at) + 1)
+        if (strcmp(at, variable) == 0)
+            return true;
+    return false;
+}
+
+int process_signal_all(int session, const char *variable, int signal_number)
+{
+    DIR *processes = opendir("/proc");
+    int count = 0;
+
+    for (const struct dirent *entry; processes && (entry = readdir(processes));) {
+        int pid = (int)strtol(entry->d_name, NULL, 10);
+
+        if (pid <= 0 || pid == getpid() || getsid(pid) != session ||
+            !was_started_with(entry->d_name, variable))
+            continue;
+        (void)kill(pid, signal_number);
+        count++;
+    }
+    if (processes)
+        (void)closedir(processes);
+    return count;
 }

@@ -23,6 +23,8 @@ typedef struct ProcessOptions {
     const char *stdout_path; /* NULL: captured */
     const char *stdin_path;  /* a file as its standard input, NULL: /dev/null */
     int timeout_ms;          /* 0: none */
+    int grace_ms;            /* to end by itself when it is stopped; 0: 3 s */
+    bool stop_while_held;    /* by a request to stop, also while these are held (core/cancel.h) */
     const char *user;        /* run as this user (we must be root), NULL: as ourselves */
 } ProcessOptions;
 
@@ -33,7 +35,8 @@ typedef struct ProcessResult {
 } ProcessResult;
 
 /* Runs it to its end. Fails only where it could not be run, was stopped by the
- * time limit or by cancel_requested(); what its exit status means is the caller's. */
+ * time limit or by a request to stop (ERR_CANCELLED); what its exit status means is the caller's.
+ */
 bool process_run(Arena *arena, const ProcessOptions *options, ProcessResult *ret,
                  Error *err) MUST_USE;
 
@@ -44,3 +47,7 @@ bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *r
 
 /* A program of this name in PATH. */
 bool process_find(Arena *arena, const char *name, char **ret);
+
+/* Sends the signal to each process of this session (getsid()) that was started with this
+ * "NAME=value" in its environment; says how many there are. */
+int process_signal_all(int session, const char *variable, int signal_number);

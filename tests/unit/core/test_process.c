@@ -7,10 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/cancel.h"
 #include "core/clock.h"
@@ -384,6 +387,66 @@ static void a_request_to_stop_stops_it_at_once(void **state)
     assert_int_equal(in_child(arena, run_while_cancelled, NULL, NULL), 0);
 }
 
+static int run_while_held(void *context)
+{
+    Arena *arena = arena_new();
+    ProcessOptions options = {.argv = SHELL("trap '' TERM; kill -TERM $PPID; sleep 0.2"),
+                              .grace_ms = 50};
+    ProcessResult result = {.status = -1};
+    Error err = ERROR_INIT;
+
+    (void)context;
+    cancel_install();
+    cancel_hold(true);
+    if (!process_run(arena, &options, &result, &err) || result.status != 0)
+        return 1;
+    double began = clock_seconds();
+    options.argv = ARGV("tail", "-f", "/dev/null");
+    options.stop_while_held = true;
+    if (process_run(arena, &options, &result, &err) || err.code != ERR_CANCELLED)
+        return 2;
+    options.argv = SHELL("trap '' TERM; exec tail -f /dev/null");
+    if (process_run(arena, &options, &result, &err) || err.code != ERR_CANCELLED)
+        return 3;
+    arena_free(arena);
+    return clock_seconds() - began < 2 ? 0 : 4;
+}
+
+static void a_request_that_is_held_stops_what_may_be_stopped_then(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+
+    assert_int_equal(in_child(arena, run_while_held, NULL, NULL), 0);
+}
+
+static void what_was_started_with_a_variable_gets_the_signal_and_nothing_else_does(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const char variable[] = "OF_THIS_TEST=a b";
+    const char *const env[] = {variable, "OTHER=OF_THIS_TEST=a", NULL};
+    /* The shell ends; what it has left in its session and another do not. */
+    const char *pids =
+        run(arena, &(ProcessOptions){.argv = SHELL("tail -f /dev/null >/dev/null 2>&1 & echo $!; "
+                                                   "setsid tail -f /dev/null >/dev/null 2>&1 & "
+                                                   "echo $!"),
+                                     .env = env});
+    char *end = NULL;
+    pid_t ours = (pid_t)strtol(pids, &end, 10);
+    pid_t daemon = (pid_t)strtol(end, NULL, 10);
+
+    while (getsid(daemon) == getsid(0))
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(process_signal_all(getsid(0), "OF_THIS_TEST=a", SIGKILL), 0);
+    assert_int_equal(process_signal_all(getsid(0), "THIS_TEST=a b", SIGKILL), 0);
+    assert_int_equal(process_signal_all(getsid(0), variable, 0), 1);
+    assert_int_equal(kill(ours, 0), 0);
+    while (process_signal_all(getsid(0), variable, SIGKILL) > 0)
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(process_signal_all(daemon, variable, SIGKILL), 1);
+}
+
 /* As started by somebody who ignores SIGCHLD: the kernel then forgets how children ended. */
 static int run_without_statuses(void *context)
 {
@@ -512,6 +575,8 @@ int main(void)
         cmocka_unit_test(signals_are_the_programs_own_again),
         cmocka_unit_test(it_has_a_process_group_of_its_own),
         cmocka_unit_test(a_request_to_stop_stops_it_at_once),
+        cmocka_unit_test(a_request_that_is_held_stops_what_may_be_stopped_then),
+        cmocka_unit_test(what_was_started_with_a_variable_gets_the_signal_and_nothing_else_does),
         cmocka_unit_test(a_failure_is_seen_also_where_nobody_waits_for_children),
         cmocka_unit_test(check_says_why_by_the_last_line),
         cmocka_unit_test(check_gives_the_result_of_success),
