@@ -137,6 +137,11 @@ static bool run_switch(const Invocation *inv, bool back, Error *err)
         report_text(inv, &out, answer, back);
         ok = cli_print(&out, err);
     }
+    if (ok && json_object_get(answer, "warning")) {
+        (void)error_set(err, ERR_FOUND, "%s",
+                        json_string_value(json_object_get(answer, "warning")));
+        ok = error_hint(err, "%s", json_string_value(json_object_get(answer, "next")));
+    }
     json_decref(answer);
     return ok;
 }

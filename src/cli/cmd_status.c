@@ -208,6 +208,9 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
 {
     bool well = is_so(live, "receiving") && is_so(live, "applying") && !text_of(live, "last_error");
 
+    if (status->fenced)
+        text_addf(out, "%s%s%s\n", term_style(stdout, TERM_BOLD), status->fenced_text,
+                  term_style(stdout, TERM_PLAIN));
     text_addf(out, "%s%s%s (process %d)\n", term_style(stdout, well ? TERM_GREEN : TERM_YELLOW),
               status->phase, term_style(stdout, TERM_PLAIN), status->pid);
     add_line(out, "source", status->source);
@@ -250,6 +253,8 @@ static bool show(const Invocation *inv, Text *out, MoveStatus *status, Error *er
         status->phase = arena_strdup(inv->arena, text_of(live, "phase"));
         status->direction = arena_strdup(inv->arena, text_of(live, "direction"));
         status->next = arena_strdup(inv->arena, text_of(live, "next"));
+        if (!text_of(live, "fenced"))
+            status->fenced = NULL;
         if (text_of(live, "last_error"))
             status->last_error = arena_strdup(inv->arena, text_of(live, "last_error"));
     }

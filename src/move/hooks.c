@@ -8,7 +8,18 @@
  *
  * The gateway is one more hook, behind the owner's: paused, put before the other side, resumed.
  * Each may be run twice. What is undone runs on-switch the other way, then on-resume.
+ *
+ * Of a command at work the file "hook" of the work folder says by what its processes are known, so
+ * that they are ended where their mover was killed: what they do would undo what the next one does.
  */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -17,7 +28,10 @@
 #include "move/live.h"
 
 enum {
-    SHORTEST_MS = 1000
+    SHORTEST_MS = 1000,
+    GRACE_MS = 500, /* for a command that is ended: somebody waits for what comes then */
+    LOOK_MS = 20,
+    MAX_NOTE = 256,
 };
 
 static const char *const hook_names[] = {
@@ -26,22 +40,89 @@ static const char *const hook_names[] = {
     [HOOK_RESUME] = "resume",
 };
 
-static bool run_command(const Live *live, const char *command, Hook hook, Direction direction,
-                        int timeout_ms, Error *err)
+static const char *note_path(const Live *live, Arena *arena)
+{
+    return arena_printf(arena, "%s/hook", live->config->dir);
+}
+
+/* In the environment of all that a run starts; no two runs have one. */
+static const char *make_id(const Live *live, Arena *arena)
+{
+    return arena_printf(arena, "HOMEPORT_HOOK_ID=%s-%d-%.6f", live->job.state.move.id,
+                        (int)getpid(), clock_seconds());
+}
+
+/* A disk that is full must not keep from undoing. */
+static void note(const Live *live, Arena *arena, const char *id)
+{
+    const char *text = arena_printf(arena, "%d %s", (int)getsid(0), id);
+    Error failed = ERROR_INIT;
+
+    if (!file_replace(note_path(live, arena), text, strlen(text), &failed))
+        log_warn("what a hook runs as could not be noted", kv_str("reason", failed.message));
+}
+
+/* Ends what has this id and has not made itself a daemon. */
+static void end_processes(int session, const char *id)
+{
+    double patience = clock_seconds() + GRACE_MS / 1000.0;
+    double deadline = patience + GRACE_MS / 1000.0;
+
+    for (int signal = SIGTERM; process_signal_all(session, id, signal) > 0;) {
+        if (clock_seconds() > deadline) {
+            /* not run: what SIGKILL does not end hangs in the kernel */
+            log_warn("what a hook has started does not end", kv_str("id", id));
+            return;
+        }
+        (void)poll(NULL, 0, LOOK_MS);
+        signal = clock_seconds() > patience ? SIGKILL : SIGTERM;
+    }
+}
+
+void hook_end_left(const Live *live)
 {
     auto_arena Arena *scratch = arena_new();
+    Error ignored = ERROR_INIT;
+    char *text = NULL;
+    char *id = NULL;
+
+    if (!file_read(scratch, note_path(live, scratch), MAX_NOTE, &text, NULL, &ignored))
+        return;
+    int session = (int)strtol(text, &id, 10);
+    if (session > 0 && *id == ' ')
+        end_processes(session, id + 1);
+    (void)unlink(note_path(live, scratch));
+}
+
+static bool run_command(const Live *live, const char *command, const HookCall *call, int timeout_ms,
+                        Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *id = make_id(live, scratch);
     const char *const argv[] = {"/bin/sh", "-c", command, NULL};
     const char *const env[] = {
-        arena_printf(scratch, "HOMEPORT_HOOK=%s", hook_names[hook]),
-        arena_printf(scratch, "HOMEPORT_DIRECTION=%s", direction_name(direction)),
+        arena_printf(scratch, "HOMEPORT_HOOK=%s", hook_names[call->hook]),
+        arena_printf(scratch, "HOMEPORT_DIRECTION=%s", direction_name(call->direction)),
         arena_printf(scratch, "HOMEPORT_SOURCE_URL=%s", live->config->source),
         arena_printf(scratch, "HOMEPORT_TARGET_URL=%s", live->config->target),
+        id,
         NULL,
     };
-    ProcessOptions process = {.argv = argv, .env = env, .timeout_ms = timeout_ms};
+    ProcessOptions process = {
+        .argv = argv,
+        .env = env,
+        .timeout_ms = timeout_ms,
+        .grace_ms = GRACE_MS,
+        .stop_while_held = call->undoable,
+    };
 
-    return process_check(scratch, &process, NULL, err) ||
-           error_add_context(err, "--on-%s", hook_names[hook]);
+    note(live, scratch, id);
+    bool ok = process_check(scratch, &process, NULL, err);
+    /* What it has started may be at work still, and what is done then is to be last. */
+    if (!ok)
+        end_processes((int)getsid(0), id);
+    (void)unlink(note_path(live, scratch));
+    return ok || error_add_context(err, "--on-%s", hook_names[call->hook]);
 }
 
 /* Its clients would come back to the side that they were on: to a fenced one. */
@@ -87,8 +168,7 @@ bool hook_check(const Live *live, Error *err)
 }
 
 /* Its clients wait from the pause to the end; what they wait for is done by the other side. */
-static bool run_gateway(const Live *live, Hook hook, Direction direction, int timeout_ms,
-                        Error *err)
+static bool run_gateway(const Live *live, const HookCall *call, int timeout_ms, Error *err)
 {
     static const GatewayVerb verbs[] = {
         [HOOK_PAUSE] = GATEWAY_PAUSE,
@@ -96,26 +176,115 @@ static bool run_gateway(const Live *live, Hook hook, Direction direction, int ti
         [HOOK_RESUME] = GATEWAY_RESUME,
     };
     GatewayRequest request = {
-        .verb = verbs[hook],
-        .url = direction == DIRECTION_FORWARD ? live->config->target : live->config->source,
+        .verb = verbs[call->hook],
+        .url = call->direction == DIRECTION_FORWARD ? live->config->target : live->config->source,
         .deadline_ms = timeout_ms,
     };
 
     return ask_gateway(live, &request, err) ||
-           error_add_context(err, "gateway %s", hook_names[hook]);
+           error_add_context(err, "gateway %s", hook_names[call->hook]);
 }
 
-bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,
-              double deadline_s, Error *err)
+static int time_left_ms(const HookCall *call)
 {
-    const char *command = hook == HOOK_PAUSE    ? options->on_pause
-                          : hook == HOOK_SWITCH ? options->on_switch
-                                                : options->on_resume;
-    double left_ms = (deadline_s - clock_seconds()) * 1000;
-    int timeout_ms = left_ms > SHORTEST_MS ? (int)left_ms : SHORTEST_MS;
+    double left_ms = (call->deadline_s - clock_seconds()) * 1000;
 
-    log_debug("hook", kv_str("name", hook_names[hook]),
-              kv_str("direction", direction_name(direction)));
-    return (!command || run_command(live, command, hook, direction, timeout_ms, err)) &&
-           run_gateway(live, hook, direction, timeout_ms, err);
+    return left_ms > SHORTEST_MS ? (int)left_ms : SHORTEST_MS;
+}
+
+static bool run_owners(const Live *live, const SwitchOptions *options, const HookCall *call,
+                       Error *err)
+{
+    const char *command = call->hook == HOOK_PAUSE    ? options->on_pause
+                          : call->hook == HOOK_SWITCH ? options->on_switch
+                                                      : options->on_resume;
+
+    log_debug("hook", kv_str("name", hook_names[call->hook]),
+              kv_str("direction", direction_name(call->direction)));
+    return !command || run_command(live, command, call, time_left_ms(call), err);
+}
+
+bool hook_run(const Live *live, const SwitchOptions *options, const HookCall *call, Error *err)
+{
+    Error second = ERROR_INIT;
+
+    bool ok = run_owners(live, options, call, err);
+    if (!ok && call->undoable)
+        return false;
+    if (run_gateway(live, call, time_left_ms(call), ok ? err : &second))
+        return ok;
+    if (!ok)
+        log_error("the gateway failed too", kv_str("reason", second.message));
+    return false;
+}
+
+/* ---- beside the main thread ---- */
+
+struct HookRun {
+    pthread_t thread;
+    const Live *live;
+    const SwitchOptions *options;
+    HookCall call;
+    bool started;
+    bool ok;
+    Error error;
+    atomic_bool gateway_done;
+    atomic_bool done;
+};
+
+/* The gateway first: it must not wait for a command that hangs. */
+static void *run_main(void *arg)
+{
+    HookRun *run = arg;
+    Error second = ERROR_INIT;
+
+    run->ok = run_gateway(run->live, &run->call, time_left_ms(&run->call), &run->error);
+    atomic_store(&run->gateway_done, run->ok);
+    bool also = run_owners(run->live, run->options, &run->call, run->ok ? &run->error : &second);
+    if (!also && !run->ok)
+        log_error("the command failed too", kv_str("reason", second.message));
+    run->ok = also && run->ok;
+    atomic_store(&run->done, true);
+    return NULL;
+}
+
+HookRun *hook_start(const Live *live, const SwitchOptions *options, const HookCall *call)
+{
+    HookRun *run = calloc(1, sizeof *run);
+
+    if (!run)
+        abort();
+    run->live = live;
+    run->options = options;
+    run->call = *call;
+    run->started = pthread_create(&run->thread, NULL, run_main, run) == 0;
+    if (!run->started)
+        (void)run_main(run); /* not run: no room for a thread */
+    return run;
+}
+
+bool hook_is_done(const HookRun *run, double until_s)
+{
+    while (!atomic_load(&run->done)) {
+        if (clock_seconds() >= until_s)
+            return false;
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    return true;
+}
+
+bool hook_gateway_is_done(const HookRun *run)
+{
+    return atomic_load(&run->gateway_done);
+}
+
+bool hook_end(HookRun *run, Error *err)
+{
+    if (run->started)
+        (void)pthread_join(run->thread, NULL);
+    bool ok = run->ok;
+    if (!ok)
+        *err = run->error;
+    free(run);
+    return ok;
 }

@@ -122,28 +122,6 @@ static SwitchOptions switch_options(const json_t *params)
     };
 }
 
-/* The hooks as they were last given: what is undone after a crash needs them. */
-static bool keep_hooks(Live *live, const SwitchOptions *options, Error *err)
-{
-    return live_set_fact(live, "on-pause", options->on_pause ? options->on_pause : "", err) &&
-           live_set_fact(live, "on-switch", options->on_switch ? options->on_switch : "", err) &&
-           live_set_fact(live, "on-resume", options->on_resume ? options->on_resume : "", err);
-}
-
-static bool load_hooks(Live *live, SwitchOptions *ret, Error *err)
-{
-    *ret = (SwitchOptions){.max_pause_s = DEFAULT_PAUSE_MS / 1000.0};
-    if (!live_fact(live, live->arena, "on-pause", &ret->on_pause, err) ||
-        !live_fact(live, live->arena, "on-switch", &ret->on_switch, err) ||
-        !live_fact(live, live->arena, "on-resume", &ret->on_resume, err))
-        return false;
-    const char **texts[] = {&ret->on_pause, &ret->on_switch, &ret->on_resume};
-    for (size_t i = 0; i < COUNT_OF(texts); i++)
-        if (*texts[i] && !**texts[i])
-            *texts[i] = NULL;
-    return true;
-}
-
 static bool may_switch(const Live *live, bool rollback, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
@@ -166,11 +144,13 @@ static void answer_switch(Live *live, ControlCall *call, bool rollback)
     SwitchReport report = {0};
     Error err = ERROR_INIT;
 
-    bool ok = may_switch(live, rollback, &err) && keep_hooks(live, &options, &err) &&
+    bool ok = may_switch(live, rollback, &err) && live_keep_hooks(live, &options, &err) &&
               live_switch(live, &options, &report, &err);
     json_t *answer = live_switch_json(&report);
     live->next_look = 0;
     if (ok) {
+        if (!live->trouble)
+            state_clear_error(&live->job.state);
         control_answer(call, answer);
         return;
     }
@@ -309,27 +289,35 @@ static bool next_call(Live *live, ControlCall **ret, Error *err)
 
 /* ---- the loop ---- */
 
-bool live_recover(Live *live, Error *err)
+static bool recover(Live *live, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
     SwitchOptions options;
     double accepting = 0;
+    int ended = 0;
+    int current = 0;
 
-    if (!load_hooks(live, &options, err))
+    hook_end_left(live);
+    if (!live_load_hooks(live, &options, err))
         return false;
     if (phase_is_switch(phase)) {
+        if (live->unnoted)
+            return live_switch_note_undone(live, err);
         log_warn("a switch was interrupted: undoing it", kv_str("phase", phase_name(phase)));
-        if (!live_switch_undo(live, &options, err))
-            return false;
-    } else if (phase == PHASE_HOME || phase == PHASE_AWAY) {
-        int ended = 0;
-        int current = 0;
-        if (!live_number(live, "ended", &ended, err) || !live_number(live, "feed", &current, err))
-            return false;
-        if (ended == current && !live_switch_conclude(live, &options, &accepting, err))
-            return false;
+        return live_switch_undo(live, &options, err);
     }
-    return true;
+    if (phase != PHASE_HOME && phase != PHASE_AWAY)
+        return true;
+    return live_number(live, "ended", &ended, err) && live_number(live, "feed", &current, err) &&
+           (ended != current || live_switch_conclude(live, &options, &accepting, err));
+}
+
+bool live_recover(Live *live, Error *err)
+{
+    cancel_hold(true);
+    bool ok = recover(live, err);
+    cancel_hold(false);
+    return ok;
 }
 
 /* A switch that neither could be undone nor brought to its end, as a side was away. */
@@ -342,10 +330,15 @@ static void conclude(Live *live)
     if (live_recover(live, &failed) && live_apply(live, &failed) &&
         live_drop_others(live, &failed)) {
         live->conclude_at = 0;
+        live->last_error = NULL;
+        if (!live->trouble)
+            state_clear_error(&live->job.state);
         return;
     }
-    log_error("the app cannot write yet", kv_str("reason", failed.message));
+    log_error(live->shut ? "the app cannot write yet" : "the switch is not at its end yet",
+              kv_str("reason", failed.message));
     state_note_error(&live->job.state, &failed);
+    live->last_error = arena_strdup(live->arena, failed.message);
     live->conclude_at = clock_seconds() + CONCLUDE_S;
 }
 
@@ -357,6 +350,7 @@ static bool follow(Live *live, Error *err)
         live_sample(live);
         if (live->conclude_at > 0)
             conclude(live);
+        live_resume_look(live);
         if ((live->conclude_at == 0 && !live_look(live, err)) || !next_call(live, &call, err))
             return cancel_requested();
         live->call = call;
@@ -428,7 +422,7 @@ static bool run(Live *live, Error *err)
     }
     job_say(&live->job, "follow");
     return control_listen(live->config->dir, &live->control, err) && live_recover(live, err) &&
-           begin_following(live, err) && follow(live, err);
+           live_resume_load(live, err) && begin_following(live, err) && follow(live, err);
 }
 
 bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
@@ -451,6 +445,7 @@ bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
     bool ok = run(&live, err);
     if (!ok)
         state_note_error(&live.job.state, err);
+    live_hooks_close(&live);
     live_check_drop(&live); /* it asks the applier how far it is */
     live_feed_stop(&live);
     control_close(live.control);

@@ -9,6 +9,7 @@
  * live_watch.c   what is looked at again and again: lag, fingerprints, touched rows
  * live_resync.c  a table copied again; its rows: live_again.c
  * live_end.c     finish and abort
+ * live_hooks.c   those of the owner's commands that had to run, and failed
  * hooks.c        the owner's commands
  */
 #pragma once
@@ -45,6 +46,27 @@ typedef enum LiveSideName {
     LIVE_SIDES
 } LiveSideName;
 
+typedef struct SwitchOptions {
+    double max_pause_s;
+    const char *on_pause;
+    const char *on_switch;
+    const char *on_resume;
+    bool rehearse;
+} SwitchOptions;
+
+typedef enum Hook {
+    HOOK_PAUSE,
+    HOOK_SWITCH,
+    HOOK_RESUME
+} Hook;
+
+typedef struct HookCall {
+    Hook hook;
+    Direction direction;
+    double deadline_s; /* clock_seconds() */
+    bool undoable; /* what follows can be left: a stop that is asked for ends it, a failure too */
+} HookCall;
+
 /* One direction of replication (docs/decisions/0007). */
 typedef struct LiveFeed {
     int number;          /* 0: there is none */
@@ -80,6 +102,16 @@ typedef struct Live {
     int waiting_count;
     const char *last_error;
     double conclude_at; /* clock_seconds() when a switch is brought to its end; 0: it has ended */
+    bool unnoted;       /* it is undone, but that is not in the state yet */
+    bool shut;          /* the side that is in use could not be unfenced: the app cannot write */
+    /* ---- live_hooks.c ---- */
+    const char *failed[HOOK_RESUME + 1]; /* why; NULL: it has not */
+    Direction failed_direction;
+    const char *trouble;    /* of them, in words; NULL: none has failed */
+    const char *by_hand;    /* what the owner does about it */
+    struct HookRun *resume; /* on-resume, once more; NULL: it is not at work */
+    double resume_at;       /* clock_seconds() when it is tried again; 0: there is no need */
+    SwitchOptions resume_options;
     /* ---- live_watch.c ---- */
     double next_look;
     double next_fingerprint;
@@ -133,6 +165,9 @@ bool live_declare_tables(Live *live, Error *err) MUST_USE;
 bool live_fact(const Live *live, Arena *arena, const char *name, const char **ret,
                Error *err) MUST_USE; /* or NULL */
 bool live_set_fact(Live *live, const char *name, const char *value, Error *err) MUST_USE;
+/* The hooks as they were last given: what is undone after a crash needs them. */
+bool live_keep_hooks(Live *live, const SwitchOptions *options, Error *err) MUST_USE;
+bool live_load_hooks(Live *live, SwitchOptions *ret, Error *err) MUST_USE;
 bool live_save_feed(Live *live, const LiveFeed *feed, Error *err) MUST_USE;
 /* The feed at work, and the others: ended or only prepared, whose slots may still be there. */
 bool live_load_feeds(Live *live, LiveFeed *ret, LiveFeed **ret_others, int *ret_count,
@@ -177,14 +212,6 @@ bool live_drop_others(Live *live, Error *err) MUST_USE;
 
 /* ---- live_switch.c ---- */
 
-typedef struct SwitchOptions {
-    double max_pause_s;
-    const char *on_pause;
-    const char *on_switch;
-    const char *on_resume;
-    bool rehearse;
-} SwitchOptions;
-
 typedef struct SwitchReport {
     bool done;
     bool rehearsed;
@@ -198,6 +225,8 @@ typedef struct SwitchReport {
     int tables_counted;
     bool reverse; /* changes flow back */
     int sequences;
+    const char *warning; /* what of it has failed although it is made; NULL: nothing */
+    const char *next;    /* what the owner does about that */
 } SwitchReport;
 
 /* Cutover where the move is at the source, rollback where it is home. On failure everything is as
@@ -208,7 +237,25 @@ bool live_switch_undo(Live *live, const SwitchOptions *options, Error *err) MUST
 /* After a start behind the commit point: what was still to be done is done (rule 32). */
 bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_accepting_s,
                           Error *err) MUST_USE;
+/* A switch that is undone but for the note of it: that is written. */
+bool live_switch_note_undone(Live *live, Error *err) MUST_USE;
 json_t *live_switch_json(const SwitchReport *report);
+
+/* ---- live_hooks.c ---- */
+
+/* A hook has failed where it had to run: the answer and `status` say so. */
+void live_hook_failed(Live *live, const HookCall *call, const Error *why);
+/* Runs on-resume. Where it fails it is tried again until it has succeeded, also by the next mover.
+ */
+void live_resume(Live *live, const SwitchOptions *options, Direction direction);
+/* Some times a second: tries it again, beside the main loop. */
+void live_resume_look(Live *live);
+/* After a start: what an earlier mover has left to be tried again. */
+bool live_resume_load(Live *live, Error *err) MUST_USE;
+/* Another switch: what an earlier one has left is not wanted any more. */
+bool live_hooks_forget(Live *live, Error *err) MUST_USE;
+/* Waits for what runs. */
+void live_hooks_close(Live *live);
 
 /* ---- live_watch.c ---- */
 
@@ -244,15 +291,20 @@ bool live_resync(Live *live, const char *name, ResyncReport *ret, Error *err) MU
 
 /* ---- hooks.c ---- */
 
-typedef enum Hook {
-    HOOK_PAUSE,
-    HOOK_SWITCH,
-    HOOK_RESUME
-} Hook;
-
 /* Before anybody has to wait: does the gateway answer, where there is one? */
 bool hook_check(const Live *live, Error *err) MUST_USE;
-/* Runs the owner's command, if there is one, with both URLs and the direction in its environment.
- */
-bool hook_run(const Live *live, const SwitchOptions *options, Hook hook, Direction direction,
-              double deadline_s, Error *err) MUST_USE;
+/* Runs the owner's command, if there is one, with both URLs and the direction in its environment,
+ * then the gateway's part; that also where the command has failed, but for what is undoable. */
+bool hook_run(const Live *live, const SwitchOptions *options, const HookCall *call,
+              Error *err) MUST_USE;
+/* What runs still of a command whose mover is no more, or has given it up, is ended. */
+void hook_end_left(const Live *live);
+
+/* The same beside the main thread, the gateway's part first; one at a time. */
+typedef struct HookRun HookRun;
+HookRun *hook_start(const Live *live, const SwitchOptions *options, const HookCall *call);
+/* Waits for it until then. */
+bool hook_is_done(const HookRun *run, double until_s);
+bool hook_gateway_is_done(const HookRun *run);
+/* Waits for it to the end; how it ended. */
+bool hook_end(HookRun *run, Error *err) MUST_USE;

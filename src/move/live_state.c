@@ -52,6 +52,27 @@ bool live_load_encoding(Live *live, Error *err)
     return true;
 }
 
+bool live_keep_hooks(Live *live, const SwitchOptions *options, Error *err)
+{
+    return live_set_fact(live, "on-pause", options->on_pause ? options->on_pause : "", err) &&
+           live_set_fact(live, "on-switch", options->on_switch ? options->on_switch : "", err) &&
+           live_set_fact(live, "on-resume", options->on_resume ? options->on_resume : "", err);
+}
+
+bool live_load_hooks(Live *live, SwitchOptions *ret, Error *err)
+{
+    *ret = (SwitchOptions){0};
+    if (!live_fact(live, live->arena, "on-pause", &ret->on_pause, err) ||
+        !live_fact(live, live->arena, "on-switch", &ret->on_switch, err) ||
+        !live_fact(live, live->arena, "on-resume", &ret->on_resume, err))
+        return false;
+    const char **texts[] = {&ret->on_pause, &ret->on_switch, &ret->on_resume};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (*texts[i] && !**texts[i])
+            *texts[i] = NULL;
+    return true;
+}
+
 bool live_save_feed(Live *live, const LiveFeed *feed, Error *err)
 {
     char start[LSN_TEXT_SIZE];

@@ -25,8 +25,9 @@
 
 enum {
     SEQUENCE_MARGIN = 1000,
-    UNDO_S = 30, /* for hooks that undo */
-    LIFT_S = 5,  /* at once; then again and again, beside all else */
+    UNDO_S = 30,       /* for a hook that undoes */
+    BEFORE_LIFT_S = 1, /* of it, until the side in use is unfenced all the same */
+    LIFT_S = 5,        /* at once; then again and again, beside all else */
     LIFT_PAUSE_MS = 250,
     AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
@@ -47,6 +48,7 @@ typedef struct Switch {
     bool lost;   /* a server did not answer */
     bool paused; /* the hooks that have been run */
     bool switched;
+    bool recorded; /* it was tried */
 } Switch;
 
 static Direction opposite(Direction direction)
@@ -213,6 +215,18 @@ static bool prepare(Switch *move, Error *err)
 
 /* ---- inside the pause ---- */
 
+static bool run_hook(Switch *move, Hook hook, Error *err)
+{
+    return hook_run(move->live, move->options,
+                    &(HookCall){
+                        .hook = hook,
+                        .direction = move->direction,
+                        .deadline_s = move->deadline,
+                        .undoable = true,
+                    },
+                    err);
+}
+
 static bool fence_here(Switch *move, Error *err)
 {
     Live *live = move->live;
@@ -227,7 +241,7 @@ static bool fence_here(Switch *move, Error *err)
         return false;
     move->paused = true;
     live_say(live, "fence");
-    if (!hook_run(live, move->options, HOOK_PAUSE, move->direction, move->deadline, err))
+    if (!run_hook(move, HOOK_PAUSE, err))
         return false;
     move->began = clock_seconds();
     bool ok = fence_arm(side(move, move->here), &fence, move->deadline, &armed, err) &&
@@ -383,14 +397,16 @@ static bool place_next_feed(Switch *move, Error *err)
 }
 
 /* The old feed has ended with the record, not before: until then it goes on where this is undone.
- */
+ * Behind it only the side that takes over could let the app write: it answers right before. */
 static bool record(Switch *move, Error *err)
 {
     Live *live = move->live;
 
-    return check_time(move, "switching", err) &&
-           live_set_number(live, "ended", live->feed.number, err) &&
-           state_event(&live->job.state, EVENT_SWITCHED, err);
+    if (!check_time(move, "switching", err) || !pg_exec(side(move, move->there), "SELECT", err) ||
+        !live_set_number(live, "ended", live->feed.number, err))
+        return false;
+    move->recorded = true;
+    return state_event(&live->job.state, EVENT_SWITCHED, err);
 }
 
 static bool pause_steps(Switch *move, Error *err)
@@ -407,8 +423,7 @@ static bool pause_steps(Switch *move, Error *err)
         !place_next_feed(move, err))
         return false;
     move->switched = true;
-    return hook_run(live, move->options, HOOK_SWITCH, move->direction, move->deadline, err) &&
-           record(move, err);
+    return run_hook(move, HOOK_SWITCH, err) && record(move, err);
 }
 
 /* At the deadline whatever waits for a server is ended: one that has gone silent would hold the app
@@ -434,9 +449,10 @@ static bool lift(Live *live, LiveSideName side, Error *err)
 
     for (;;) {
         PGconn **conn = &live->conns[side];
-        if ((*conn || pg_connect(live_url(live, side), "mover", conn, err)) &&
-            fence_pass(*conn, live->token, err) && live_fence(live, side, &fence, err) &&
-            fence_lift(*conn, &fence, err))
+        live->shut = !((*conn || pg_connect(live_url(live, side), "mover", conn, err)) &&
+                       fence_pass(*conn, live->token, err) && live_fence(live, side, &fence, err) &&
+                       fence_lift(*conn, &fence, err));
+        if (!live->shut)
             return true;
         pg_close(*conn);
         *conn = NULL;
@@ -470,14 +486,11 @@ bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_
                           Error *err)
 {
     bool home = live->job.state.move.place.phase == PHASE_HOME;
-    Direction direction = live->job.state.move.place.direction;
-    Error hook = ERROR_INIT;
 
     if (!lift(live, home ? LIVE_HOME : LIVE_SOURCE, err))
         return false;
     *ret_accepting_s = clock_seconds();
-    if (!hook_run(live, options, HOOK_RESUME, direction, clock_seconds() + UNDO_S, &hook))
-        log_error("the app may still be waiting", kv_str("reason", hook.message));
+    live_resume(live, options, live->job.state.move.place.direction);
     /* Both sides were compared inside the pause; all of it again, by itself, while a way back is
      * open (rule 34). */
     live->checking = true;
@@ -486,21 +499,63 @@ bool live_switch_conclude(Live *live, const SwitchOptions *options, double *ret_
 
 /* ---- undone ---- */
 
-/* In reverse order: the switch back, then the side in use unfenced, then whoever waits. */
-static bool undo(Live *live, const SwitchOptions *options, bool paused, bool switched, Error *err)
+bool live_switch_note_undone(Live *live, Error *err)
+{
+    live->unnoted = !live_set_number(live, "ended", 0, err) ||
+                    !state_event(&live->job.state, EVENT_UNDONE, err);
+    return !live->unnoted;
+}
+
+/* Clients of the gateway do not wait for a command that hangs, where it is back itself. */
+static void end_back(Live *live, HookRun *back, const HookCall *call, bool resume)
+{
+    static const SwitchOptions gateway_alone = {0};
+    HookCall early = *call;
+    Error why = ERROR_INIT;
+
+    early.hook = HOOK_RESUME;
+    if (resume && !hook_is_done(back, 0) && hook_gateway_is_done(back) &&
+        !hook_run(live, &gateway_alone, &early, &why))
+        log_warn("the gateway's clients wait",
+                 kv_str("reason", why.message)); /* not run: it answered a moment ago */
+    if (!hook_end(back, &why))
+        live_hook_failed(live, call, &why);
+}
+
+typedef struct Undo {
+    bool paused; /* the hooks that have been run */
+    bool switched;
+    bool recorded; /* it was tried, and is first made sure not to be so */
+} Undo;
+
+/* In reverse order: the switch back, then the side in use unfenced, then whoever waits. Writers do
+ * not wait long for a switch back that takes its time: the other side is fenced all the while, so
+ * what it leads to it nobody can write. Nor do they wait for the state to be written. */
+static bool undo(Live *live, const SwitchOptions *options, const Undo *what, Error *err)
 {
     Direction direction = live->job.state.move.place.direction;
     LiveSideName here = direction == DIRECTION_FORWARD ? LIVE_SOURCE : LIVE_HOME;
-    double deadline = clock_seconds() + UNDO_S;
-    Error hook = ERROR_INIT;
+    HookCall call = {
+        .hook = HOOK_SWITCH,
+        .direction = opposite(direction),
+        .deadline_s = clock_seconds() + UNDO_S,
+    };
+    HookRun *back = NULL;
 
-    if (switched && !hook_run(live, options, HOOK_SWITCH, opposite(direction), deadline, &hook))
-        log_error("the switch could not be undone", kv_str("reason", hook.message));
-    if (!live_set_number(live, "ended", 0, err) || !lift(live, here, err))
+    if (what->recorded && !live_set_number(live, "ended", 0, err))
         return false;
-    if (paused && !hook_run(live, options, HOOK_RESUME, opposite(direction), deadline, &hook))
-        log_error("the app may still be waiting", kv_str("reason", hook.message));
-    return state_event(&live->job.state, EVENT_UNDONE, err);
+    if (what->switched) {
+        back = hook_start(live, options, &call);
+        (void)hook_is_done(back, clock_seconds() + BEFORE_LIFT_S);
+    }
+    bool lifted = lift(live, here, err);
+    if (back)
+        end_back(live, back, &call, lifted && what->paused);
+    if (!lifted)
+        return false;
+    if (what->paused)
+        live_resume(live, options, call.direction);
+    return live_switch_note_undone(live, err);
 }
 
 /* A slot that nobody reads would hold back WAL for ever. Where its server does not answer it is
@@ -528,32 +583,59 @@ bool live_switch_undo(Live *live, const SwitchOptions *options, Error *err)
 {
     bool switching = live->job.state.move.place.phase == PHASE_SWITCHING;
 
-    cancel_hold(true);
-    bool ok = undo(live, options, true, switching, err);
-    cancel_hold(false);
-    return ok;
+    return undo(live, options, &(Undo){.paused = true, .switched = switching}, err);
+}
+
+/* It goes on from the main loop; meanwhile `status` says why it has to. */
+static void try_again(Live *live, const Error *why)
+{
+    live->conclude_at = clock_seconds() + AGAIN_S;
+    live->last_error = arena_strdup(live->arena, why->message);
+}
+
+static bool fail_undo(Live *live, const Error *why, Error *err)
+{
+    try_again(live, why);
+    *err = *why;
+    if (live->unnoted) {
+        (void)error_add_context(err, "undone, but that could not be noted");
+        return error_hint(err, "Writers go on where they were; the mover goes on trying.");
+    }
+    (void)error_add_context(err, "not undone yet, so that the app cannot write");
+    return error_hint(err, "The mover goes on trying: `homeport status` says when it can.");
+}
+
+/* err is why it is undone, and says how things stand then. */
+static void tell_undone(Live *live, Error *err)
+{
+    const char *hint = arena_strdup(live->arena, err->hint);
+
+    if (live->trouble) {
+        (void)error_add_context(err, "not all could be undone (%s)", live->trouble);
+        (void)error_hint(err, "Writers may go on where they were. %s", live->by_hand);
+        return;
+    }
+    (void)error_hint(err, "%s%sEverything was undone: writers go on where they were.", hint,
+                     *hint ? " " : "");
 }
 
 /* What is said is how things stand then: err is why it is undone, where the switch has failed. */
 static bool undo_after(Switch *move, bool failed, Error *err)
 {
     Live *live = move->live;
+    const Undo what = {
+        .paused = move->paused, .switched = move->switched, .recorded = move->recorded};
     Error why = ERROR_INIT;
 
-    if (!undo(live, move->options, move->paused, move->switched, &why)) {
-        log_error("the switch could not be undone yet: the app cannot write",
+    if (!undo(live, move->options, &what, &why)) {
+        log_error(live->unnoted ? "that the switch is undone could not be noted"
+                                : "the switch could not be undone yet: the app cannot write",
                   kv_str("because", failed ? err->message : "it was a rehearsal"),
                   kv_str("reason", why.message));
-        live->conclude_at = clock_seconds() + AGAIN_S;
-        *err = why;
-        (void)error_add_context(err, "not undone yet, so that the app cannot write");
-        return error_hint(err, "The mover goes on trying: `homeport status` says when it can.");
+        return fail_undo(live, &why, err);
     }
-    if (failed) {
-        const char *hint = arena_strdup(live->arena, err->hint);
-        (void)error_hint(err, "%s%sEverything was undone: writers go on where they were.", hint,
-                         *hint ? " " : "");
-    }
+    if (failed)
+        tell_undone(live, err);
     drop_reverse_slot(move);
     if (!live->feed.applier && !live_apply(live, &why))
         log_error("the applier could not be started again", kv_str("reason", why.message));
@@ -564,7 +646,7 @@ static bool conclude_after(Live *live, const SwitchOptions *options, double *ret
 {
     if (live_switch_conclude(live, options, ret_over_s, err) && live_apply(live, err))
         return true;
-    live->conclude_at = clock_seconds() + AGAIN_S;
+    try_again(live, err);
     (void)error_add_context(err, "the switch is made, but not complete yet");
     return error_hint(err, "There is no way but forward, and the mover goes on trying: `homeport "
                            "status` says when the app can write.");
@@ -610,7 +692,7 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     };
 
     *ret = (SwitchReport){0};
-    if (!prepare(&move, err)) {
+    if (!prepare(&move, err) || !live_hooks_forget(live, err)) {
         move.lost = err->code == ERR_CONNECT;
         drop_reverse_slot(&move);
         return false;
@@ -630,6 +712,8 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
     cancel_hold(false);
+    ret->warning = live->trouble;
+    ret->next = live->by_hand;
     if (ret->rehearsed && move.here == LIVE_SOURCE)
         leave_as_found(&move);
     if (ok && ret->done)
@@ -639,11 +723,13 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
 
 json_t *live_switch_json(const SwitchReport *report)
 {
-    return json_pack("{s:b, s:b, s:f, s:b, s:I, s:b, s:f, s:f, s:f, s:I, s:i, s:i}", "done",
-                     report->done, "rehearsed", report->rehearsed, "pause_ms", report->pause_ms,
-                     "verified", report->verified, "differences", (json_int_t)report->differences,
-                     "reverse", report->reverse, "fence_ms", report->fence_ms, "drain_ms",
-                     report->drain_ms, "check_ms", report->check_ms, "rows_compared",
-                     (json_int_t)report->keys_compared, "tables_counted", report->tables_counted,
-                     "sequences", report->sequences);
+    return json_pack("{s:b, s:b, s:f, s:b, s:I, s:b, s:f, s:f, s:f, s:I, s:i, s:i, "
+                     "s:s*, s:s*}",
+                     "done", report->done, "rehearsed", report->rehearsed, "pause_ms",
+                     report->pause_ms, "verified", report->verified, "differences",
+                     (json_int_t)report->differences, "reverse", report->reverse, "fence_ms",
+                     report->fence_ms, "drain_ms", report->drain_ms, "check_ms", report->check_ms,
+                     "rows_compared", (json_int_t)report->keys_compared, "tables_counted",
+                     report->tables_counted, "sequences", report->sequences, "warning",
+                     report->warning, "next", report->next);
 }

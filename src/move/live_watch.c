@@ -607,6 +607,13 @@ static const char *next_step(const Live *live, const ReceiveStatus *received,
 {
     Phase phase = live->job.state.move.place.phase;
 
+    if (live->shut)
+        return "THE APP CANNOT WRITE: mend what the error names. The mover goes on trying by "
+               "itself.";
+    if (live->unnoted)
+        return "Make room on the disk of the work folder: the mover goes on by itself.";
+    if (live->by_hand)
+        return live->by_hand;
     if (live->differences > 0)
         return "The sides differ: `homeport verify` names the rows. Do not cut over.";
     if (live->changed)
@@ -658,12 +665,15 @@ json_t *live_status_json(Live *live)
         applier_status(live->feed.applier, &applied);
     int64_t behind = behind_bytes(&received, &applied);
     int64_t touched = live->touched ? touched_count(live->touched, &whole) : 0;
-    const char *error = !applied.connected && applied.error.code != ERR_NONE ? applied.error.message
+    const char *error = live->conclude_at > 0 ? live->last_error
+                        : live->trouble       ? live->trouble
+                        : !applied.connected && applied.error.code != ERR_NONE
+                            ? applied.error.message
                         : received.error.code != ERR_NONE ? received.error.message
                                                           : live->last_error;
     json_t *json = json_pack(
         "{s:s, s:s, s:s*, s:b, s:b, s:b, s:I, s:f, s:f, s:I, s:I, s:b, s:b, s:I, s:I, "
-        "s:i, s:s*, s:s*, s:s*, "
+        "s:i, s:s*, s:s*, s:s*, s:s*, "
         "s:s}",
         "phase", phase_name(live->job.state.move.place.phase), "direction",
         direction_name(live->job.state.move.place.direction), "slot", live->feed.slot, "receiving",
@@ -676,7 +686,8 @@ json_t *live_status_json(Live *live)
         (json_int_t)live->differences, "touched_rows", (json_int_t)touched, "tables_to_verify",
         whole, "not_compared", live->verified ? NULL : text_readable(scratch, live->left),
         "schema_changed", text_readable(scratch, live->changed), "last_error",
-        text_readable(scratch, error), "next", next_step(live, &received, &applied));
+        text_readable(scratch, error), "fenced", live->shut ? "both" : NULL, "next",
+        next_step(live, &received, &applied));
     if (!json)
         return NULL;
     (void)json_object_set_new(json, "applied_lsn", lsn_json(applied.applied));

@@ -257,7 +257,8 @@ typedef struct MoveStatus {
     int64_t bytes_done;
     int64_t bytes_total;
     const char *next; /* what to do now: a sentence */
-    /* Rule 29, where no process is at work and a side is fenced; else NULL. */
+    /* Rule 29, where no process is at work and a side is fenced, or one is at a switch: else NULL.
+     * The SQL is for the first of both. */
     const char *fenced;         /* "source", "target" or "both" */
     const char *fenced_text;    /* which, and where the app writes: a sentence */
     const char *lifted_side;    /* "source" or "target": what the SQL is for */

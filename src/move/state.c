@@ -371,12 +371,21 @@ bool state_note_compared_later(Arena *arena, const char *dir, Compared compared,
            note_compared(store, compared, err);
 }
 
-void state_note_error(State *state, const Error *error)
+void state_note_error_text(State *state, const char *text)
 {
     Error failed = ERROR_INIT;
 
     if (state->store && state->move.exists &&
-        !store_run(state->store, sql_store_set_error, STORE_VALUES(STORE_TEXT(error->message)),
-                   &failed))
+        !store_run(state->store, sql_store_set_error, STORE_VALUES(STORE_TEXT(text)), &failed))
         log_warn("the error could not be noted", kv_str("reason", failed.message));
+}
+
+void state_note_error(State *state, const Error *error)
+{
+    state_note_error_text(state, error->message);
+}
+
+void state_clear_error(State *state)
+{
+    state_note_error_text(state, NULL);
 }

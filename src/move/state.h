@@ -146,3 +146,5 @@ bool state_note_compared_later(Arena *arena, const char *dir, Compared compared,
                                Error *err) MUST_USE;
 /* Best effort: the error that is being reported matters more than failing to note it. */
 void state_note_error(State *state, const Error *error);
+void state_note_error_text(State *state, const char *text);
+void state_clear_error(State *state); /* what it told is over */

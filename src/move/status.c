@@ -84,6 +84,14 @@ static bool is_at_home(const Place *place)
            (phase_is_switch(place->phase) && place->direction == DIRECTION_BACK);
 }
 
+/* While a mover is at work on it. */
+static void tell_shut(MoveStatus *status)
+{
+    status->fenced = "both";
+    status->fenced_text = "Both sides may be fenced, so that the app can write nowhere: the mover "
+                          "is bringing a switch to its end.";
+}
+
 /* By the record alone: what is fenced from when to when is the mover's doing (rule 25). */
 static void tell_fence(Arena *arena, const MoveRecord *move, MoveStatus *status)
 {
@@ -214,5 +222,7 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->bytes_total = move.bytes_total;
     if (ret->following && !ret->running)
         tell_fence(arena, &move, ret);
+    else if (ret->following && is_shut(&move))
+        tell_shut(ret);
     return ret->running || tell_relaxed(arena, config, ret, err);
 }

@@ -20,6 +20,7 @@ class Proxy:
         self._limit = None
         self._losing = None
         self._silencing = None
+        self._refusing_at = None
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
         self._flowing = threading.Event()
@@ -66,6 +67,10 @@ class Proxy:
     def silence_at(self, text):
         """Once, when a client sends a message with this text: from then on nothing is carried."""
         self._silencing = text.encode()
+
+    def refuse_at(self, text):
+        """Once, when a client sends a message with this text: it is lost, and from then on refuse()."""
+        self._refusing_at = text.encode()
 
     def close(self):
         self._flowing.set()
@@ -130,6 +135,10 @@ class Proxy:
                     self._silencing = None
                     self.silence()
                 self._flowing.wait()
+                if not from_server and self._refusing_at and self._refusing_at in data:
+                    self._refusing_at = None
+                    self.refuse()
+                    break
                 if from_server and (deaf.is_set() or self._over_limit(carried)):
                     break
                 if not from_server and self._is_to_lose(data):

@@ -255,6 +255,55 @@ def test_rule_32_a_connection_lost_while_home_is_unfenced_is_concluded_by_itself
     assert rows(live.source, "t") == ["(1)"]
 
 
+@pytest.fixture
+def home_by_proxy(following, proxy):
+    """A live move whose way to home is a proxy: both."""
+    held = []
+
+    def through(live):
+        held.append(proxy(live.target.server))
+        return {"HOMEPORT_TARGET_URL": held[0].url(live.target)}
+    return following("CREATE TABLE t (id int PRIMARY KEY)", url=through), held[0]
+
+
+def test_rule_32_home_that_is_lost_right_behind_the_record_is_said_until_it_accepts_writes(home_by_proxy):
+    live, way = home_by_proxy
+    way.refuse_at("DISABLE TRIGGER homeport_fence")
+    result = live.run("cutover")
+    assert result.rc == 1 and "not complete yet" in result.err, str(result)
+
+    def said():
+        status = live.status()
+        return status["fenced"] == "both" and "CANNOT WRITE" in status["next"] and status["last_error"]
+    assert "lift the fence" in wait.until(said, 10, "status says it")
+    said = live.homeport("status", "--dir", live.dir).out
+    assert said.startswith("Both sides may be fenced"), said
+    way.refuse(False)
+    wait.until(lambda: live.status()["receiving"] and live.status()["fenced"] is None, 30, "the switch is at its end")
+    live.target.sql("INSERT INTO t VALUES (1)")
+    status = live.status()
+    assert status["phase"] == "home" and status["last_error"] is None and "rollback" in status["next"]
+
+
+def test_rule_32_home_that_is_away_before_the_record_does_not_take_over(home_by_proxy):
+    live, way = home_by_proxy
+    armed = live.homeport.cwd / "switching"
+    answers = []
+    command = threading.Thread(target=lambda: answers.append(live.run(
+        "cutover", "--on-switch",
+        f"test $HOMEPORT_DIRECTION = back || {{ touch {armed}; while test -e {armed}; do sleep 0.01; done; }}")))
+    command.start()
+    wait.until(armed.exists, 30, "it is switching")
+    way.refuse()
+    armed.unlink()
+    command.join()
+    assert answers[0].rc == 1 and "Everything was undone" in answers[0].err, str(answers[0])
+    live.source.sql("INSERT INTO t VALUES (1)")
+    way.refuse(False)
+    live.applied_past(live.source)
+    assert rows(live.target, "t") == ["(1)"]
+
+
 @pytest.mark.timeout(240)
 def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_it_is_back(following, proxy):
     """Neither the end of the cutover nor its undoing can reach it: no restart is needed for either."""
@@ -372,6 +421,26 @@ def test_a_full_disk_holds_the_source_back_and_the_mover_goes_on_when_there_is_r
     (place / "taken").unlink()
     arrives(live, "t")
     assert live.status()["last_error"] is None
+    live.ok("cutover")
+    assert rows(live.target, "t") == rows(live.source, "t")
+
+
+@pytest.mark.plain
+def test_rule_32_writers_go_on_where_the_disk_is_full_when_a_switch_is_undone(following, small_disk):
+    place = small_disk(16 << 20)
+    live = following("CREATE TABLE t (id bigserial PRIMARY KEY)")
+    taken = place / "taken"
+    # The state's own files may have room for a record or two.
+    result = live.run("cutover", "--on-pause", f"dd if=/dev/zero of={taken} bs=4096 status=none; true", "--on-switch", "false")
+    assert result.rc == 1, str(result)
+    live.source.sql("INSERT INTO t DEFAULT VALUES")
+    assert "could not be noted" in result.err and "cannot write" not in result.err, str(result)
+    wait.until(lambda: "full" in (live.status()["last_error"] or ""), 10, "status says why")
+    assert "room" in live.status()["next"] and live.status()["fenced"] is None
+    taken.unlink()
+    wait.until(lambda: live.status()["phase"] == "caught-up", 30, "it goes on")
+    assert live.status()["last_error"] is None
+    live.applied_past(live.source)
     live.ok("cutover")
     assert rows(live.target, "t") == rows(live.source, "t")
 

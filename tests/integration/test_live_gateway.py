@@ -38,15 +38,21 @@ class Writer(threading.Thread):
                 self.written.append(token)
 
 
-def test_no_request_of_a_gateways_client_fails_through_cutover_and_rollback(homeport, servers):
-    source_server, target_server = servers.get(15, "source"), servers.get(15, "target")
-    for server in (source_server, target_server):
+def journals(servers):
+    """The databases of an app, whose role both servers have."""
+    made = []
+    for name in ("source", "target"):
+        server = servers.get(15, name)
         if not server.sql("SELECT 1 FROM pg_roles WHERE rolname = 'app'"):
             server.sql("CREATE ROLE app LOGIN PASSWORD 'pw-of-role'")
-    source = source_server.create_db("journal", "OWNER app")
-    target = target_server.create_db("journal", "OWNER app")
-    source.script(TABLE)
-    gateway = Gateway(homeport, source_server, database=source)
+        made.append(server.create_db("journal", "OWNER app"))
+    made[0].script(TABLE)
+    return made
+
+
+def test_no_request_of_a_gateways_client_fails_through_cutover_and_rollback(homeport, servers):
+    source, target = journals(servers)
+    gateway = Gateway(homeport, source.server, database=source)
     live = Live(homeport, source, target, env={"HOMEPORT_GATEWAY_ADMIN": gateway.admin})
     stopping = threading.Event()
     writers = [Writer(gateway, number, stopping) for number in range(4)]
@@ -76,6 +82,31 @@ def test_no_request_of_a_gateways_client_fails_through_cutover_and_rollback(home
     assert result.rc == 1 and "has come from" in result.err
     live.ok("finish")
     assert live.mover.wait().rc == 0
+    assert gateway.stop().rc == 0
+
+
+def test_rule_32_gateway_is_switched_back_where_the_owners_command_hangs_and_fails(homeport, servers):
+    source, target = journals(servers)
+    gateway = Gateway(homeport, source.server, database=source)
+    live = Live(homeport, source, target, env={"HOMEPORT_GATEWAY_ADMIN": gateway.admin})
+    stopping = threading.Event()
+    writer = Writer(gateway, 0, stopping)
+    try:
+        writer.start()
+        live.start()
+        live.caught_up()
+        result = live.run("cutover", "--on-switch", "test $HOMEPORT_DIRECTION = forward && exit 6; sleep 5; exit 7",
+                          "--on-resume", "exit 8")
+        assert result.rc == 1, str(result)
+        assert all(status in result.err for status in ("status 6", "status 7", "status 8")), str(result)
+        before = len(writer.written)
+        wait.until(lambda: len(writer.written) > before + 20, 30, "writers go on")
+    finally:
+        stopping.set()
+        writer.join()
+    assert writer.failed == [] and writer.longest < 4
+    assert sorted(row[0] for row in source.sql("SELECT id FROM note")) == sorted(writer.written)
+    live.stop()
     assert gateway.stop().rc == 0
 
 
