@@ -20,6 +20,7 @@ typedef struct SwitchCommand {
     const char *on_switch;
     const char *on_resume;
     bool rehearse;
+    bool accept_differences;
 } SwitchCommand;
 
 #define SWITCH_OPTION(option_name, field, argument_name, text)                                     \
@@ -28,17 +29,27 @@ typedef struct SwitchCommand {
         .argument = (argument_name), .help = (text)                                                \
     }
 
-static const Option switch_options[] = {
-    SWITCH_OPTION("max-pause", max_pause, "TIME",
-                  "undo everything when writers would wait longer: 800ms, 10s, 2min; unset: 10s"),
-    SWITCH_OPTION("on-pause", on_pause, "COMMAND", "run before the side in use is fenced"),
-    SWITCH_OPTION("on-switch", on_switch, "COMMAND", "run when the other side takes over"),
-    SWITCH_OPTION("on-resume", on_resume, "COMMAND", "run once it accepts"),
-    {.name = "rehearse",
-                                                                .type = OPTION_FLAG,
-                                                                .offset = offsetof(SwitchCommand, rehearse),
-                                                                .unset = "no",
-                                                                .help = "do everything up to the comparison inside the pause, then undo it"},
+#define SWITCH_FLAG(option_name, field, text)                                                      \
+    {                                                                                              \
+        .name = (option_name), .type = OPTION_FLAG, .offset = offsetof(SwitchCommand, field),      \
+        .unset = "no", .help = (text)                                                              \
+    }
+
+#define SWITCH_OPTIONS                                                                             \
+    SWITCH_OPTION("max-pause", max_pause, "TIME",                                                  \
+                  "undo everything when writers would wait longer: 800ms, 10s, 2min; unset: 10s"), \
+        SWITCH_OPTION("on-pause", on_pause, "COMMAND", "run before the side in use is fenced"),    \
+        SWITCH_OPTION("on-switch", on_switch, "COMMAND", "run when the other side takes over"),    \
+        SWITCH_OPTION("on-resume", on_resume, "COMMAND", "run once it accepts"),                   \
+        SWITCH_FLAG("rehearse", rehearse,                                                          \
+                    "do everything up to the comparison inside the pause, then undo it")
+
+static const Option cutover_options[] = {SWITCH_OPTIONS, {0}};
+
+static const Option rollback_options[] = {
+    SWITCH_OPTIONS,
+    SWITCH_FLAG("accept-differences", accept_differences,
+                "go back although the sides differ: the source stays as it is there"),
     {0},
 };
 
@@ -69,10 +80,10 @@ static bool parse_time(const char *text, int64_t *ret_ms, Error *err)
 
 static json_t *make_request(const char *verb, const SwitchCommand *command, int64_t pause_ms)
 {
-    return json_pack("{s:s, s:I, s:s*, s:s*, s:s*, s:b}", "verb", verb, "max_pause_ms",
+    return json_pack("{s:s, s:I, s:s*, s:s*, s:s*, s:b, s:b}", "verb", verb, "max_pause_ms",
                      (json_int_t)pause_ms, "on_pause", command->on_pause, "on_switch",
                      command->on_switch, "on_resume", command->on_resume, "rehearse",
-                     command->rehearse);
+                     command->rehearse, "accept_differences", command->accept_differences);
 }
 
 static double number(const json_t *answer, const char *name)
@@ -169,12 +180,14 @@ const Command cmd_cutover = {
         "Whatever fails, or takes longer than --max-pause, is undone: writers go on at the source. "
         "The hooks run in a shell with HOMEPORT_HOOK, HOMEPORT_DIRECTION (forward or back), "
         "HOMEPORT_SOURCE_URL and HOMEPORT_TARGET_URL in their environment; each may be run twice. "
-        "What is undone runs on-switch and on-resume the other way.",
+        "What is undone runs on-switch and on-resume the other way. An on-resume that fails is "
+        "tried "
+        "again until it succeeds, and the exit status is 3 where the switch was made all the same.",
     .settings = (const char *const[]){"source",             "target", "dir", "jobs", "map-role", "pg-bin",
                                       "identity-map", "identity-columns", "identity-unmapped",
                                       "identity-unmapped-back", NULL},
     .needs = (const char *const[]){"source",          "target",          NULL                       },
-    .options = switch_options,
+    .options = cutover_options,
     .options_size = sizeof(SwitchCommand),
     .examples =
         (const Example[]){
@@ -194,12 +207,16 @@ const Command cmd_rollback = {
     .description =
         "The cutover the other way: home is fenced, what was written there since is at the source "
         "already but for the last moment, and writers go on at the source. The move stays: home "
-        "follows again, and `homeport cutover` may be tried again, any number of times.",
+        "follows again, and `homeport cutover` may be tried again, any number of times.\n\n"
+        "Where a comparison has found differences, nothing is switched: `homeport verify` names "
+        "them, and `homeport move --resync TABLE` copies a table to the source again. With "
+        "--accept-differences the source takes over all the same, with its own rows where they "
+        "differ.",
     .settings = (const char *const[]){"source",       "target",           "dir", "jobs", "map-role", "pg-bin",
                                       "identity-map", "identity-columns", "identity-unmapped",
                                       "identity-unmapped-back", NULL},
     .needs = (const char *const[]){"source",        "target",                NULL},
-    .options = switch_options,
+    .options = rollback_options,
     .options_size = sizeof(SwitchCommand),
     .examples =
         (const Example[]){

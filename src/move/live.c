@@ -119,6 +119,7 @@ static SwitchOptions switch_options(const json_t *params)
         .on_switch = json_string_value(json_object_get(params, "on_switch")),
         .on_resume = json_string_value(json_object_get(params, "on_resume")),
         .rehearse = json_is_true(json_object_get(params, "rehearse")),
+        .accept_differences = json_is_true(json_object_get(params, "accept_differences")),
     };
 }
 

@@ -52,6 +52,7 @@ typedef struct SwitchOptions {
     const char *on_switch;
     const char *on_resume;
     bool rehearse;
+    bool accept_differences; /* on the way back */
 } SwitchOptions;
 
 typedef enum Hook {

@@ -181,6 +181,21 @@ static bool check_left(const VerifyLiveReport *checked, Error *err)
     return true;
 }
 
+/* On the way back the owner may prefer the old side as it is to staying (rule 34). */
+static bool check_differences(const Switch *move, Error *err)
+{
+    int64_t count = move->live->differences;
+
+    if (count == 0 || move->options->accept_differences)
+        return true;
+    (void)error_set(err, ERR_FOUND, "%" PRId64 " %s between the two sides", count,
+                    text_plural(count, "difference stands", "differences stand"));
+    return error_hint(err, "`homeport verify` names them.%s",
+                      move->here == LIVE_HOME
+                          ? " `homeport rollback --accept-differences` goes back all the same."
+                          : "");
+}
+
 /* Everything that can be known before anybody has to wait. */
 static bool prepare(Switch *move, Error *err)
 {
@@ -201,12 +216,7 @@ static bool prepare(Switch *move, Error *err)
         return false;
     if (!live_verify(live, !live->verified, false, &checked, err))
         return error_add_context(err, "compare before the pause");
-    if (live->differences > 0) {
-        (void)error_set(err, ERR_FOUND, "%" PRId64 " %s between the two sides", live->differences,
-                        text_plural(live->differences, "difference stands", "differences stand"));
-        return error_hint(err, "`homeport verify` names them.");
-    }
-    if (!check_left(checked, err))
+    if (!check_differences(move, err) || !check_left(checked, err))
         return false;
     live_say(live, "prepare");
     return live_fence(live, move->here, &fence, err) &&
@@ -345,12 +355,12 @@ static bool check(Switch *move, Error *err)
     move->report->tables_counted = found.tables_counted;
     if (!ok)
         return error_add_context(err, "compare inside the pause");
-    move->report->verified = found.report.differences == 0;
-    move->report->differences = found.report.differences;
-    if (found.report.differences > 0) {
+    if (found.report.differences > 0)
         live->differences = found.report.differences;
+    move->report->verified = live->differences == 0;
+    move->report->differences = live->differences;
+    if (found.report.differences > 0 && !move->options->accept_differences)
         return fail_different(&found.report, err);
-    }
     return check_time(move, "comparing", err);
 }
 

@@ -615,7 +615,11 @@ static const char *next_step(const Live *live, const ReceiveStatus *received,
     if (live->by_hand)
         return live->by_hand;
     if (live->differences > 0)
-        return "The sides differ: `homeport verify` names the rows. Do not cut over.";
+        return phase == PHASE_HOME
+                   ? "The sides differ: `homeport verify` names the rows, `homeport move --resync "
+                     "TABLE` copies a table again. `homeport rollback --accept-differences` goes "
+                     "back all the same."
+                   : "The sides differ: `homeport verify` names the rows. Do not cut over.";
     if (live->changed)
         return "Make both schemas alike, then go on.";
     if (!applied->connected && applied->error.code != ERR_NONE)

@@ -639,3 +639,23 @@ def test_rule_25_old_side_that_was_opened_by_hand_is_fenced_again_and_compared_w
                        " ALTER TABLE t ENABLE ALWAYS TRIGGER homeport_fence; COMMIT")
     assert live.ok("verify")["differences"] == 0
     live.ok("rollback")
+
+
+def test_rule_34_way_back_that_has_differences_is_open_to_who_accepts_them_by_name(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, 0 FROM generate_series(1, 50) AS g")
+    live.ok("cutover")
+    open_by_hand(live.source, "UPDATE t SET n = 7 WHERE id IN (7, 8)")
+    assert live.run("verify").rc == 3
+    live.target.sql("UPDATE t SET n = 1 WHERE id = 1")
+    refused = live.run("rollback")
+    assert refused.rc == 3 and "2 differences" in refused.err and "--accept-differences" in refused.err, str(refused)
+    status = live.status()
+    assert status["phase"] == "home" and "--accept-differences" in status["next"] and "cut over" not in status["next"]
+    answer = live.ok("rollback", "--accept-differences")
+    assert answer["done"] and answer["differences"] == 2 and not answer["verified"]
+    live.source.sql("UPDATE t SET n = 2 WHERE id = 2")
+    assert live.source.sql("SELECT id, n FROM t WHERE n > 0 ORDER BY id") == [(1, 1), (2, 2), (7, 7), (8, 7)]
+    # The way home does not have it.
+    wait.until(lambda: live.status()["differences"] == 2, 60, "they are seen from there, too")
+    assert live.run("cutover").rc == 3 and "Do not cut over" in live.status()["next"]
+    assert live.run("cutover", "--accept-differences").rc == 2
