@@ -100,8 +100,7 @@ bool live_hold_fence(Live *live, LiveSideName side, Error *err)
     log_warn("a side that nobody may write to was open, and is fenced again",
              kv_str("side", side == LIVE_SOURCE ? "source" : "target"),
              kv_str("reason", why.message));
-    live->verified = false;
-    live->checking = true;
+    live_check_void(live);
     return fence_prepare(conn, &fence, err) &&
            fence_arm(conn, &fence, clock_seconds() + FENCE_AGAIN_S, &report, err);
 }

@@ -273,6 +273,9 @@ bool live_check_is_running(Live *live);
 /* Waits for it; *ret: what it found, in its own arena until the next one begins. */
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err) MUST_USE;
 void live_check_drop(Live *live);
+/* What was compared, or is being compared, no longer holds: a whole comparison is due that begins
+ * after this. */
+void live_check_void(Live *live);
 /* Waits for one: of what is so now (`fresh`), or for the one at work where that is enough. */
 bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret,
                  Error *err) MUST_USE;

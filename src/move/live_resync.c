@@ -253,8 +253,7 @@ static bool resync_held(Resync *resync, const char *name, Error *err)
     for (int i = 0; i < resync->count; i++)
         touched_add_whole(live->touched, resync->tables[i].schema, resync->tables[i].name);
     live->differences = 0;
-    live->verified = false;
-    live->checking = true;
+    live_check_void(live);
     return ok;
 }
 

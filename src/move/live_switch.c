@@ -346,6 +346,7 @@ static bool check(Switch *move, Error *err)
         .context = live,
         .identities = live->job.identities,
         .identities_back = live->feed.direction == DIRECTION_BACK,
+        .encoding = live->job.source_url.encoding,
     };
 
     live_say(live, "compare");
@@ -355,8 +356,10 @@ static bool check(Switch *move, Error *err)
     move->report->tables_counted = found.tables_counted;
     if (!ok)
         return error_add_context(err, "compare inside the pause");
-    if (found.report.differences > 0)
+    if (found.report.differences > 0) {
         live->differences = found.report.differences;
+        live_check_void(live);
+    }
     move->report->verified = live->differences == 0;
     move->report->differences = live->differences;
     if (found.report.differences > 0 && !move->options->accept_differences)

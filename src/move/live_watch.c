@@ -153,8 +153,7 @@ static bool accept(Live *live, Arena *scratch, const Changes *changes,
     log_info("both schemas changed alike", kv_str("first", changes->list[0].object));
     if (!keep_prints(live, scratch, now, err))
         return false;
-    live->verified = false;
-    live->checking = true;
+    live_check_void(live);
     return live_declare_tables(live, err);
 }
 
@@ -261,6 +260,7 @@ typedef struct LiveCheck {
     Arena *arena;
     VerifyLive request;
     bool whole;
+    bool stale; /* began before what voids it */
     bool ok;
     atomic_bool done;
     bool joined;
@@ -342,6 +342,14 @@ bool live_check_start(Live *live, bool whole, Error *err)
     return error_set(err, ERR_IO, "a thread could not be started");
 }
 
+void live_check_void(Live *live)
+{
+    live->verified = false;
+    live->checking = true;
+    if (live->check)
+        live->check->stale = true;
+}
+
 bool live_check_is_running(Live *live)
 {
     return live->check && !live->check->joined && !atomic_load(&live->check->done);
@@ -381,6 +389,24 @@ static const char *left_text(Arena *arena, const VerifyLiveReport *report)
                                    more > 0 ? arena_printf(arena, ", and %d more", more) : "");
 }
 
+/* A comparison of a part finds no more than what is in it: what another one found stands until all
+ * has been compared since. */
+static void note_found(Live *live, const LiveCheck *check)
+{
+    bool whole = check->whole && !check->stale;
+    int64_t found = check->report.report.differences;
+
+    if (whole || found > live->differences)
+        live->differences = found;
+    if (found > 0)
+        log_error("the two sides differ", kv_i64("differences", found));
+    live->verified = check->report.report.verified && (whole || live->verified);
+    if (whole) {
+        live->left = left_text(live->arena, &check->report);
+        live->checking = false;
+    }
+}
+
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
 {
     LiveCheck *check = live->check;
@@ -395,25 +421,18 @@ bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
         return false;
     }
     *ret = &check->report;
-    live->differences = check->report.report.differences;
-    if (live->differences > 0)
-        log_error("the two sides differ", kv_i64("differences", live->differences));
-    live->verified = check->report.report.verified && (check->whole || live->verified);
-    if (check->whole) {
-        live->left = left_text(live->arena, &check->report);
-        live->checking = false;
-    }
+    note_found(live, check);
     return true;
 }
 
 bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret, Error *err)
 {
     if (live->check && !live->check->joined) {
-        bool was_whole = live->check->whole;
+        bool was_whole = live->check->whole && !live->check->stale;
         Error earlier = ERROR_INIT;
 
         /* One that failed, perhaps long ago, says nothing of whether rows can be compared now. */
-        live_say(live, was_whole ? "verify" : "touched");
+        live_say(live, live->check->whole ? "verify" : "touched");
         if (live_check_end(live, ret, &earlier) && !fresh && (was_whole || !whole))
             return true;
     }

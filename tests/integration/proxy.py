@@ -21,6 +21,8 @@ class Proxy:
         self._losing = None
         self._silencing = None
         self._refusing_at = None
+        self._holding = None
+        self._released = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
         self._flowing = threading.Event()
@@ -72,8 +74,21 @@ class Proxy:
         """Once, when a client sends a message with this text: it is lost, and from then on refuse()."""
         self._refusing_at = text.encode()
 
+    def hold_at(self, text):
+        """The next message of a client with this text waits until release(); other connections do not."""
+        self._released.clear()
+        self._holding = text.encode()
+
+    @property
+    def holds(self):
+        return self._holding is None and not self._released.is_set()
+
+    def release(self):
+        self._released.set()
+
     def close(self):
         self._flowing.set()
+        self._released.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -139,6 +154,9 @@ class Proxy:
                     self._refusing_at = None
                     self.refuse()
                     break
+                if not from_server and self._holding and self._holding in data:
+                    self._holding = None
+                    self._released.wait()
                 if from_server and (deaf.is_set() or self._over_limit(carried)):
                     break
                 if not from_server and self._is_to_lose(data):

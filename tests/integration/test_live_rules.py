@@ -1,6 +1,7 @@
 """Rules of the live move (docs/move.md) that no fault of the peer is about, each held at the moment that it is for."""
 
 import contextlib
+import pathlib
 import signal
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import wait
 from live import Live, as_number
 from moving import is_waiting, transaction
 
+LIFT = pathlib.Path(__file__).resolve().parents[2] / "sql/fence/lift.sql"
 KEYED = "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT g, 0 FROM generate_series(1, 50) AS g"
 
 
@@ -185,6 +187,82 @@ def test_rule_33_the_old_directions_slot_goes_once_the_switch_is_durable_and_not
     assert lives.slots(source) == [] and len(lives.slots(target)) == 1
 
 
+def fact(live, name):
+    with contextlib.closing(sqlite3.connect(f"file:{live.dir}/state.sqlite?mode=ro", uri=True)) as store:
+        (value,), = store.execute("SELECT value FROM fact WHERE name = ?", (name,))
+    return value
+
+
+def test_rule_34_what_was_found_inside_the_pause_stands_until_all_is_compared(following):
+    """A row that no stream touched is missed by the count inside the pause alone."""
+    live = following(KEYED)
+    live.ok("verify")
+    paused = live.homeport.cwd / "paused"
+    let_through = f"SET LOCAL homeport.token = '{fact(live, 'token')}'"
+    at_home(live, let_through, "DELETE FROM t WHERE id = 7")
+    assert live.status()["verified"] is True
+    refused = live.run("cutover", "--on-pause", f"touch {paused}")
+    assert refused.rc != 0 and "1 row differs" in refused.err, str(refused)
+    status = live.status()
+    assert status["verified"] is False and status["differences"] == 1 and "Do not cut over" in status["next"], status
+    paused.unlink()
+    live.source.sql("UPDATE t SET n = 1 WHERE id = 8")
+    refused = live.run("cutover", "--on-pause", f"touch {paused}")
+    assert refused.rc != 0 and "1 difference stands" in refused.err and not paused.exists(), str(refused)
+    assert live.status()["differences"] == 1
+    at_home(live, let_through, "INSERT INTO t VALUES (7, 0)")
+    live.ok("cutover")
+    assert rows(live.target) == rows(live.source)
+
+
+@pytest.fixture
+def comparing(begun, proxy):
+    """A move that compares everything by itself and has not read t at home, and what lets it go on."""
+    def make():
+        live = begun(KEYED)
+        held = proxy(live.target.server)
+        live.env = {"HOMEPORT_TARGET_URL": held.url(live.target)}
+        held.hold_at("AS hash1")
+        live.start()
+        wait.until(lambda: held.holds, 30, "it compares")
+        live.caught_up()
+        assert live.status()["verifying"] is True
+        return live, held.release
+    return make
+
+
+def armed(side):
+    return side.value("SELECT bool_and(tgenabled = 'A') FROM pg_trigger WHERE tgname = 'homeport_fence'")
+
+
+def cutover_refused(live, release, is_void):
+    """By the row that is another one now: what was begun before does not count."""
+    command = live.homeport.start("cutover", "--dir", live.dir, "--json", source=live.source, target=live.target,
+                                  env=live.env)
+    wait.until(is_void, 30, "what is being compared is void")
+    release()
+    refused = command.wait(60)
+    assert refused.rc != 0 and "stand" in refused.err and "between the two sides" in refused.err, str(refused)
+    status = live.status()
+    assert status["phase"] == "caught-up" and status["verified"] is False and status["differences"] > 0, status
+
+
+def test_rule_34_a_comparison_that_began_before_home_was_open_does_not_count(comparing):
+    live, release = comparing()
+    live.target.script(f"BEGIN READ WRITE; {LIFT.read_text(encoding='utf-8')}; COMMIT")
+    live.target.sql("UPDATE t SET n = 4711 WHERE id = 7")
+    assert not armed(live.target)
+    cutover_refused(live, release, lambda: armed(live.target))
+
+
+def test_rule_20_a_comparison_that_began_before_both_schemas_changed_does_not_count(comparing):
+    live, release = comparing()
+    before = fact(live, "fingerprint source")
+    for statement in (live.source.sql, lambda sql: at_home(live, sql)):
+        statement("ALTER TABLE t ADD COLUMN chance float8 DEFAULT random()")
+    cutover_refused(live, release, lambda: fact(live, "fingerprint source") != before)
+
+
 def test_bad_input_cutover_while_far_behind_is_refused_with_the_time_it_would_take(following):
     live = following(KEYED)
     at_home(live, "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
@@ -225,8 +303,7 @@ def test_rule_28_the_token_is_in_no_log_of_a_server_that_logs_everything(homepor
     live.ok("cutover")
     target.sql("INSERT INTO t VALUES (2)")
     live.ok("rollback")
-    with contextlib.closing(sqlite3.connect(f"file:{live.dir}/state.sqlite?mode=ro", uri=True)) as store:
-        (token,), = store.execute("SELECT value FROM fact WHERE name = 'token'")
+    token = fact(live, "token")
     assert len(token) == 48
     for side in (source, target):
         log = side.server.log_path.read_text(encoding="utf-8", errors="replace")
