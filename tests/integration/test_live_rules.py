@@ -217,12 +217,12 @@ def test_rule_34_what_was_found_inside_the_pause_stands_until_all_is_compared(fo
 
 @pytest.fixture
 def comparing(begun, proxy):
-    """A move that compares everything by itself and has not read t at home, and what lets it go on."""
+    """A move that compares everything by itself, has read t, and waits; and what lets it go on."""
     def make():
-        live = begun(KEYED)
+        live = begun(f"{KEYED}; CREATE TABLE other (id int PRIMARY KEY)", "--jobs", "1")
         held = proxy(live.target.server)
         live.env = {"HOMEPORT_TARGET_URL": held.url(live.target)}
-        held.hold_at("AS hash1")
+        held.hold_at('ONLY "public"."other" AS t')
         live.start()
         wait.until(lambda: held.holds, 30, "it compares")
         live.caught_up()
