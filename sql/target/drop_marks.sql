@@ -1,4 +1,4 @@
 -- name: target_drop_marks
--- The last thing that a move does on the target.
+-- The last thing that a move does on the target; can be done again.
 -- columns: none
-DROP SCHEMA homeport CASCADE
+DROP SCHEMA IF EXISTS homeport CASCADE

@@ -44,7 +44,11 @@ static bool print_end(const Invocation *inv, bool finish, const EndOptions *opti
                                          : "on either side");
     } else {
         text_addf(&out, "Aborted: the source is as it was%s.\n",
-                  options->target_gone ? "" : ", the target is empty");
+                  options->target_gone ? ""
+                  : inv->config->schema == SCHEMA_EXISTING
+                      ? ", the target's tables are empty; its sequences "
+                        "stay where the move has set them"
+                      : ", the target is empty");
     }
     return cli_print(&out, err);
 }
@@ -103,7 +107,8 @@ const Command cmd_abort = {
     .summary = "undo a move that was never cut over",
     .description =
         "Ends the mover, drops slot, publication and fence on the source, and everything that the "
-        "move has made on the target. After a cutover it is refused.",
+        "move has made on the target: with `schema: existing` the rows that it copied. After a "
+        "cutover it is refused.",
     .settings = (const char *const[]){"source", "target", "dir", NULL},
     .needs = (const char *const[]){"source",   "target", NULL},
     .options = end_options,

@@ -7,10 +7,17 @@
 
 #include "core/file.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "move/live.h"
+#include "move/marks.h"
 #include "move/owner.h"
 #include "move/relax.h"
 #include "move/schema.h"
+#include "move/work.h"
+
+enum {
+    MAX_TRUNCATE = 64 << 20,
+};
 
 static const char *side_name(LiveSideName side)
 {
@@ -125,14 +132,84 @@ static bool finish_steps(Live *live, const EndOptions *options, Error *err)
            state_event(&live->job.state, EVENT_DONE, err);
 }
 
+/* A table that only refers to those that were filled is named with them where it has no rows:
+ * TRUNCATE asks for that. */
+static bool check_empty(PGconn *home, const Table *table, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    int64_t rows = 0;
+
+    if (!pg_query_i64(
+            home,
+            arena_printf(scratch, "SELECT pg_catalog.count(*) FROM ONLY %s", table->qualified),
+            &rows, err))
+        return false;
+    if (rows == 0)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "%s refers to tables that were copied, and has rows that were not",
+                    table->qualified);
+    return error_hint(err, "Remove its rows, or the foreign key, and run `homeport abort` again.");
+}
+
+/* The rows of an extension's configuration table are the move's only as far as its condition
+ * says. */
+static bool empty_table(PGconn *home, const Table *table, bool filled, Text *truncate, Error *err)
+{
+    if (filled && table->condition)
+        return pg_execf(home, err, "DELETE FROM ONLY %s %s", table->qualified, table->condition);
+    text_addf(truncate, "%s ONLY %s", truncate->len ? "," : "TRUNCATE", table->qualified);
+    return filled || check_empty(home, table, err);
+}
+
+static bool empty_tables(PGconn *home, Arena *arena, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    Text truncate = text_init(arena, MAX_TRUNCATE);
+    Table *tables = NULL;
+    int count = 0;
+
+    if (!tables_list(home, arena, &tables, &count, err) ||
+        !pg_query(home, sql_target_filled_tables, 0, NULL, &res, err))
+        return false;
+    if (PQntuples(res) > 0 && !work_silence_triggers(home, err))
+        return false;
+    for (int i = 0; i < PQntuples(res); i++) {
+        const Table *table =
+            tables_find(tables, count, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1));
+        if (table && !empty_table(home, table, pg_cell_bool(res, i, 2), &truncate, err))
+            return false;
+    }
+    return !truncate.len || pg_exec(home, text_str(&truncate), err);
+}
+
+/* `schema: existing`: the tables stay, and are as empty as they had to be. */
+static bool take_rows(PGconn *home, Arena *arena, Error *err)
+{
+    return (pg_exec(home, "BEGIN READ WRITE", err) && progress_create(home, err) &&
+            empty_tables(home, arena, err) && pg_exec(home, sql_target_drop_marks, err) &&
+            pg_exec(home, "COMMIT", err)) ||
+           error_add_context(err, "empty the target's tables");
+}
+
+/* What the move made goes in one transaction with its marks: where these are not, what is there now
+ * is the owner's. */
 static bool drop_all(Live *live, PGconn *home, Error *err)
 {
     Archive archive = {0};
-    Error ignored = ERROR_INIT;
+    Error none = ERROR_INIT;
+    Marks marks;
 
-    if (!schema_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &ignored))
-        return true; /* nothing was made there */
-    return schema_drop_all(home, &archive, err);
+    if (!marks_read(home, live->arena, &marks, err))
+        return false;
+    if (!marks.there) {
+        log_warn("nothing there is marked as this move's: tables and rows are left as they are",
+                 kv_str("side", side_name(LIVE_HOME)));
+        return true;
+    }
+    return schema_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &none)
+               ? schema_drop_all(home, &archive, err)
+               : take_rows(home, live->arena, err);
 }
 
 /* What the target was set to before is noted there, in what is dropped: it is unfenced first. Where

@@ -11,7 +11,7 @@ import pytest
 import server as postgres
 import wait
 from ledger import TABLES, Ledger
-from live import Live
+from live import Live, traces
 
 pytestmark = [pytest.mark.plain, pytest.mark.timeout(900)]
 
@@ -107,6 +107,42 @@ def test_rule_32_killed_at_any_step_of_a_switch_it_is_undone_or_concluded(homepo
     ledger.check(here)
     live.applied_past(here)
     ledger.check(here, there)
+
+
+def killed_again_and_again(live, command, library, order, stride):
+    """Each run is killed `stride` steps later than the one before, until one is through; at how many steps each died."""
+    live.env = {"LD_PRELOAD": library, "DIE_AT": order}
+    died = []
+    at = stride
+    while True:
+        order.write_text(str(at))
+        result = live.run(command)
+        if result.rc == 0:
+            break
+        assert result.rc == -9, str(result)
+        died.append(at)
+        at += stride
+    order.unlink()
+    live.env = None
+    return died
+
+
+@pytest.mark.parametrize("command", ("abort", "finish"))
+def test_rule_33_killed_at_any_step_of_its_end_a_move_is_ended_by_the_next_try(homeport, pair, taken_down, command):
+    live, _ledger = taken_down(Live(homeport, *pair(15, 15)), None)
+    live.source.script(TABLES)
+    live.start()
+    live.caught_up()
+    if command == "finish":
+        live.ok("cutover")
+    live.stop()
+    died = killed_again_and_again(live, command, homeport.binary.parent / "tests/tools/libdie_at.so",
+                                  homeport.cwd / "die-at", 7)
+    assert len(died) > 5, f"these are not all of them: {died}"
+    assert live.status()["phase"] == {"abort": "aborted", "finish": "finished"}[command]
+    assert traces(live.source) == [] == traces(live.target)
+    assert (live.target.tables() == []) == (command == "abort")
+    assert accepts(live.source)
 
 
 def lifted_by_hand(live, side):

@@ -58,6 +58,20 @@ def test_abort_when_the_target_is_gone_for_good(move):
     assert live.status()["phase"] == "aborted"
 
 
+def test_abort_when_the_target_was_made_anew_leaves_what_is_there_now(move):
+    """Tables of the same names are the owner's by then."""
+    live = move()
+    live.stop()
+    name = live.target.name
+    live.target.server.sql(f"DROP DATABASE {name}")
+    live.target.server.sql(f"CREATE DATABASE {name}")
+    live.target.script("CREATE TABLE account (id int PRIMARY KEY); INSERT INTO account VALUES (1)")
+    result = live.run("abort")
+    assert result.rc == 0 and "left as they are" in result.err, str(result)
+    assert live.status()["phase"] == "aborted" and live.target.sql("SELECT id FROM account") == [(1,)]
+    assert lives.traces(live.source) == [] == lives.traces(live.target)
+
+
 def test_the_side_that_the_app_lives_on_is_never_called_gone(move):
     live = move()
     refused = live.run("abort", "--gone", "source")

@@ -3,8 +3,10 @@ nothing of the owner's is made, changed or dropped."""
 
 import pytest
 
+import live as lives
 import moving
 import zoo
+from live import Live
 from moving import Move
 
 DDL = """
@@ -136,3 +138,44 @@ def test_table_or_column_that_the_target_lacks(homeport, pair, config, ddl, says
     assert result.rc in (1, 3), str(result)
     assert says in result.err
     assert "t" not in target.tables() or target.sql("SELECT FROM t") == []
+
+
+CONFIGURED = """
+CREATE EXTENSION citext;
+CREATE TABLE setting (name text PRIMARY KEY, own boolean);
+ALTER EXTENSION citext ADD TABLE setting;
+UPDATE pg_extension SET extconfig = ARRAY['setting'::regclass::oid], extcondition = ARRAY['WHERE own'] WHERE extname = 'citext';
+INSERT INTO setting VALUES ('shipped', false);
+"""
+
+
+def test_rule_33_abort_takes_the_rows_that_were_copied_and_no_others(homeport, pair, config, taken_down):
+    source, target = pair(15, 15)
+    make(source, target)
+    for side in (source, target):
+        side.script(CONFIGURED + "ALTER TABLE log REPLICA IDENTITY FULL")
+    source.sql("ALTER TABLE part REPLICA IDENTITY FULL")
+    source.script("ALTER TABLE part_1 REPLICA IDENTITY FULL; ALTER TABLE part_2 REPLICA IDENTITY FULL;"
+                  "INSERT INTO setting VALUES ('own', true)")
+    target.script("CREATE TABLE mine (id integer PRIMARY KEY); INSERT INTO mine VALUES (1)")
+    live, _ = taken_down(Live(homeport, source, target, "--config", config), None)
+    live.start()
+    live.caught_up()
+    assert target.value("SELECT count(*) FROM child") == 2000 and target.value("SELECT count(*) FROM setting") == 2
+    live.stop()
+    # As where the mover was killed before it had finished child, and somebody else wrote there.
+    target.script("BEGIN READ WRITE; SET LOCAL session_replication_role = replica;"
+                  " DELETE FROM homeport.finished_part WHERE table_name = 'child';"
+                  " DELETE FROM homeport.progress WHERE table_name = 'child'; COMMIT")
+    refused = homeport("abort", "--dir", live.dir, "--config", config, source=source, target=target)
+    assert refused.rc == 1 and '"child" refers to tables that were copied' in refused.err, str(refused)
+    assert target.value("SELECT count(*) FROM parent") == 500
+    target.sql("DELETE FROM child")
+    result = homeport("abort", "--dir", live.dir, "--config", config, source=source, target=target)
+    assert result.rc == 0 and "the target's tables are empty" in result.out, str(result)
+    assert lives.traces(source) == [] == lives.traces(target)
+    contents = {table: target.value(f"SELECT count(*) FROM {table}") for table in target.tables()}
+    assert contents.pop("mine") == 1 and contents.pop("setting") == 1 and not any(contents.values()), contents
+    live.start()
+    live.caught_up()
+    live.ok("verify")
