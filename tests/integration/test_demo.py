@@ -218,6 +218,7 @@ def count(url, password, sql):
         return cursor.fetchone()[0]
 
 
+@pytest.mark.plain
 def test_demo_counts_the_writes_that_are_on_both_sides(demo, place):
     result = demo("--keep", "--json", "--users", "40").wait(240)
     assert result.rc == 0, str(result)
@@ -281,6 +282,7 @@ def test_demo_makes_the_same_rows_of_the_same_seed(demo, place):
     place.assert_empty()
 
 
+@pytest.mark.plain
 def test_demo_makes_the_same_rows_on_every_version(homeport, place, pg_bin):
     def on(version):
         return kept(lambda *args: homeport.start("demo", *args, env={"TMPDIR": place}),
@@ -307,6 +309,7 @@ def test_demo_applies_the_migrations_of_the_example(demo, place):
         for entry in journal["entries"]]
 
 
+@pytest.mark.plain
 def test_demo_keeps_servers_that_only_the_password_opens(demo, place):
     result = demo("--once", "--users", "10", "--keep").wait()
     assert result.rc == 0, str(result)
@@ -365,6 +368,7 @@ def test_demo_leaves_nothing_when_a_single_copy_is_stopped(demo, place, number, 
 
 @pytest.mark.parametrize("number, after", [
     (signal.SIGINT, ""), *((signal.SIGINT, step) for step in LIVE_DONE), (signal.SIGTERM, "writers"), (signal.SIGTERM, "verify")])
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_stopped(demo, place, number, after):
     run = demo("--users", "200")
     run.wait_for(lambda: LIVE_DONE[after] in run.err if after else place.files(), 240, after or "the folder")
@@ -372,6 +376,7 @@ def test_demo_leaves_nothing_when_stopped(demo, place, number, after):
 
 
 @pytest.mark.parametrize("after", ["writers", "copy", "verify", "cutover", "away"])
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_killed_while_it_is_written_to(demo, place, after):
     run = demo("--users", "100")
     run.wait_for(lambda: LIVE_DONE[after] in run.err, 240, after)
@@ -380,6 +385,7 @@ def test_demo_leaves_nothing_when_killed_while_it_is_written_to(demo, place, aft
 
 
 @pytest.mark.parametrize("after", ["", "migrations", "schema"])
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_killed(demo, place, after):
     run = demo("--once", "--users", "1500")
     run.wait_for(lambda: DONE[after] in run.err if after else place.processes(), 60, after or "initdb")
@@ -387,6 +393,7 @@ def test_demo_leaves_nothing_when_killed(demo, place, after):
     wait.until(place.is_empty, 30, "servers and folder gone")
 
 
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_the_owner_is_impatient(demo, place):
     run = demo("--users", "1500")
     run.wait_for(lambda: DONE["migrations"] in run.err, 60, "the data")
@@ -396,6 +403,7 @@ def test_demo_leaves_nothing_when_the_owner_is_impatient(demo, place):
     wait.until(place.is_empty, 30, "servers and folder gone")
 
 
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_its_terminal_goes(demo, place):
     run = demo("--users", "1500")
     run.wait_for(lambda: DONE["servers"] in run.err, 60, "the servers")
@@ -415,6 +423,7 @@ def test_demo_fails_when_a_request_to_the_gateway_does(demo, place):
     place.assert_empty()
 
 
+@pytest.mark.plain
 def test_demo_leaves_nothing_when_a_server_dies(demo, place):
     run = demo("--users", "1500")
     run.wait_for(lambda: DONE["migrations"] in run.err, 60, "the data")
@@ -502,12 +511,14 @@ def test_demo_says_that_no_dump_can_read_the_servers(homeport, place, pg_bin, ki
 
 
 @pytest.mark.parametrize("version", [14, 17])
+@pytest.mark.plain
 def test_demo_moves_live_on_other_versions(homeport, place, pg_bin, version):
     result = failed(homeport, place, "--postgres", pg_bin(version), "--pg-bin", pg_bin(17), "--json")
     assert result.rc == 0, str(result)
     assert result.json["verified"] is True and result.json["lost"] == 0 and len(result.json["switches"]) == 3
 
 
+@pytest.mark.plain
 def test_demo_cares_about_nobodys_settings(homeport, place):
     (homeport.cwd / "homeport.yaml").write_text("source: [this is not a setting\n", encoding="utf-8")
     result = failed(
@@ -519,6 +530,7 @@ def test_demo_cares_about_nobodys_settings(homeport, place):
 
 
 @pytest.mark.parametrize("folder", ["with space", "l" * 80, "quote's"])
+@pytest.mark.plain
 def test_demo_goes_elsewhere_where_a_socket_cannot_be(homeport, place, folder):
     odd = place.folder / folder
     odd.mkdir()
@@ -538,6 +550,7 @@ def test_demo_refuses_what_it_cannot_do(homeport, place, args):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="already runs as somebody else")
+@pytest.mark.plain
 def test_demo_runs_for_an_ordinary_user(homeport, place, programs):
     binary = programs / "homeport"
     shutil.copy(homeport.binary, binary)

@@ -276,6 +276,7 @@ def judge_silence(one, run, silence):
     assert "terminating walsender" not in one.database.server.log()
 
 
+@pytest.mark.plain
 def test_rule_10_the_source_hears_of_us_while_a_huge_transaction_comes(feed, servers):
     one = feed(server=servers.new(15, IMPATIENT))
     run = one.receive("--no-streaming")
