@@ -164,6 +164,16 @@ static bool is_out_of_memory(const char *message)
     return !message || strncmp(message, beginning, strlen(beginning)) == 0;
 }
 
+/* Where the parameters begin. Between brackets, where an IPv6 address should be, libpq takes a ?
+ * for a part of the host. */
+static const char *find_query(const char *at)
+{
+    for (; *at && *at != '?'; at++)
+        if (*at == '[' && (at[-1] == '@' || at[-1] == ',') && strchr(at, ']'))
+            at = strchr(at, ']');
+    return at;
+}
+
 /* What ends user and password is the first @, unless a / comes before. Another one after it says
  * that a password was not encoded, and that pieces of it went into host or database. */
 static bool has_stray_at(const char *text)
@@ -175,7 +185,7 @@ static bool has_stray_at(const char *text)
     authority += strlen("://");
     const char *at = authority + strcspn(authority, "@/");
     const char *stray = *at ? strchr(at + 1, '@') : NULL;
-    return stray && stray < at + strcspn(at, "?");
+    return stray && stray < find_query(at);
 }
 
 /* Or a comma-separated list of them, in which some may be empty. */

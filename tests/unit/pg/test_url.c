@@ -175,6 +175,7 @@ static const Refused unreadable[] = {
     {"postgresql://app:12/S3cr3t@db/x",               "could not be read"                      },
     {"postgresql://app:pw@S3cr3t@db/x",               "could not be read"                      },
     {"postgresql://app:pw@S3cr3t/1@db/x",             "could not be read"                      },
+    {"postgresql://app:pw@[1S3cr3t?x]:2/x@db/x",      "could not be read"                      },
     {"postgresql://app:12/x?S3cr3t@db/x",             "could not be read"                      },
     {"postgresql://app:12/x?S3cr3t=1@db/x",           "could not be read"                      },
     {"postgresql://app@db/x?password=a&S3cr3t",       "could not be read"                      },
