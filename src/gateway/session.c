@@ -545,8 +545,7 @@ static bool step(Session *session)
     case SESSION_CLOSING:
         bytes_clear(&session->frames);
         bytes_clear(stream_input(session->client));
-        if (stream_bytes_in(session->client) - session->in_at_close > DISCARD_MAX)
-            session_free(session);
+        session->dead = stream_bytes_in(session->client) - session->in_at_close > DISCARD_MAX;
         return false;
     case SESSION_HANDSHAKE:
     case SESSION_HANDSHAKE_DIRECT:
