@@ -26,7 +26,7 @@ enum {
     INPUT_MAX = 64 * 1024,
     EARLY_MAX = 16 * 1024,  /* of each message before it is open, and of what comes behind */
     QUEUE_MAX = 256 * 1024, /* towards a peer that does not read: the other one is not read then */
-    DISCARD_MAX = 64 << 20, /* of one who is told that it is over and goes on */
+    DISCARD_MAX = 16 << 20, /* of one who is told that it is over and goes on */
     MAX_OPTIONS = 16 * 1024,
     HELD_MS = 50,
     FULL_TRIES = 5 /* at a server that has no connection left, while idle ones are closed */
