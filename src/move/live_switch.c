@@ -409,13 +409,27 @@ static bool place_next_feed(Switch *move, Error *err)
            pg_exec(here, "COMMIT", err) && live_save_feed(live, &move->next, err);
 }
 
+/* Also where it was started anew since it was asked last: what is recorded is on its disk. */
+static bool answers(Live *live, LiveSideName side, Error *err)
+{
+    PGconn **conn = &live->conns[side];
+
+    if (*conn && pg_exec(*conn, "SELECT", err))
+        return true;
+    pg_close(*conn);
+    *conn = NULL;
+    *err = ERROR_INIT;
+    return pg_connect(live_url(live, side), "mover", conn, err) &&
+           fence_pass(*conn, live->token, err);
+}
+
 /* The old feed has ended with the record, not before: until then it goes on where this is undone.
  * Behind it only the side that takes over could let the app write: it answers right before. */
 static bool record(Switch *move, Error *err)
 {
     Live *live = move->live;
 
-    if (!check_time(move, "switching", err) || !pg_exec(side(move, move->there), "SELECT", err) ||
+    if (!check_time(move, "switching", err) || !answers(live, move->there, err) ||
         !live_set_number(live, "ended", live->feed.number, err))
         return false;
     move->recorded = true;
