@@ -25,6 +25,8 @@ enum {
     MAX_LISTED_BYTES = 900000, /* an answer is one line of at most a mebibyte */
     CONCLUDE_S = 2,
     FENCE_AGAIN_S = 30,
+    LOCK_MS = 5000,
+    MAX_NAMED = 4096,
 };
 
 const PgUrl *live_url(const Live *live, LiveSideName side)
@@ -42,21 +44,58 @@ LiveSideName live_to(const Live *live)
     return live->feed.direction == DIRECTION_FORWARD ? LIVE_HOME : LIVE_SOURCE;
 }
 
+static const char *side_name(LiveSideName side)
+{
+    return side == LIVE_SOURCE ? "source" : "target";
+}
+
+/* What reads the catalogue waits for whoever has a table to himself. Fence, publication and the
+ * like set for a while what they need. */
+static bool set_patience(const Live *live, PGconn *conn, Error *err)
+{
+    return pg_execf(conn, err, "SET lock_timeout = %d", live->at_work ? (int)LOCK_MS : 0);
+}
+
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
 {
     PGconn **conn = &live->conns[side];
     Error lost = ERROR_INIT;
 
-    if (*conn && (PQtransactionStatus(*conn) != PQTRANS_IDLE || !pg_exec(*conn, "SELECT", &lost))) {
+    if (*conn &&
+        (PQtransactionStatus(*conn) != PQTRANS_IDLE || !set_patience(live, *conn, &lost))) {
         pg_close(*conn);
         *conn = NULL;
     }
     if (!*conn && (!pg_connect_retry(live_url(live, side), "mover", LIVE_RECONNECT_S, conn, err) ||
-                   !fence_pass(*conn, live->token, err)))
-        return error_add_context(err, "connect to the %s",
-                                 side == LIVE_SOURCE ? "source" : "target");
+                   !fence_pass(*conn, live->token, err) || !set_patience(live, *conn, err)))
+        return error_add_context(err, "connect to the %s", side_name(side));
     *ret = *conn;
     return true;
+}
+
+bool live_hint_locks(Live *live, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    Text text = text_init(scratch, MAX_NAMED);
+
+    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
+        return false;
+    for (int side = 0; side < LIVE_SIDES; side++) {
+        auto_result PGresult *res = NULL;
+        Error ignored = ERROR_INIT;
+        PGconn *conn = NULL;
+
+        if (!live_connect(live, (LiveSideName)side, &conn, &ignored) ||
+            !pg_query(conn, sql_live_lock_holders, 0, NULL, &res, &ignored))
+            continue; /* it was there a moment ago */
+        for (int i = 0; i < PQntuples(res); i++)
+            text_addf(&text, "%s%s on the %s is held by %s", text.len ? ", " : "",
+                      pg_qualified(scratch, pg_cell(res, i, 0), pg_cell(res, i, 1)),
+                      side_name((LiveSideName)side), pg_cell(res, i, 2));
+    }
+    return text.len
+               ? error_hint(err, "%s: let that end, or end it, and try again.", text_str(&text))
+               : error_hint(err, "Who held it has ended: try again.");
 }
 
 bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err)
@@ -98,8 +137,7 @@ bool live_hold_fence(Live *live, LiveSideName side, Error *err)
     }
     /* Somebody may have written there meanwhile. */
     log_warn("a side that nobody may write to was open, and is fenced again",
-             kv_str("side", side == LIVE_SOURCE ? "source" : "target"),
-             kv_str("reason", why.message));
+             kv_str("side", side_name(side)), kv_str("reason", why.message));
     live_check_void(live);
     return fence_prepare(conn, &fence, err) &&
            fence_arm(conn, &fence, clock_seconds() + FENCE_AGAIN_S, &report, err);
@@ -154,6 +192,7 @@ static void answer_switch(Live *live, ControlCall *call, bool rollback)
         control_answer(call, answer);
         return;
     }
+    (void)live_hint_locks(live, &err);
     state_note_error(&live->job.state, &err);
     json_decref(answer);
     control_fail(call, &err);
@@ -344,6 +383,7 @@ static void conclude(Live *live)
 
 static bool follow(Live *live, Error *err)
 {
+    live->at_work = true;
     while (!cancel_requested()) {
         ControlCall *call = NULL;
 

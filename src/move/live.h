@@ -102,6 +102,7 @@ typedef struct Live {
     ControlCall *waiting[CONTROL_MAX_CALLS]; /* came meanwhile; in their order */
     int waiting_count;
     const char *last_error;
+    bool at_work; /* the loop has begun, which nothing that waits for a lock may hold up for long */
     double conclude_at; /* clock_seconds() when a switch is brought to its end; 0: it has ended */
     bool unnoted;       /* it is undone, but that is not in the state yet */
     bool shut;          /* the side that is in use could not be unfenced: the app cannot write */
@@ -146,6 +147,9 @@ LiveSideName live_from(const Live *live);
 LiveSideName live_to(const Live *live);
 /* The main thread's connection to a side, which may write to it although it is fenced. */
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
+/* Where err is a lock that was not to be had: names in its hint who holds which table. Always
+ * false. */
+bool live_hint_locks(Live *live, Error *err);
 /* The fence of a side. */
 bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err) MUST_USE;
 /* The side that changes go to is fenced, or is again: what came there meanwhile is looked for. */

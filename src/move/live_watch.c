@@ -549,7 +549,9 @@ static bool look_at_schema(Live *live, Error *err)
     live->next_fingerprint = clock_seconds() + FINGERPRINT_EVERY_S;
     const char *before = live->changed;
     if (!live_check_fingerprints(live, err)) {
-        log_warn("the schemas could not be compared", kv_str("reason", err->message));
+        (void)live_hint_locks(live, err);
+        log_warn("the schemas could not be compared", kv_str("reason", err->message),
+                 kv_str("hint", err->hint));
         return true;
     }
     if (live->changed && (!before || strcmp(before, live->changed) != 0))

@@ -215,6 +215,17 @@ def test_rule_34_what_was_found_inside_the_pause_stands_until_all_is_compared(fo
     assert rows(live.target) == rows(live.source)
 
 
+@pytest.mark.parametrize("side", ("source", "target"))
+def test_rule_20_who_has_a_table_to_himself_holds_nothing_up_and_is_named(following, side):
+    live = following(KEYED)
+    with contextlib.closing(getattr(live, side).connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        refused = live.run("cutover", timeout=40)
+        assert refused.rc == 1 and f'"t" on the {side} is held by session {hold.get_backend_pid()}' in refused.err, str(refused)
+        assert "homeport test" in refused.err and live.status()["receiving"] is True
+    live.ok("cutover")
+
+
 @pytest.fixture
 def comparing(begun, proxy):
     """A move that compares everything by itself, has read t, and waits; and what lets it go on."""
