@@ -78,7 +78,8 @@ bool live_hint_locks(Live *live, Error *err)
     auto_arena Arena *scratch = arena_new();
     Text text = text_init(scratch, MAX_NAMED);
 
-    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
+    /* Who waited for something else than a table has said for what. */
+    if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0 || *err->hint)
         return false;
     for (int side = 0; side < LIVE_SIDES; side++) {
         auto_result PGresult *res = NULL;
