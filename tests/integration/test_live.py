@@ -307,7 +307,7 @@ def end_by(live, number):
     started = time.monotonic()
     result = live.mover.wait(20)
     assert time.monotonic() - started < 1
-    wait.until(lambda: not sessions(live), 10, "no session is left")
+    wait.until(lambda: not sessions(live), 20, "no session is left")
     return result
 
 
