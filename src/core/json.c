@@ -69,7 +69,7 @@ static void add_quoted(Text *out, const char *value)
 
     text_add_char(out, '"');
     while (*p) {
-        size_t len = text_utf8_len(p);
+        size_t len = text_utf8_len(p, SIZE_MAX);
         if (len == 0) {
             text_add(out, "\\ufffd");
             p++;

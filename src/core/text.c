@@ -161,14 +161,12 @@ size_t text_distance(const char *a, const char *b)
     return row[len_b];
 }
 
-size_t text_utf8_len(const unsigned char *p)
+size_t text_utf8_len(const unsigned char *p, size_t left)
 {
-    if (p[0] < 0x80)
-        return 1;
-    size_t len = p[0] >= 0xC2 && p[0] <= 0xDF   ? 2
-                 : p[0] >= 0xE0 && p[0] <= 0xEF ? 3
-                 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4
-                                                : 0;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+
+    if (len == 0 || p[0] > 0xF4 || len > left)
+        return 0;
     for (size_t i = 1; i < len; i++)
         if ((p[i] & 0xC0) != 0x80)
             return 0;
@@ -184,7 +182,7 @@ const char *text_readable(Arena *arena, const char *text)
     bool changed = false;
 
     for (const unsigned char *p = (const unsigned char *)text; p && *p;) {
-        size_t len = text_utf8_len(p);
+        size_t len = text_utf8_len(p, SIZE_MAX);
         if (len == 0)
             text_addf(&out, "\\x%02x", *p);
         else

@@ -44,8 +44,9 @@ bool text_is_one_of(const char *text, const char *const *texts, size_t count);
 /* How many single-character edits lead from one to the other (Levenshtein). */
 size_t text_distance(const char *a, const char *b);
 
-/* Length of the valid UTF-8 sequence at p, 0 where there is none. */
-size_t text_utf8_len(const unsigned char *p);
+/* How many bytes the character at `p` has, of which `left` may be read (SIZE_MAX: the text ends
+ * with a NUL); 0 where it is none (RFC 3629). */
+size_t text_utf8_len(const unsigned char *p, size_t left);
 /* For people and JSON: what is not UTF-8 is written as \x81. `text` itself where all is, or NULL.
  */
 const char *text_readable(Arena *arena, const char *text);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/text.h"
+
 enum {
     OID_BOOL = 16,
     OID_INT8 = 20,
@@ -106,22 +108,6 @@ static uint32_t element_of(uint32_t type)
     return 0;
 }
 
-/* How many bytes the character at `p` has, 0 where it is none (RFC 3629). */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-    if (len == 0 || p[0] > 0xf4 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static void add_escape(Bytes *out, unsigned char c)
 {
     static const char letters[] = "btn?fr"; /* from 8 on; 11 has none */
@@ -151,7 +137,7 @@ static void add_escaped(Bytes *out, const char *text, size_t len)
             at++;
             continue;
         }
-        size_t n = p[at] >= 0x80 ? utf8_len(p + at, len - at) : 0;
+        size_t n = p[at] >= 0x80 ? text_utf8_len(p + at, len - at) : 0;
         if (n > 0) {
             at += n;
             continue;

@@ -44,7 +44,7 @@ LiveSideName live_to(const Live *live)
     return live->feed.direction == DIRECTION_FORWARD ? LIVE_HOME : LIVE_SOURCE;
 }
 
-static const char *side_name(LiveSideName side)
+const char *live_side_name(LiveSideName side)
 {
     return side == LIVE_SOURCE ? "source" : "target";
 }
@@ -68,7 +68,7 @@ bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
     }
     if (!*conn && (!pg_connect_retry(live_url(live, side), "mover", LIVE_RECONNECT_S, conn, err) ||
                    !fence_pass(*conn, live->token, err) || !set_patience(live, *conn, err)))
-        return error_add_context(err, "connect to the %s", side_name(side));
+        return error_add_context(err, "connect to the %s", live_side_name(side));
     *ret = *conn;
     return true;
 }
@@ -92,7 +92,7 @@ bool live_hint_locks(Live *live, Error *err)
         for (int i = 0; i < PQntuples(res); i++)
             text_addf(&text, "%s%s on the %s is held by %s", text.len ? ", " : "",
                       pg_qualified(scratch, pg_cell(res, i, 0), pg_cell(res, i, 1)),
-                      side_name((LiveSideName)side), pg_cell(res, i, 2));
+                      live_side_name((LiveSideName)side), pg_cell(res, i, 2));
     }
     return text.len
                ? error_hint(err, "%s: let that end, or end it, and try again.", text_str(&text))
@@ -138,7 +138,7 @@ bool live_hold_fence(Live *live, LiveSideName side, Error *err)
     }
     /* Somebody may have written there meanwhile. */
     log_warn("a side that nobody may write to was open, and is fenced again",
-             kv_str("side", side_name(side)), kv_str("reason", why.message));
+             kv_str("side", live_side_name(side)), kv_str("reason", why.message));
     live_check_void(live);
     return fence_prepare(conn, &fence, err) &&
            fence_arm(conn, &fence, clock_seconds() + FENCE_AGAIN_S, &report, err);

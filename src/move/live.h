@@ -145,6 +145,7 @@ const PgUrl *live_url(const Live *live, LiveSideName side);
 /* The side that changes come from, and the one they go to. */
 LiveSideName live_from(const Live *live);
 LiveSideName live_to(const Live *live);
+const char *live_side_name(LiveSideName side); /* "source" */
 /* The main thread's connection to a side, which may write to it although it is fenced. */
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
 /* Where err is a lock that was not to be had: names in its hint who holds which table. Always

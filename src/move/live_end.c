@@ -19,11 +19,6 @@ enum {
     MAX_TRUNCATE = 64 << 20,
 };
 
-static const char *side_name(LiveSideName side)
-{
-    return side == LIVE_SOURCE ? "source" : "target";
-}
-
 static bool drop_publication(Live *live, PGconn *conn, Error *err)
 {
     auto_arena Arena *scratch = arena_new();
@@ -69,7 +64,7 @@ static bool is_ours(Live *live, LiveSideName side, bool *ret, Error *err)
         return false;
     if (other)
         log_warn("fence and schema homeport are another move's: left as they are",
-                 kv_str("side", side_name(side)), kv_str("move", other));
+                 kv_str("side", live_side_name(side)), kv_str("move", other));
     *ret = !other;
     return true;
 }
@@ -90,15 +85,15 @@ static bool is_away(Live *live, LiveSideName side, bool gone)
     if (!gone || live->conns[side] ||
         pg_connect(live_url(live, side), "mover", &live->conns[side], &why))
         return false;
-    log_warn("left as it is", kv_str("side", side_name(side)), kv_str("reason", why.message));
+    log_warn("left as it is", kv_str("side", live_side_name(side)), kv_str("reason", why.message));
     return true;
 }
 
 static bool fail_at(LiveSideName side, Error *err)
 {
-    (void)error_add_context(err, "clean up on the %s", side_name(side));
+    (void)error_add_context(err, "clean up on the %s", live_side_name(side));
     if (err->code == ERR_CONNECT)
-        return error_hint(err, "If it is gone for good: --gone %s.", side_name(side));
+        return error_hint(err, "If it is gone for good: --gone %s.", live_side_name(side));
     return false;
 }
 
@@ -204,7 +199,7 @@ static bool drop_all(Live *live, PGconn *home, Error *err)
         return false;
     if (!marks.there) {
         log_warn("nothing there is marked as this move's: tables and rows are left as they are",
-                 kv_str("side", side_name(LIVE_HOME)));
+                 kv_str("side", live_side_name(LIVE_HOME)));
         return true;
     }
     return schema_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &none)

@@ -90,7 +90,7 @@ const char *verify_shown(Arena *arena, const char *value, size_t max)
     size_t shown = 0;
 
     for (const unsigned char *p = (const unsigned char *)value; *p;) {
-        size_t len = text_utf8_len(p);
+        size_t len = text_utf8_len(p, SIZE_MAX);
 
         if (shown++ == max) {
             text_add(&out, "...");
