@@ -50,6 +50,16 @@ def pytest_configure(config):
         config.pluginmanager.register(NamedAtOnce())
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the servers had to say of what failed: on a machine that nobody can look at, it is all there is."""
+    report = (yield).get_result()
+    pool = getattr(item, "funcargs", {}).get("_pool")
+    if report.failed and pool:
+        said = [(server.dir.name, server.said_since(call.start)) for server in pool.all()]
+        report.sections += [(f"server {name} meanwhile", text) for name, text in said if text]
+
+
 @pytest.fixture(scope="session")
 def _pool():
     pool = postgres.ServerPool(postgres.provided())

@@ -192,12 +192,12 @@ def transaction(database, *statements):
             conn.rollback()
 
 
-def is_waiting(database, holder):
-    """Whether a session of homeport waits there for a lock of the holder, a connection. For others' locks one
-    waits now and then, as where autovacuum shortens a shared catalogue."""
+def is_waiting(database, holder, role="%"):
+    """Whether a session of homeport (in this role) waits there for a lock of the holder, a connection. For others'
+    locks one waits now and then, as where autovacuum shortens a shared catalogue."""
     return database.server.value(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'homeport%%' AND datname = %s"
-        " AND %s = ANY (pg_blocking_pids(pid))", (database.name, holder.get_backend_pid()))
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name LIKE 'homeport ' || %s AND datname = %s"
+        " AND %s = ANY (pg_blocking_pids(pid))", (role, database.name, holder.get_backend_pid()))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ session; after each test it takes away what the test left on them.
 
 import contextlib
 import ctypes
+import datetime
 import os
 import pathlib
 import random
@@ -219,7 +220,13 @@ class Server:
         return self.start()
 
     def log(self):
-        return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+    def said_since(self, when, count=25, width=300):
+        """The last entries of its log since `when`, in seconds since 1970."""
+        since = f"{datetime.datetime.fromtimestamp(when, datetime.timezone.utc):%Y-%m-%d %H:%M:%S}"
+        entries = [line[:width] for line in self.log().splitlines() if line[:1].isdigit() and line >= since]
+        return "\n".join(entries[-count:])
 
     def remove(self):
         if self.running:
@@ -422,11 +429,14 @@ class ServerPool:
                 server.remove()
                 del self._shared[key]
 
+    def all(self):
+        return [*self._shared.values(), *self._own]
+
     def passwords(self):
-        return [server.password for server in [*self._shared.values(), *self._own]]
+        return [server.password for server in self.all()]
 
     def remove(self):
-        for server in [*self._own, *self._shared.values()]:
+        for server in self.all():
             server.remove()
         self._own.clear()
         self._shared.clear()

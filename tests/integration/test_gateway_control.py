@@ -121,14 +121,21 @@ def test_force_ends_what_is_left(two, kind):
     assert two.side() == "new"
 
 
-# From the first cancel on it hears of none for 1.5 s, as a COMMIT that waits for its disk or a standby.
+# From the first cancel on it hears of none for 1.5 s, as a COMMIT that waits for its disk or a standby. The outer
+# block is for a second cancel that comes while the first is being caught.
 STUBBORN = """create function stubborn() returns void language plpgsql as $$
 declare
     over timestamptz := clock_timestamp() + interval '1 min';
 begin
     while clock_timestamp() < over loop
         begin
-            perform pg_sleep(extract(epoch from over - clock_timestamp()));
+            while clock_timestamp() < over loop
+                begin
+                    perform pg_sleep(extract(epoch from over - clock_timestamp()));
+                exception when query_canceled then
+                    over := least(over, clock_timestamp() + interval '1.5 s');
+                end;
+            end loop;
         exception when query_canceled then
             over := least(over, clock_timestamp() + interval '1.5 s');
         end;

@@ -297,30 +297,35 @@ def test_second_mover_is_refused_with_the_process_of_the_first(move):
 
 def sessions(live):
     return [row for side in (live.source, live.target) for row in side.server.sql(
-        "SELECT application_name, query FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'homeport%%'"
-        " AND application_name <> 'homeport test'", (side.name,))]
+        "SELECT application_name, backend_type, state, now() - state_change, wait_event, query FROM pg_stat_activity"
+        " WHERE datname = %s AND application_name LIKE 'homeport%%' AND application_name <> 'homeport test'",
+        (side.name,))]
 
 
-def end_by(live, number):
-    """The mover, within a second; nothing of it is left."""
+def end_by(live, number, within=5):
+    """The mover; nothing of it is left."""
     live.mover.signal(number)
     started = time.monotonic()
     result = live.mover.wait(20)
-    assert time.monotonic() - started < 1
-    wait.until(lambda: not sessions(live), 20, "no session is left")
-    return result
+    assert time.monotonic() - started < within
+    for _ in range(200):
+        if not (left := sessions(live)):
+            return result
+        time.sleep(0.1)
+    raise AssertionError(f"sessions are left: {left}")
 
 
 SIGNALS = pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 
 
+@pytest.mark.plain
 @SIGNALS
 def test_peer_fault_signals_are_obeyed_within_a_second_with_no_orphan(move, number):
     live, ledger = move()
     with ledger:
         live.start()
         live.caught_up()
-        assert end_by(live, number).rc == 0
+        assert end_by(live, number, within=1).rc == 0
         go_home_after_all(live, ledger)
     ledger.check(live.target)
 
@@ -351,7 +356,8 @@ def test_peer_fault_signals_are_obeyed_while_rows_are_compared_as_well(move, num
             hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
             command = threading.Thread(target=lambda: answers.append(live.run("verify")))
             command.start()
-            wait.until(lambda: is_waiting(live.target, hold), 30, "the comparison is held")
+            # Not the mover, which waits there too: the command would find it gone, and begin another.
+            wait.until(lambda: is_waiting(live.target, hold, "verify"), 30, "the comparison is held")
             assert end_by(live, number).rc == 0
             command.join(20)
         assert answers and answers[0].rc != 0
