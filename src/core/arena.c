@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
+
 enum {
     FIRST_CHUNK = 4096,
     LARGEST_CHUNK = 1 << 20
@@ -40,24 +42,9 @@ struct Arena {
     size_t next_size;
 };
 
-static NORETURN void out_of_memory(size_t size)
-{
-    (void)fprintf(stderr, "homeport: out of memory (%zu bytes)\n", size);
-    abort();
-}
-
-static void *checked_malloc(size_t size)
-{
-    void *ptr = malloc(size);
-
-    if (!ptr)
-        out_of_memory(size); /* not run: ends the test; what asks for too much does so by itself */
-    return ptr;
-}
-
 Arena *arena_new(void)
 {
-    Arena *arena = checked_malloc(sizeof *arena);
+    Arena *arena = memory_new(sizeof *arena);
 
     *arena = (Arena){.next_size = FIRST_CHUNK};
     return arena;
@@ -87,7 +74,7 @@ void arena_cleanup(Arena **arena)
 
 static Chunk *chunk_new(size_t size)
 {
-    Chunk *chunk = checked_malloc(sizeof *chunk + size);
+    Chunk *chunk = memory_new(sizeof *chunk + size);
 
     *chunk = (Chunk){.size = size};
     return chunk;

@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "gateway/cancel.h"
 #include "gateway/ending.h"
@@ -161,8 +162,7 @@ static void login_try(LoginJob *job)
 
     (void)login_params(job, keywords, values);
     PGconn *conn = PQconnectStartParams(keywords, values, 0);
-    if (!conn)
-        abort();
+    must(conn, "memory");
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
     bool fine = PQstatus(conn) != CONNECTION_BAD && connect_wait(job, conn);
@@ -206,12 +206,10 @@ static bool url_says(const PgUrl *url, const char *keyword)
 
 static Backend *backend_new(LoginJob *job)
 {
-    Backend *backend = calloc(1, sizeof *backend);
+    Backend *backend = memory_zeroed(1, sizeof *backend);
     SSL *tls = PQgetssl(job->conn);
     const unsigned no_limit = 0;
 
-    if (!backend)
-        abort();
     backend->worker = job->worker;
     backend->conn = job->conn;
     backend->generation = job->upstream->generation;
@@ -282,10 +280,8 @@ static const char *copy_of(Arena *arena, const char *text)
 
 LoginJob *backend_login(Worker *worker, const Login *login, LoginDone *done, void *arg)
 {
-    LoginJob *job = calloc(1, sizeof *job);
+    LoginJob *job = memory_zeroed(1, sizeof *job);
 
-    if (!job)
-        abort();
     job->worker = worker;
     job->upstream = worker->upstream;
     job->arena = arena_new();

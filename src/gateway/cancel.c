@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 #include "gateway/session.h"
 
 enum {
@@ -31,10 +32,8 @@ struct CancelTable {
 
 CancelTable *cancel_table_new(void)
 {
-    CancelTable *table = calloc(1, sizeof *table);
+    CancelTable *table = memory_zeroed(1, sizeof *table);
 
-    if (!table)
-        abort();
     (void)pthread_mutex_init(&table->lock, NULL);
     return table;
 }
@@ -54,11 +53,10 @@ static uint64_t cancel_name(uint32_t pid, uint32_t key)
 
 uint32_t cancel_add(CancelTable *table, uint32_t pid, PGconn *conn)
 {
-    CancelEntry *entry = calloc(1, sizeof *entry);
+    CancelEntry *entry = memory_zeroed(1, sizeof *entry);
     uint32_t key = 0;
 
-    if (!entry || RAND_bytes((unsigned char *)&key, sizeof key) != 1)
-        abort();
+    must(RAND_bytes((unsigned char *)&key, sizeof key) == 1, "random bytes");
     entry->name = cancel_name(pid, key);
     entry->cancel = PQgetCancel(conn);
     entry->users = 1;
@@ -152,10 +150,8 @@ static void cancel_run(void *arg)
 
 static CancelJob *cancel_submit(Worker *worker, const CancelJob *what)
 {
-    CancelJob *job = calloc(1, sizeof *job);
+    CancelJob *job = memory_zeroed(1, sizeof *job);
 
-    if (!job)
-        abort();
     *job = *what;
     job->worker = worker;
     job->until = clock_seconds() + CANCEL_S;
@@ -233,12 +229,11 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void again_add(Worker *worker, PGcancel *cancel)
 {
-    CancelAgain *again = calloc(1, sizeof *again);
+    CancelAgain *again = memory_zeroed(1, sizeof *again);
 
     if (!worker->cancel_timer)
         worker->cancel_timer = event_new(loop_base(worker->loop), -1, 0, on_again, worker);
-    if (!again || !worker->cancel_timer)
-        abort();
+    must(worker->cancel_timer, "memory");
     again->cancel = cancel;
     again->at = clock_seconds() + AGAIN_MS / 1000.0;
     STAILQ_INSERT_TAIL(&worker->cancels_again, again, link);

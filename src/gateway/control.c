@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "gateway/pool.h"
 #include "gateway/session.h"
 #include "gateway/sql.h"
@@ -126,9 +127,7 @@ static void do_force(void *arg)
 static void post_all(Control *control, LoopWork *work)
 {
     for (int i = 0; i < control->gateway->worker_count; i++) {
-        Order *order = calloc(1, sizeof *order);
-        if (!order)
-            abort();
+        Order *order = memory_zeroed(1, sizeof *order);
         *order = (Order){&control->gateway->workers[i], control->upstream, control->pause_id};
         loop_post(order->worker->loop, work, order);
     }
@@ -497,9 +496,7 @@ static void on_listening(evutil_socket_t fd, short what, void *arg)
         (void)close(accepted);
         return;
     }
-    Caller *caller = calloc(1, sizeof *caller);
-    if (!caller)
-        abort();
+    Caller *caller = memory_zeroed(1, sizeof *caller);
     caller->control = control;
     caller->arena = arena_new();
     LIST_INSERT_HEAD(&control->callers, caller, link);
@@ -537,8 +534,7 @@ static bool listen_on(Control *control, const char *path, Error *err)
     control->path = path;
     control->listening = event_new(loop_base(control->gateway->main), control->fd,
                                    EV_READ | EV_PERSIST, on_listening, control);
-    if (!control->listening || event_add(control->listening, NULL) != 0)
-        abort();
+    must(control->listening && event_add(control->listening, NULL) == 0, "memory");
     return true;
 }
 
@@ -561,17 +557,14 @@ bool control_start(Control *control, Error *err)
 
 bool control_new(Gateway *gateway, const GatewayState *state, Control **ret, Error *err)
 {
-    Control *control = calloc(1, sizeof *control);
+    Control *control = memory_zeroed(1, sizeof *control);
 
-    if (!control)
-        abort();
     control->gateway = gateway;
     control->arena = arena_new();
     control->state = *state;
     control->fd = -1;
     control->deadline = event_new(loop_base(gateway->main), -1, 0, on_deadline, control);
-    if (!control->deadline)
-        abort();
+    must(control->deadline, "memory");
     LIST_INIT(&control->callers);
     if (!upstream_make(control, state->url, state->generation, &control->upstream, err)) {
         control_free(control);

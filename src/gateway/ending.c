@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 
 static const double longest_s = 4; /* less than a forced pause has: its end is not held up by it */
 
@@ -58,17 +59,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void ending_begin(Worker *worker, PGconn *conn)
 {
-    Ending *ending = calloc(1, sizeof *ending);
+    Ending *ending = memory_zeroed(1, sizeof *ending);
 
-    if (!ending)
-        abort();
     ending->worker = worker;
     ending->conn = conn;
     ending->until = clock_seconds() + longest_s;
     ending->readable =
         event_new(loop_base(worker->loop), PQsocket(conn), EV_READ, on_readable, ending);
-    if (!ending->readable)
-        abort();
+    must(ending->readable, "memory");
     LIST_INSERT_HEAD(&worker->endings, ending, link);
     (void)shutdown(PQsocket(conn), SHUT_WR);
     ending_wait(ending);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 #include "gateway/group.h"
 
 enum {
@@ -50,9 +51,8 @@ static Group *group_get(Pool *pool, const ConnString *who)
 
     if (group || len == 0)
         return group;
-    group = calloc(1, sizeof *group);
-    if (!group || !(group->key = malloc(len + 1)))
-        abort();
+    group = memory_zeroed(1, sizeof *group);
+    group->key = memory_new(len + 1);
     memcpy(group->key, key, len + 1);
     group->key_len = len;
     group->pool = pool;
@@ -315,13 +315,11 @@ static Backend *acquire_idle(Group *group, const ConnString *who, const unsigned
 
 static PoolTicket *ticket_new(Group *group, const ConnString *who, const char *peer)
 {
-    PoolTicket *ticket = calloc(1, sizeof *ticket);
+    PoolTicket *ticket = memory_zeroed(1, sizeof *ticket);
     Pool *pool = group->pool;
     int wait_ms = pool->worker->gateway->options->queue_ms;
     struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000L};
 
-    if (!ticket)
-        abort();
     ticket->arena = arena_new();
     ticket->group = group;
     ticket->since = clock_seconds();
@@ -332,8 +330,7 @@ static PoolTicket *ticket_new(Group *group, const ConnString *who, const char *p
         .database = arena_strdup(ticket->arena, who->database),
     };
     ticket->deadline = event_new(loop_base(pool->worker->loop), -1, 0, on_deadline, ticket);
-    if (!ticket->deadline || event_add(ticket->deadline, &wait) != 0)
-        abort();
+    must(ticket->deadline && event_add(ticket->deadline, &wait) == 0, "memory");
     TAILQ_INSERT_TAIL(&group->waiting, ticket, link);
     pool->waiting++;
     gauge_add(&pool->worker->metrics.pool_waiting, 1);
@@ -484,20 +481,17 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 Pool *pool_new(Worker *worker)
 {
     static const struct timeval every = {.tv_sec = SWEEP_S};
-    Pool *pool = calloc(1, sizeof *pool);
+    Pool *pool = memory_zeroed(1, sizeof *pool);
     const GatewayOptions *options = worker->gateway->options;
     int share = options->pool_size / worker->gateway->worker_count;
 
-    if (!pool)
-        abort();
     pool->worker = worker;
     pool->limit = share > 0 ? share : 1;
     /* Who may be connected may wait. */
     pool->waiting_limit = options->max_connections;
     pool->sweep = event_new(loop_base(worker->loop), -1, EV_PERSIST, on_sweep, pool);
     pool->again = event_new(loop_base(worker->loop), -1, 0, on_again, pool);
-    if (!pool->again || !pool->sweep || event_add(pool->sweep, &every) != 0)
-        abort();
+    must(pool->again && pool->sweep && event_add(pool->sweep, &every) == 0, "memory");
     return pool;
 }
 

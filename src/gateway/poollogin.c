@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 #include "gateway/group.h"
 
 enum {
@@ -38,10 +39,8 @@ static void login_done(void *arg, Backend *backend, const WireError *error);
 
 static LoginArg *login_begin(Group *group, const Login *login, const unsigned char *proof)
 {
-    LoginArg *arg = calloc(1, sizeof *arg);
+    LoginArg *arg = memory_zeroed(1, sizeof *arg);
 
-    if (!arg)
-        abort();
     arg->group = group;
     arg->since = clock_seconds();
     memcpy(arg->proof, proof, sizeof arg->proof);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 
 enum {
     MAX_FILE = 1024 * 1024,
@@ -129,10 +130,8 @@ bool roles_reload(Roles *roles, Error *err)
 
 bool roles_new(const char *path, Roles **ret, Error *err)
 {
-    Roles *roles = calloc(1, sizeof *roles);
+    Roles *roles = memory_zeroed(1, sizeof *roles);
 
-    if (!roles)
-        abort();
     roles->path = path;
     (void)pthread_mutex_init(&roles->lock, NULL);
     if (roles_reload(roles, err)) {

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "gateway/cancel.h"
 #include "gateway/control.h"
 #include "gateway/ending.h"
@@ -137,8 +138,7 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
 
     worker->gateway = gateway;
     worker->index = index;
-    if (RAND_bytes(worker->request_salt, sizeof worker->request_salt) != 1)
-        abort();
+    must(RAND_bytes(worker->request_salt, sizeof worker->request_salt) == 1, "random bytes");
     worker->loop = loop_new();
     atomic_init(&worker->unfinished, 1); /* until it is counted */
     LIST_INIT(&worker->sessions);
@@ -367,10 +367,8 @@ static void events_start(Main *run)
     run->draining = event_new(base, -1, EV_PERSIST, on_draining, run);
     run->renew = event_new(base, -1, EV_PERSIST, on_renew, run);
     for (size_t i = 0; i < COUNT_OF(run->signals); i++)
-        if (!run->signals[i] || event_add(run->signals[i], NULL) != 0)
-            abort();
-    if (!run->draining || !run->renew || event_add(run->renew, &renew) != 0)
-        abort();
+        must(run->signals[i] && event_add(run->signals[i], NULL) == 0, "memory");
+    must(run->draining && run->renew && event_add(run->renew, &renew) == 0, "memory");
 }
 
 /* ---- all of it ---- */
@@ -540,9 +538,8 @@ bool gateway_run(const GatewayOptions *options, Error *err)
     raise_file_limit();
     clear_environment();
     run.gateway.worker_count = thread_count(options);
-    run.gateway.workers = calloc((size_t)run.gateway.worker_count, sizeof *run.gateway.workers);
-    if (!run.gateway.workers)
-        abort();
+    run.gateway.workers =
+        memory_zeroed((size_t)run.gateway.worker_count, sizeof *run.gateway.workers);
     run.gateway.main = loop_new();
     run.gateway.cancels = cancel_table_new();
     run.gateway.throttle = throttle_new();

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "gateway/backend.h"
 #include "gateway/cancel.h"
@@ -635,18 +636,15 @@ static void on_client(void *arg, StreamEvent event)
 
 static Session *session_new(Worker *worker, Protocol protocol, const char *peer)
 {
-    Session *session = calloc(1, sizeof *session);
+    Session *session = memory_zeroed(1, sizeof *session);
 
-    if (!session)
-        abort();
     session->worker = worker;
     session->protocol = protocol;
     session->fd = -1;
     session->arena = arena_new();
     session->frames = bytes_init((size_t)2 * INPUT_MAX);
     session->deadline = event_new(loop_base(worker->loop), -1, 0, on_deadline, session);
-    if (!session->deadline)
-        abort();
+    must(session->deadline, "memory");
     (void)snprintf(session->peer, sizeof session->peer, "%s", peer);
     LIST_INSERT_HEAD(&worker->sessions, session, link);
     gauge_add(&worker->metrics.clients[protocol], 1);
@@ -724,8 +722,7 @@ void session_start_tcp(void *arg, int fd, const struct sockaddr *peer)
     Session *session = session_new(worker, PROTOCOL_TCP, host);
     session->fd = fd;
     session->peek = event_new(loop_base(worker->loop), fd, EV_READ, on_peek, session);
-    if (!session->peek || event_add(session->peek, NULL) != 0)
-        abort();
+    must(session->peek && event_add(session->peek, NULL) == 0, "memory");
 }
 
 /* ---- pause ---- */

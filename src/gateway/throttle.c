@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 
 enum {
     SLOTS = 8192,
@@ -50,10 +51,9 @@ struct Throttle {
 
 Throttle *throttle_new(void)
 {
-    Throttle *throttle = calloc(1, sizeof *throttle);
+    Throttle *throttle = memory_zeroed(1, sizeof *throttle);
 
-    if (!throttle || RAND_bytes(throttle->seed, sizeof throttle->seed) != 1)
-        abort();
+    must(RAND_bytes(throttle->seed, sizeof throttle->seed) == 1, "random bytes");
     (void)pthread_mutex_init(&throttle->lock, NULL);
     return throttle;
 }
@@ -95,9 +95,9 @@ static Key key_of(const Throttle *throttle, const Claim *claim, bool role, bool 
     len += proof ? PROOF_BYTES : 0;
     if (role_len > 0)
         memcpy(text + len, claim->role, role_len);
-    if (!HMAC(EVP_sha256(), throttle->seed, sizeof throttle->seed, text, len + role_len, digest,
-              NULL))
-        abort();
+    must(HMAC(EVP_sha256(), throttle->seed, sizeof throttle->seed, text, len + role_len, digest,
+              NULL),
+         "memory");
     memcpy(key.bytes, digest, sizeof key.bytes);
     memcpy(&key.slot, digest, sizeof key.slot);
     key.slot %= SLOTS;

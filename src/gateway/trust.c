@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 
 /* Once for all: to look the algorithm up costs several times as much as the digest itself. */
 static EVP_MAC_CTX *prover_new(const Gateway *gateway)
@@ -20,8 +21,7 @@ static EVP_MAC_CTX *prover_new(const Gateway *gateway)
     EVP_MAC_CTX *prover = EVP_MAC_CTX_new(hmac);
 
     EVP_MAC_free(hmac);
-    if (!prover || !EVP_MAC_init(prover, gateway->salt, sizeof gateway->salt, params))
-        abort();
+    must(prover && EVP_MAC_init(prover, gateway->salt, sizeof gateway->salt, params), "memory");
     return prover;
 }
 
@@ -33,10 +33,10 @@ void proof_make(Worker *worker, const char *password, unsigned char ret[PROOF_BY
         worker->prover = prover_new(worker->gateway);
     /* With the key each time: without one, OpenSSL before 3.0.3 does not begin anew. */
     const Gateway *gateway = worker->gateway;
-    if (!EVP_MAC_init(worker->prover, gateway->salt, sizeof gateway->salt, NULL) ||
-        !EVP_MAC_update(worker->prover, (const unsigned char *)password, strlen(password)) ||
-        !EVP_MAC_final(worker->prover, ret, &len, PROOF_BYTES) || len != PROOF_BYTES)
-        abort();
+    must(EVP_MAC_init(worker->prover, gateway->salt, sizeof gateway->salt, NULL) &&
+             EVP_MAC_update(worker->prover, (const unsigned char *)password, strlen(password)) &&
+             EVP_MAC_final(worker->prover, ret, &len, PROOF_BYTES) && len == PROOF_BYTES,
+         "memory");
 }
 
 bool proof_same(const unsigned char *a, const unsigned char *b)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
+
 enum {
     FIRST_CAPACITY = 1024,
     KEPT_CAPACITY = 64 * 1024 /* an empty buffer gives back what is more */
@@ -37,9 +39,7 @@ static void make_room(Bytes *bytes, size_t len)
     size_t cap = bytes->cap ? bytes->cap : FIRST_CAPACITY;
     while (cap < used + len)
         cap *= 2;
-    char *grown = malloc(cap);
-    if (!grown)
-        abort();
+    char *grown = memory_new(cap);
     if (used)
         memcpy(grown, bytes->ptr + bytes->from, used);
     free(bytes->ptr);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 
 enum {
     BACKLOG = 1024,
@@ -134,14 +135,12 @@ bool listener_new(struct event_base *base, const Address *address, ListenerAccep
 
     if (!open_socket(address, &fd, err))
         return false;
-    Listener *listener = calloc(1, sizeof *listener);
-    if (!listener)
-        abort();
+    Listener *listener = memory_zeroed(1, sizeof *listener);
     *listener = (Listener){.accept = accept, .arg = arg, .fd = fd};
     listener->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, listener);
     listener->retry = event_new(base, -1, 0, on_retry, listener);
-    if (!listener->readable || !listener->retry || event_add(listener->readable, NULL) != 0)
-        abort();
+    must(listener->readable && listener->retry && event_add(listener->readable, NULL) == 0,
+         "memory");
     *ret = listener;
     return true;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 
 typedef struct Item {
     struct Item *next;
@@ -34,10 +35,8 @@ struct Loop {
 
 static void queue_add(Queue *queue, LoopWork *work, void *arg)
 {
-    Item *item = calloc(1, sizeof *item);
+    Item *item = memory_zeroed(1, sizeof *item);
 
-    if (!item)
-        abort();
     item->work = work;
     item->arg = arg;
     *queue->last = item;
@@ -73,19 +72,15 @@ static void loop_wake(evutil_socket_t fd, short what, void *arg)
 
 Loop *loop_new(void)
 {
-    Loop *loop = calloc(1, sizeof *loop);
+    Loop *loop = memory_zeroed(1, sizeof *loop);
 
-    if (!loop)
-        abort();
     loop->posted.last = &loop->posted.first;
     (void)pthread_mutex_init(&loop->lock, NULL);
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->base = event_base_new();
-    if (!loop->base || loop->wake_fd < 0)
-        abort();
+    must(loop->base && loop->wake_fd >= 0, "memory");
     loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, loop_wake, loop);
-    if (!loop->wake || event_add(loop->wake, NULL) != 0)
-        abort();
+    must(loop->wake && event_add(loop->wake, NULL) == 0, "memory");
     return loop;
 }
 
@@ -215,10 +210,8 @@ static void *crew_main(void *arg)
 
 bool crew_new(int threads, Crew **ret, Error *err)
 {
-    Crew *crew = calloc(1, sizeof *crew + (size_t)threads * sizeof crew->threads[0]);
+    Crew *crew = memory_zeroed(1, sizeof *crew + (size_t)threads * sizeof crew->threads[0]);
 
-    if (!crew)
-        abort();
     crew->queue.last = &crew->queue.first;
     (void)pthread_mutex_init(&crew->lock, NULL);
     (void)pthread_cond_init(&crew->more, NULL);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/memory.h"
 #include "http/address.h"
 
 enum {
@@ -715,16 +716,13 @@ void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer,
         (void)close(fd);
         return;
     }
-    Conn *conn = calloc(1, sizeof *conn);
-    if (!conn)
-        abort();
+    Conn *conn = memory_zeroed(1, sizeof *conn);
     conn->server = server;
     conn->stream = stream_new(server->base, fd, on_stream, conn);
     /* Who sends more than that before it is wanted, a budget would have to know of. */
     stream_set_input_limit(conn->stream, MAX_HEAD);
     conn->deadline = event_new(server->base, -1, 0, on_deadline, conn);
-    if (!conn->deadline)
-        abort();
+    must(conn->deadline, "memory");
     address_host(peer, conn->peer);
     LIST_INSERT_HEAD(&server->conns, conn, link);
     conn_next(conn);
@@ -735,10 +733,8 @@ void http_server_accept(HttpServer *server, int fd, const struct sockaddr *peer,
 
 HttpServer *http_server_new(struct event_base *base, const HttpSettings *settings)
 {
-    HttpServer *server = calloc(1, sizeof *server);
+    HttpServer *server = memory_zeroed(1, sizeof *server);
 
-    if (!server)
-        abort();
     server->base = base;
     server->settings = *settings;
     if (!server->settings.count)

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/memory.h"
+
 enum {
     READ_BYTES = 16 * 1024,
     BULK_BYTES = 128 * 1024,     /* once a plain peer has shown that it has much to say */
@@ -243,10 +245,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 static void queue_chunk(Stream *stream, char *ptr, size_t from, size_t len, size_t cap)
 {
-    Chunk *chunk = calloc(1, sizeof *chunk);
+    Chunk *chunk = memory_zeroed(1, sizeof *chunk);
 
-    if (!chunk)
-        abort();
     assert(stream->out_last);
     *chunk = (Chunk){.ptr = ptr, .from = from, .len = len, .cap = cap};
     *stream->out_last = chunk;
@@ -267,9 +267,7 @@ static void queue_copy(Stream *stream, const char *data, size_t len)
     }
     size_t room = stream->held ? HELD_BYTES : COALESCED_BYTES;
     size_t cap = len > room ? len : room;
-    char *copy = malloc(cap);
-    if (!copy)
-        abort();
+    char *copy = memory_new(cap);
     memcpy(copy, data, len);
     queue_chunk(stream, copy, 0, len, cap);
 }
@@ -568,11 +566,9 @@ void stream_read_enable(Stream *stream, bool enable)
 
 Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void *arg)
 {
-    Stream *stream = calloc(1, sizeof *stream);
+    Stream *stream = memory_zeroed(1, sizeof *stream);
     int on = 1;
 
-    if (!stream)
-        abort();
     *stream = (Stream){.base = base,
                        .fd = fd,
                        .handler = handler,
@@ -590,8 +586,8 @@ Stream *stream_new(struct event_base *base, int fd, StreamHandler *handler, void
     stream->gone = event_new(base, fd, EV_CLOSED | EV_PERSIST, on_gone, stream);
     stream->soon = event_new(base, -1, 0, on_soon, stream);
     stream->more = event_new(base, -1, 0, on_readable, stream);
-    if (!stream->readable || !stream->writable || !stream->gone || !stream->soon || !stream->more)
-        abort();
+    must(stream->readable && stream->writable && stream->gone && stream->soon && stream->more,
+         "memory");
     (void)event_add(stream->gone, NULL);
     arm(stream);
     return stream;
@@ -631,8 +627,7 @@ void stream_accept_tls(Stream *stream, SSL_CTX *ctx)
 {
     assert(!stream->tls);
     stream->tls = SSL_new(ctx);
-    if (!stream->tls || SSL_set_fd(stream->tls, stream->fd) != 1)
-        abort();
+    must(stream->tls && SSL_set_fd(stream->tls, stream->fd) == 1, "memory");
     SSL_set_accept_state(stream->tls);
     stream->handshaking = true;
     arm(stream);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
+
 struct Tls {
     pthread_mutex_t lock;
     SSL_CTX *ctx;
@@ -78,9 +80,7 @@ bool tls_new(const char *cert_path, const char *key_path, Tls **ret, Error *err)
 
     if (!load(cert_path, key_path, &ctx, err))
         return false;
-    Tls *tls = calloc(1, sizeof *tls);
-    if (!tls)
-        abort();
+    Tls *tls = memory_zeroed(1, sizeof *tls);
     (void)pthread_mutex_init(&tls->lock, NULL);
     tls->ctx = ctx;
     *ret = tls;

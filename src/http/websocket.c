@@ -4,6 +4,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+#include "core/memory.h"
+
 enum {
     CONTROL_MAX = 125,
     PONGS_QUEUED_MAX = 64 * 1024 /* a client that sends pings and reads no pongs */
@@ -46,14 +48,11 @@ WebSocket *websocket_new(Stream *stream)
         .send_callback = send_bytes,
         .recv_callback = recv_bytes,
     };
-    WebSocket *ws = calloc(1, sizeof *ws);
+    WebSocket *ws = memory_zeroed(1, sizeof *ws);
 
-    if (!ws)
-        abort();
     ws->stream = stream;
     ws->control = bytes_init(CONTROL_MAX);
-    if (wslay_frame_context_init(&ws->frames, &callbacks, ws) != 0)
-        abort();
+    must(wslay_frame_context_init(&ws->frames, &callbacks, ws) == 0, "memory");
     return ws;
 }
 

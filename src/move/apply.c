@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "move/apply_private.h"
 #include "pg/pg.h"
 
@@ -234,10 +235,8 @@ static void *dispatcher_main(void *arg)
 
 bool applier_start(const ApplyRequest *request, Applier **ret, Error *err)
 {
-    Applier *applier = calloc(1, sizeof *applier);
+    Applier *applier = memory_zeroed(1, sizeof *applier);
 
-    if (!applier)
-        abort();
     applier->request = *request;
     if (applier->request.window_bytes == 0)
         applier->request.window_bytes = WINDOW_BYTES;

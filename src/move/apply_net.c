@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "move/apply_sql.h"
 #include "pg/pg.h"
 
@@ -202,9 +203,7 @@ static bool stage_ready(Work *work, Error *err)
 
     HASH_FIND_INT(session->stages, &work->binding->id, stage);
     if (!stage) {
-        stage = calloc(1, sizeof *stage);
-        if (!stage)
-            abort();
+        stage = memory_zeroed(1, sizeof *stage);
         stage->id = work->binding->id;
         HASH_ADD_INT(session->stages, id, stage);
     }

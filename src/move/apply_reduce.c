@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
+
 enum {
     HASH_SHARE = 16 /* of the hash's own table, for each row */
 };
@@ -74,9 +76,7 @@ static void set_image(Reduce *reduce, NetRow *row, const PgValue *values)
         row->image_cap = size;
         reduce->bytes += size;
     } else if (values == reduce->merged) {
-        to = scratch = malloc(size ? size : 1);
-        if (!scratch)
-            abort();
+        to = scratch = memory_new(size);
     }
     unsigned char *at = to;
     row->partial = false;
@@ -128,9 +128,7 @@ static unsigned encode_key(Reduce *reduce, const PgValue *values)
     if (size > reduce->key_cap) {
         free(reduce->key_buf);
         reduce->key_cap = size * 2;
-        reduce->key_buf = malloc(reduce->key_cap);
-        if (!reduce->key_buf)
-            abort();
+        reduce->key_buf = memory_new(reduce->key_cap);
     }
     unsigned char *at = reduce->key_buf;
     for (int i = 0; i < binding->key_count; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "core/memory.h"
 #include "move/apply_sql.h"
 #include "pg/pg.h"
 
@@ -63,14 +64,10 @@ struct Rows {
 
 Rows *rows_new(PGconn *conn, const atomic_bool *stop)
 {
-    Rows *rows = calloc(1, sizeof *rows);
+    Rows *rows = memory_zeroed(1, sizeof *rows);
 
-    if (!rows)
-        abort();
     *rows = (Rows){.conn = conn, .stop = stop, .arena = arena_new()};
-    rows->expected = calloc(MAX_IN_FLIGHT, sizeof *rows->expected);
-    if (!rows->expected)
-        abort();
+    rows->expected = memory_zeroed(MAX_IN_FLIGHT, sizeof *rows->expected);
     return rows;
 }
 
@@ -423,16 +420,14 @@ static void fit_params(Rows *rows, int count, size_t bytes)
     if (rows->params_cap < count) {
         free(rows->params);
         rows->params_cap = count * 2;
-        rows->params = calloc((size_t)rows->params_cap, sizeof *rows->params);
+        rows->params = memory_zeroed((size_t)rows->params_cap, sizeof *rows->params);
     }
     /* A row of many megabytes is no reason to keep so much for ever. */
     if (rows->scratch_cap < bytes || rows->scratch_cap > bytes + (8U << 20)) {
         free(rows->scratch);
         rows->scratch_cap = bytes + 4096;
-        rows->scratch = malloc(rows->scratch_cap);
+        rows->scratch = memory_new(rows->scratch_cap);
     }
-    if (!rows->params || !rows->scratch)
-        abort();
 }
 
 /* libpq wants values that end in a NUL. */

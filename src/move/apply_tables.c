@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "pg/pg.h"
 
 enum {
@@ -352,10 +353,8 @@ static void scratch_fit(RowScratch *scratch, int columns)
     if (scratch->cap >= columns)
         return;
     row_scratch_clear(scratch);
-    scratch->now = calloc((size_t)columns, sizeof *scratch->now);
-    scratch->old = calloc((size_t)columns, sizeof *scratch->old);
-    if (!scratch->now || !scratch->old)
-        abort();
+    scratch->now = memory_zeroed((size_t)columns, sizeof *scratch->now);
+    scratch->old = memory_zeroed((size_t)columns, sizeof *scratch->old);
     scratch->cap = columns;
 }
 

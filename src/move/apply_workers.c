@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/memory.h"
 #include "pg/pg.h"
 
 enum {
@@ -196,13 +197,9 @@ static void *worker_main(void *arg)
 
 bool workers_start(const Feed *feed, int count, Workers **ret, Error *err)
 {
-    Workers *workers = calloc(1, sizeof *workers);
+    Workers *workers = memory_zeroed(1, sizeof *workers);
 
-    if (!workers)
-        abort();
-    workers->all = calloc((size_t)count, sizeof *workers->all);
-    if (!workers->all)
-        abort();
+    workers->all = memory_zeroed((size_t)count, sizeof *workers->all);
     workers->feed = feed;
     (void)pthread_mutex_init(&workers->lock, NULL);
     (void)pthread_cond_init(&workers->changed, NULL);

@@ -22,6 +22,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "core/text.h"
 
 enum {
@@ -121,10 +122,7 @@ static char *buffer_room(Buffer *buffer, size_t len)
         size_t cap = buffer->cap ? buffer->cap : FIRST_ROOM;
         while (cap < wanted)
             cap *= 2;
-        char *larger = realloc(buffer->ptr, cap);
-        if (!larger)
-            abort();
-        buffer->ptr = larger;
+        buffer->ptr = memory_resized(buffer->ptr, 1, cap);
         buffer->cap = cap;
     }
     return buffer->ptr + buffer->len;
@@ -220,9 +218,7 @@ bool control_listen(const char *dir, Control **ret, Error *err)
         renameat(dir_fd, NEW_SOCKET_NAME, dir_fd, SOCKET_NAME) < 0)
         return error_set_errno(err, "listen on \"%s/%s\"", dir, SOCKET_NAME);
 
-    Control *control = calloc(1, sizeof *control);
-    if (!control)
-        abort();
+    Control *control = memory_zeroed(1, sizeof *control);
     control->fd = descriptor_keep(&fd);
     control->dir_fd = descriptor_keep(&dir_fd);
     *ret = control;
@@ -381,9 +377,7 @@ static void control_accept(Control *control, int room)
         if (fd < 0)
             return; /* none left, or one that hung up again; out of descriptors: tried again later
                      */
-        ControlCall *call = calloc(1, sizeof *call);
-        if (!call)
-            abort();
+        ControlCall *call = memory_zeroed(1, sizeof *call);
         call->fd = fd;
         call->deadline_s = clock_seconds() + patience_s;
         ControlCall **last = &control->calls;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "core/text.h"
 #include "pg/pg.h"
 
@@ -22,8 +23,7 @@ static void sum_lines(Fingerprint *print)
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    if (!context || EVP_DigestInit_ex(context, EVP_md5(), NULL) != 1)
-        abort();
+    must(context && EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1, "memory");
     for (int i = 0; i < print->count; i++) {
         const FingerprintLine *line = &print->lines[i];
         /* With its NUL, so that no two lists read the same. */

@@ -23,6 +23,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/process.h"
 #include "gateway/gateway.h"
 #include "move/live.h"
@@ -250,10 +251,8 @@ static void *run_main(void *arg)
 
 HookRun *hook_start(const Live *live, const SwitchOptions *options, const HookCall *call)
 {
-    HookRun *run = calloc(1, sizeof *run);
+    HookRun *run = memory_zeroed(1, sizeof *run);
 
-    if (!run)
-        abort();
     run->live = live;
     run->options = options;
     run->call = *call;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "move/identity_private.h"
 #include "pg/pg.h"
@@ -198,15 +199,13 @@ static void digest_pairs(const Identities *identities, int count, char ret[DIGES
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     int at = 0;
 
-    if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
-        abort();
+    must(context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1, "memory");
     for (const IdentityPair *pair = identities->by_source; pair && at < count;
          pair = pair->by_source.next, at++)
-        if (EVP_DigestUpdate(context, pair->source.data, (size_t)pair->source.len + 1) != 1 ||
-            EVP_DigestUpdate(context, pair->home.data, (size_t)pair->home.len + 1) != 1)
-            abort();
-    if (EVP_DigestFinal_ex(context, bytes, &len) != 1)
-        abort();
+        must(EVP_DigestUpdate(context, pair->source.data, (size_t)pair->source.len + 1) == 1 &&
+                 EVP_DigestUpdate(context, pair->home.data, (size_t)pair->home.len + 1) == 1,
+             "memory");
+    must(EVP_DigestFinal_ex(context, bytes, &len) == 1, "memory");
     EVP_MD_CTX_free(context);
     for (unsigned i = 0; i < len; i++)
         (void)snprintf(ret + (size_t)2 * i, 3, "%02x", bytes[i]);

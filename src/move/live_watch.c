@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "move/live.h"
 
@@ -319,9 +320,7 @@ void live_check_drop(Live *live)
 bool live_check_start(Live *live, bool whole, Error *err)
 {
     live_check_drop(live);
-    LiveCheck *check = calloc(1, sizeof *check);
-    if (!check)
-        abort();
+    LiveCheck *check = memory_zeroed(1, sizeof *check);
     check->arena = arena_new();
     check->whole = whole;
     check->request = (VerifyLive){

@@ -17,6 +17,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/receive_internal.h"
 
 void receive_wake(Receiver *receiver)
@@ -39,10 +40,8 @@ void receive_fail(Receiver *receiver, const Error *err)
 
 static Receiver *receiver_new(const ReceiveRequest *request)
 {
-    Receiver *receiver = calloc(1, sizeof *receiver);
+    Receiver *receiver = memory_zeroed(1, sizeof *receiver);
 
-    if (!receiver)
-        abort();
     receiver->arena = arena_new();
     receiver->request = *request;
     receiver->request.slot = arena_strdup(receiver->arena, request->slot);

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/memory.h"
+
 enum {
     ITEM_HEADER = 12, /* start, length + 1; 0: a keepalive */
 };
 
 Chunk *chunk_new(ChunkKind kind)
 {
-    Chunk *chunk = malloc(sizeof *chunk + (kind == CHUNK_MESSAGES ? CHUNK_BYTES : 0));
+    Chunk *chunk = memory_new(sizeof *chunk + (kind == CHUNK_MESSAGES ? CHUNK_BYTES : 0));
 
-    if (!chunk)
-        abort();
     *chunk = (Chunk){.kind = kind};
     return chunk;
 }

@@ -43,26 +43,15 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/spool_internal.h"
-
-void *spool_alloc(size_t size)
-{
-    void *found = calloc(1, size ? size : 1);
-
-    if (!found)
-        abort();
-    return found;
-}
 
 void *spool_grow(void *items, size_t count, size_t *size, size_t each)
 {
     if (count < *size)
         return items;
     *size = *size ? *size * 2 : 8;
-    void *larger = reallocarray(items, *size, each);
-    if (!larger)
-        abort();
-    return larger;
+    return memory_resized(items, *size, each);
 }
 
 char *spool_segment_path(const Spool *spool, int64_t number, char path[SPOOL_PATH_BYTES])
@@ -183,13 +172,12 @@ static uint64_t make_id(const char *move_id, int feed)
 
 static Spool *spool_new(const char *dir, const char *move_id, int feed)
 {
-    Spool *spool = spool_alloc(sizeof *spool);
+    Spool *spool = memory_zeroed(1, sizeof *spool);
     size_t dir_size = strlen(dir) + sizeof "/spool/-2147483648";
 
-    spool->dir = spool_alloc(dir_size);
+    spool->dir = memory_zeroed(1, dir_size);
     (void)snprintf(spool->dir, dir_size, "%s/spool/%d", dir, feed);
-    spool->move_id = spool_alloc(strlen(move_id) + 1);
-    memcpy(spool->move_id, move_id, strlen(move_id));
+    spool->move_id = memory_copy(move_id);
     spool->feed = feed;
     spool->id = make_id(move_id, feed);
     spool->dir_fd = -1;

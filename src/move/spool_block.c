@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/crc32c.h"
+#include "core/memory.h"
 
 enum {
     BLOCK_MAGIC = 0x42535048, /* "HPSB" */
@@ -108,9 +109,7 @@ static void codec_make_room(BlockCodec *codec, size_t size)
     if (codec->stored_size >= size)
         return;
     free(codec->stored);
-    codec->stored = malloc(size);
-    if (!codec->stored)
-        abort();
+    codec->stored = memory_new(size);
     codec->stored_size = size;
 }
 

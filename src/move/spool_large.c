@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/spool_internal.h"
 
 LargeTransaction *large_new(Spool *spool, unsigned xid)
 {
-    LargeTransaction *large = spool_alloc(sizeof *large);
+    LargeTransaction *large = memory_zeroed(1, sizeof *large);
 
     large->xid = xid;
     large->number = spool->next_large++;
@@ -93,7 +94,7 @@ static bool put_bytes(Spool *spool, LargeTransaction *large, const char *data, s
     if (spool->buffered != large && !large_flush(spool, err))
         return false;
     if (!spool->tail)
-        spool->tail = spool_alloc(BLOCK_RAW_BYTES);
+        spool->tail = memory_zeroed(1, BLOCK_RAW_BYTES);
     large->raw_bytes += (int64_t)len;
     while (len > 0) {
         size_t part = BLOCK_RAW_BYTES - spool->tail_used;
@@ -134,8 +135,9 @@ void large_learn(LargeTransaction *large, const LargeItem *item)
     large->relations = spool_grow(large->relations, large->relation_count, &large->relation_size,
                                   sizeof *large->relations);
     LargeRelation *added = &large->relations[large->relation_count++];
-    *added = (LargeRelation){
-        .xid = item->xid, .message = spool_alloc(item->rest_len + 1), .len = item->rest_len + 1};
+    *added = (LargeRelation){.xid = item->xid,
+                             .message = memory_zeroed(1, item->rest_len + 1),
+                             .len = item->rest_len + 1};
     added->message[0] = item->kind;
     memcpy(added->message + 1, item->rest, item->rest_len);
 }
@@ -180,7 +182,7 @@ bool large_finish(Spool *spool, LargeTransaction *large, int64_t *ret_data_bytes
         return false;
     int64_t data_bytes = large->bytes;
     if (!spool->tail)
-        spool->tail = spool_alloc(BLOCK_RAW_BYTES);
+        spool->tail = memory_zeroed(1, BLOCK_RAW_BYTES);
     if (!write_aborted(spool, large, err))
         return false;
     if (large->fd >= 0 && fdatasync(large->fd) < 0)

@@ -13,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/spool_internal.h"
 
 /* Every description that ever came, so that the same is the same pointer. */
@@ -79,7 +80,7 @@ static Table *find_table(SpoolReader *reader, unsigned oid)
 
     HASH_FIND(hh, reader->tables, &oid, sizeof oid, found);
     if (!found) {
-        found = spool_alloc(sizeof *found);
+        found = memory_zeroed(1, sizeof *found);
         found->oid = oid;
         HASH_ADD(hh, reader->tables, oid, sizeof found->oid, found);
     }
@@ -190,7 +191,7 @@ static bool load_payload(SpoolReader *reader, const Block *block, Error *err)
     if (reader->raw_size < block->raw) {
         free(reader->raw);
         reader->raw_size = block->raw;
-        reader->raw = spool_alloc(reader->raw_size);
+        reader->raw = memory_zeroed(1, reader->raw_size);
     }
     reader->raw_len = reader->at = 0;
     if (!block_read_payload(&reader->codec, reader->fd, block, reader->raw, &why, err))
@@ -366,7 +367,7 @@ static bool large_open(SpoolReader *reader, const LargeRecord *record, Error *er
     if (large->fd < 0 || fstat(large->fd, &info) < 0)
         return error_set_errno(err, "open \"%s\"", path);
     if (!large->raw)
-        large->raw = spool_alloc(BLOCK_RAW_BYTES);
+        large->raw = memory_zeroed(1, BLOCK_RAW_BYTES);
     if (info.st_size != record->file_bytes)
         return large_damaged(reader, info.st_size, "the file has another length than it should",
                              err);
@@ -403,9 +404,7 @@ static bool large_take(SpoolReader *reader, size_t len, const char **ret, Error 
         if (large->joined_size < got + part) {
             large->joined_size =
                 large->joined_size * 2 > got + part ? large->joined_size * 2 : got + part;
-            large->joined = realloc(large->joined, large->joined_size);
-            if (!large->joined)
-                abort();
+            large->joined = memory_resized(large->joined, 1, large->joined_size);
         }
         memcpy(large->joined + got, large->raw + large->raw_at, part);
         large->raw_at += part;
@@ -649,7 +648,7 @@ bool spool_read(Spool *spool, Lsn from, SpoolReader **ret, Error *err)
     if (!check_begin(spool, from, err))
         return false;
 
-    SpoolReader *reader = spool_alloc(sizeof *reader);
+    SpoolReader *reader = memory_zeroed(1, sizeof *reader);
     reader->spool = spool;
     reader->from = from;
     reader->fd = -1;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/spool_internal.h"
 
 typedef struct Numbers {
@@ -150,7 +151,7 @@ static bool look_into(Scan *scan, const Block *block, Lsn *ret_base)
     if (scan->raw_size < block->raw) {
         free(scan->raw);
         scan->raw_size = block->raw;
-        scan->raw = spool_alloc(scan->raw_size);
+        scan->raw = memory_zeroed(1, scan->raw_size);
     }
     if (!block_read_payload(&scan->spool->codec, scan->fd, block, scan->raw, &why, scan->err))
         return false;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/file.h"
+#include "core/memory.h"
 #include "move/spool_internal.h"
 
 enum {
@@ -36,9 +37,7 @@ static char *block_reserve(Spool *spool, size_t len)
         size_t size = spool->block_size ? spool->block_size * 2 : (size_t)2 * BLOCK_RAW_BYTES;
         while (size - spool->used < len)
             size *= 2;
-        spool->block = realloc(spool->block, size);
-        if (!spool->block)
-            abort();
+        spool->block = memory_resized(spool->block, 1, size);
         spool->block_size = size;
     }
     char *at = spool->block + spool->used;
@@ -87,7 +86,7 @@ static bool write_start(Spool *spool, const char *raw, size_t len, Error *err)
 /* Whose it is, what was before, and every relation known. */
 static bool write_starts(Spool *spool, Error *err)
 {
-    char *raw = spool_alloc(STARTS_BYTES);
+    char *raw = memory_zeroed(1, STARTS_BYTES);
     size_t id_len = strlen(spool->move_id);
     size_t used = RECORD_HEADER_BYTES + 12 + id_len;
     bool ok = true;
@@ -239,12 +238,12 @@ static void know_relation(Spool *spool, const char *message, size_t len)
     memcpy(&oid, message + 1, sizeof oid);
     HASH_FIND(hh, spool->relations, &oid, sizeof oid, known);
     if (!known) {
-        known = spool_alloc(sizeof *known);
+        known = memory_zeroed(1, sizeof *known);
         known->oid = oid;
         HASH_ADD(hh, spool->relations, oid, sizeof oid, known);
     }
     free(known->message);
-    known->message = spool_alloc(len);
+    known->message = memory_zeroed(1, len);
     known->len = len;
     memcpy(known->message, message, len);
 }

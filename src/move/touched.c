@@ -10,6 +10,8 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "core/memory.h"
+
 enum {
     MAX_KEYS = 100000,         /* a table */
     MAX_TABLE_BYTES = 8 << 20, /* likewise */
@@ -46,13 +48,9 @@ struct Touched {
 
 Touched *touched_new(void)
 {
-    Touched *touched = calloc(1, sizeof *touched);
+    Touched *touched = memory_zeroed(1, sizeof *touched);
 
-    if (!touched)
-        abort();
-    touched->lock = malloc(sizeof *touched->lock);
-    if (!touched->lock)
-        abort();
+    touched->lock = memory_new(sizeof *touched->lock);
     (void)pthread_mutex_init(touched->lock, NULL);
     return touched;
 }
@@ -92,9 +90,7 @@ static char *scratch_fit(Touched *touched, size_t size)
     if (size > touched->scratch_cap) {
         free(touched->scratch);
         touched->scratch_cap = size * 2;
-        touched->scratch = malloc(touched->scratch_cap);
-        if (!touched->scratch)
-            abort();
+        touched->scratch = memory_new(touched->scratch_cap);
     }
     return touched->scratch;
 }
@@ -111,14 +107,10 @@ static Table *table_of(Touched *touched, const char *schema, const char *name)
     HASH_FIND(hh, touched->tables, id, len, table);
     if (table)
         return table;
-    table = calloc(1, sizeof *table + len);
-    if (!table)
-        abort();
+    table = memory_zeroed(1, sizeof *table + len);
     memcpy(table->id, id, len);
-    table->schema = strdup(schema);
-    table->name = strdup(name);
-    if (!table->schema || !table->name)
-        abort();
+    table->schema = memory_copy(schema);
+    table->name = memory_copy(name);
     table->arena = arena_new();
     HASH_ADD_KEYPTR(hh, touched->tables, table->id, len, table);
     return table;

@@ -18,6 +18,7 @@
 #include "core/cancel.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "pg/pg.h"
 
@@ -42,10 +43,8 @@ static Registered *registered;
 
 static void register_conn(PGconn *conn)
 {
-    Registered *entry = calloc(1, sizeof *entry);
+    Registered *entry = memory_zeroed(1, sizeof *entry);
 
-    if (!entry)
-        abort();
     entry->conn = conn;
     (void)pthread_mutex_lock(&register_lock);
     entry->next = registered;

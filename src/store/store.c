@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/clock.h"
+#include "core/memory.h"
 #include "sql.gen.h"
 
 enum {
@@ -163,11 +164,9 @@ static bool prepare_file(Store *store, Error *err)
 
 bool store_open(const char *path, Store **ret, Error *err)
 {
-    Store *store = calloc(1, sizeof *store);
+    Store *store = memory_zeroed(1, sizeof *store);
     mode_t before = umask(0077);
-    int rc =
-        store ? sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL)
-              : SQLITE_NOMEM;
+    int rc = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
 
     (void)umask(before);
     if (rc != SQLITE_OK || !prepare_file(store, err)) {

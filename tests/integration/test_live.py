@@ -308,11 +308,8 @@ def end_by(live, number, within=5):
     started = time.monotonic()
     result = live.mover.wait(20)
     assert time.monotonic() - started < within
-    for _ in range(200):
-        if not (left := sessions(live)):
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"sessions are left: {left}")
+    wait.until(lambda: not sessions(live), 20, lambda: f"none of these is left: {sessions(live)}")
+    return result
 
 
 SIGNALS = pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
