@@ -36,11 +36,15 @@ class Pair(typing.NamedTuple):
 
 
 class NamedAtOnce:
-    """What failed, when it fails: a long run that is ended before its summary has said it."""
+    """What failed, when it fails: a long run that is ended before its summary has said it. And in the file that
+    $HOMEPORT_TEST_FAILED names, for who runs it again."""
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
             print(f"\nFAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)", flush=True)
+            if path := os.environ.get("HOMEPORT_TEST_FAILED"):
+                with open(path, "a", encoding="utf-8") as names:
+                    print(report.nodeid, file=names)
 
 
 def pytest_configure(config):
