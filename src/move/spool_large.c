@@ -181,8 +181,7 @@ bool large_finish(Spool *spool, LargeTransaction *large, int64_t *ret_data_bytes
     if (!large_flush(spool, err))
         return false;
     int64_t data_bytes = large->bytes;
-    if (!spool->tail)
-        spool->tail = memory_zeroed(1, BLOCK_RAW_BYTES);
+    assert(spool->tail); /* it has records, which were gathered there */
     if (!write_aborted(spool, large, err))
         return false;
     if (large->fd >= 0 && fdatasync(large->fd) < 0)
