@@ -330,19 +330,17 @@ static bool call_read(ControlCall *call)
 {
     for (;;) {
         ssize_t n = recv(call->fd, buffer_room(&call->in, FIRST_ROOM), FIRST_ROOM, MSG_DONTWAIT);
-        if (n > 0) {
-            call->in.len += (size_t)n;
-            if (call_parse(call))
-                return true;
-            if (call->state != CALL_READING)
-                return false;
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else {
+        if (n <= 0) {
+            /* What does not wait is not interrupted. */
             if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
                 call_hang_up(call);
             return false;
         }
+        call->in.len += (size_t)n;
+        if (call_parse(call))
+            return true;
+        if (call->state != CALL_READING)
+            return false;
     }
 }
 

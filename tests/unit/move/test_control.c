@@ -563,6 +563,205 @@ static void waiting_ends_in_time(void **state)
     control_close(control);
 }
 
+/* ---- a mover that does as it likes ---- */
+
+typedef struct FakeMover {
+    pthread_t thread;
+    int fd;
+    const char *line; /* what it says once it is asked, */
+    int times;
+} FakeMover;
+
+static int pretend(const char *dir, int backlog)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", dir);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, backlog), 0);
+    return fd;
+}
+
+static void *fake_main(void *arg)
+{
+    const FakeMover *mover = arg;
+    struct timeval soon = {.tv_usec = 200000};
+    char some[4096];
+
+    int fd = accept4(mover->fd, NULL, NULL, SOCK_CLOEXEC);
+    /* Who has gone does not take all of it. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+    (void)recv(fd, some, sizeof some, 0);
+    for (int i = 0; i < mover->times; i++)
+        if (send(fd, mover->line, strlen(mover->line), MSG_NOSIGNAL) < 0)
+            break;
+    (void)close(fd);
+    return NULL;
+}
+
+/* What a command is told that asks a mover which says `line` so many times, and ends. */
+static Error told(const char *dir, json_t *request, const char *line, int times)
+{
+    FakeMover mover = {.line = line, .times = times, .fd = pretend(dir, 5)};
+    auto_arena Arena *arena = arena_new();
+    json_t *answer = NULL;
+    Error err = ERROR_INIT;
+
+    assert_int_equal(pthread_create(&mover.thread, NULL, fake_main, &mover), 0);
+    assert_false(control_call(dir, request, NULL, &answer, &err));
+    assert_null(answer);
+    assert_int_equal(pthread_join(mover.thread, NULL), 0);
+    (void)close(mover.fd);
+    assert_int_equal(unlink(arena_printf(arena, "%s/control.sock", dir)), 0);
+    return err;
+}
+
+static void an_answer_without_a_shape_is_refused(void **state)
+{
+    static const char *const bad[] = {"[]\n", "nonsense\n", "3\n", "{\n"};
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        Error err = told(*state, json_pack("{s:s}", "verb", "status"), bad[i], 1);
+        assert_int_equal(err.code, ERR_FORMAT);
+        assert_string_equal(err.message, "the mover's answer is no JSON object");
+    }
+    Error err = told(*state, json_pack("{s:s}", "verb", "status"), "{\"ok\":false}\n", 1);
+    assert_int_equal(err.code, ERR_WRONG_STATE);
+    assert_string_equal(err.message, "the mover refused without saying why");
+    err = told(*state, json_pack("{s:s}", "verb", "status"), "endless", LIMIT / 4);
+    assert_int_equal(err.code, ERR_FORMAT);
+    assert_string_equal(err.message, "the mover's answer is too long");
+}
+
+/* The mover takes a part of it, says what it thinks of it, and hangs up. */
+static void a_command_whose_request_is_not_taken_hears_why(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    char *text = arena_alloc(arena, LIMIT);
+
+    memset(text, 'x', LIMIT - 100);
+    Error err =
+        told(*state, json_pack("{s:s, s:s}", "verb", "status", "padding", text),
+             "{\"ok\":false,\"error\":{\"code\":\"format\",\"message\":\"too much\"}}\n", 1);
+    assert_string_equal(err.message, "too much");
+    err = told(*state, json_pack("{s:s, s:s}", "verb", "status", "padding", text), "", 0);
+    assert_int_equal(err.code, ERR_CONNECT);
+    assert_string_equal(err.message, "the mover ended before it answered");
+}
+
+/* As many wait for it as the system lets. */
+static void a_command_waits_where_a_mover_has_too_many_callers(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    FakeMover mover = {.fd = pretend(*state, 0), .line = "{\"ok\":true}\n", .times = 1};
+    Command command;
+    int others[64];
+    int count = 0;
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock",
+                   (const char *)*state);
+    for (;; count++) {
+        assert_in_range(count, 0, COUNT_OF(others) - 1);
+        others[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (connect(others[count], (const struct sockaddr *)&address, sizeof address) < 0)
+            break;
+    }
+    assert_int_equal(errno, EAGAIN);
+    (void)close(others[count]);
+    command_start(&command, *state, "status", 0);
+    /* Time to be turned away, again and again. */
+    (void)poll(NULL, 0, 60);
+    for (int i = 0; i < count; i++) {
+        (void)close(accept4(mover.fd, NULL, NULL, SOCK_CLOEXEC));
+        (void)close(others[i]);
+    }
+    (void)fake_main(&mover);
+    command_end(&command);
+    assert_true(command.answered);
+    json_decref(command.answer);
+    (void)close(mover.fd);
+}
+
+/* ---- the mover again ---- */
+
+static void a_socket_that_cannot_be_made_is_said(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    const char *path = arena_printf(arena, "%s/control.sock", (const char *)*state);
+    Control *control = NULL;
+    Error err = ERROR_INIT;
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_false(control_listen(*state, &control, &err));
+    assert_null(control);
+    assert_int_equal(err.code, ERR_IO);
+    assert_non_null(strstr(err.message, path));
+}
+
+static void who_hangs_up_without_a_word_is_noticed(void **state)
+{
+    Control *control = listen_in(*state);
+    int fd = dial(*state);
+
+    say(fd, "{\"verb\":\"status\"}\n");
+    ControlCall *call = next_call(control);
+    (void)close(fd);
+    /* Or it would be woken by it for ever: here for as long as it is to wait. */
+    double before = clock_seconds();
+    assert_null(no_call(control, 30));
+    assert_true(clock_seconds() - before >= 0.03);
+    assert_string_equal(control_verb(call), "status");
+    control_answer(call, json_pack("{s:b}", "ok", 1));
+    assert_null(no_call(control, 0));
+    control_close(control);
+}
+
+static void *ask_soon(void *arg)
+{
+    const int *fd = arg;
+
+    (void)poll(NULL, 0, 30);
+    say(*fd, "{\"verb\":\"late\"}\n");
+    return NULL;
+}
+
+/* It looks up when the first who says nothing has had its time, and comes back all the same. */
+static void a_long_wait_ends_with_a_request(void **state)
+{
+    Control *control = listen_in(*state);
+    int fd = dial(*state);
+    pthread_t thread;
+
+    assert_null(no_call(control, 20));
+    assert_int_equal(pthread_create(&thread, NULL, ask_soon, &fd), 0);
+    ControlCall *call = no_call(control, 60000);
+    assert_non_null(call);
+    assert_string_equal(control_verb(call), "late");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    control_answer(call, json_pack("{s:b}", "ok", 1));
+    (void)close(fd);
+    control_close(control);
+}
+
+/* More than a socket takes at once. */
+static void a_mover_that_ends_sends_the_whole_of_a_large_answer(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    Control *control = listen_in(*state);
+    Command command;
+    char *text = arena_alloc(arena, LIMIT);
+
+    memset(text, 'x', LIMIT - 100);
+    command_start(&command, *state, "stop", 0);
+    control_answer(next_call(control), json_pack("{s:b, s:s}", "ok", 1, "text", text));
+    control_close(control);
+    command_end(&command);
+    assert_true(command.answered);
+    assert_string_equal(json_string_value(json_object_get(command.answer, "text")), text);
+    json_decref(command.answer);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 int main(void)
@@ -587,6 +786,13 @@ int main(void)
         IN_FOLDER(a_command_waits_no_longer_than_it_likes),
         IN_FOLDER(more_callers_than_places_wait_their_turn),
         IN_FOLDER(waiting_ends_in_time),
+        IN_FOLDER(an_answer_without_a_shape_is_refused),
+        IN_FOLDER(a_command_whose_request_is_not_taken_hears_why),
+        IN_FOLDER(a_command_waits_where_a_mover_has_too_many_callers),
+        IN_FOLDER(a_socket_that_cannot_be_made_is_said),
+        IN_FOLDER(who_hangs_up_without_a_word_is_noticed),
+        IN_FOLDER(a_long_wait_ends_with_a_request),
+        IN_FOLDER(a_mover_that_ends_sends_the_whole_of_a_large_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
