@@ -199,6 +199,18 @@ static void what_cannot_follow_on_each_other_is_odd(void **state)
     change(&model, 'D', NULL, "1", NULL, NULL);
     change(&model, 'D', NULL, "1", NULL, NULL);
     assert_true(model.reduce->odd);
+    begin_window(&model);
+    change(&model, 'I', NULL, "2", "x", "y");
+    assert_false(model.reduce->odd);
+    change(&model, 'U', "1", "2", "x", "y"); /* onto one that is there */
+    assert_true(model.reduce->odd);
+    model_clear(&model);
+    model = model_new(APPLY_APPEND, false);
+    begin_window(&model);
+    change(&model, 'I', NULL, "1", "x", "y");
+    assert_false(model.reduce->odd);
+    change(&model, 'D', NULL, "1", NULL, NULL); /* which row? */
+    assert_true(model.reduce->odd);
     model_clear(&model);
 }
 

@@ -138,6 +138,50 @@ static void rule_19_what_update_cannot_set_is_deleted_and_inserted(void **state)
     assert_int_equal(row_verb(&binding, &stays, false), ROW_REPLACE);
 }
 
+/* A table may have none, or none but what the side generates. */
+static void a_row_without_columns_has_its_defaults(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    BoundColumn columns[COLUMNS];
+    int key[1];
+    const char *names[1];
+    Binding binding = binding_of(columns, key, names);
+
+    binding.column_count = 0;
+    binding.way = APPLY_APPEND;
+    RowStatement made = row_statement(arena, &binding, ROW_INSERT, NULL);
+    check(&made, "INSERT INTO \"public\".\"t\" DEFAULT VALUES", "");
+}
+
+static void rule_18_an_update_that_sets_nothing_still_finds_its_row(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    BoundColumn columns[COLUMNS];
+    int key[1];
+    const char *names[1];
+    Binding binding = binding_of(columns, key, names);
+    const bool known[] = {true, false, false};
+
+    RowStatement made = row_statement(arena, &binding, ROW_UPDATE, known);
+    check(&made,
+          "UPDATE ONLY \"public\".\"t\" AS t SET \"id\" = t.\"id\" WHERE t.\"id\" "
+          "OPERATOR(pg_catalog.=) $1::integer",
+          "n0");
+    columns[ID].always = true;
+    made = row_statement(arena, &binding, ROW_UPDATE, known);
+    check(&made,
+          "UPDATE ONLY \"public\".\"t\" AS t SET \"serial\" = t.\"serial\" WHERE t.\"id\" "
+          "OPERATOR(pg_catalog.=) $1::integer",
+          "n0");
+    /* Where all of it is GENERATED ALWAYS there is no such statement. */
+    columns[SERIAL].always = columns[NOTE].always = true;
+    made = row_statement(arena, &binding, ROW_UPDATE, known);
+    assert_null(made.sql);
+    assert_int_equal(made.param_count, 0);
+}
+
 static void a_key_in_a_message_is_cut_and_a_row_without_one_is_not_shown(void **state)
 {
     (void)state;
@@ -169,6 +213,8 @@ int main(void)
         cmocka_unit_test(statements_by_key_use_the_indexs_operator),
         cmocka_unit_test(rule_17_rows_without_a_key_are_compared_by_text_and_only_one_is_taken),
         cmocka_unit_test(rule_19_what_update_cannot_set_is_deleted_and_inserted),
+        cmocka_unit_test(a_row_without_columns_has_its_defaults),
+        cmocka_unit_test(rule_18_an_update_that_sets_nothing_still_finds_its_row),
         cmocka_unit_test(a_key_in_a_message_is_cut_and_a_row_without_one_is_not_shown),
     };
 
