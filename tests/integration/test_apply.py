@@ -231,6 +231,48 @@ def test_rule_13_no_position_at_all_is_refused(follow):
     assert "nothing says from where" in f.stopped().error["message"]
 
 
+def test_rule_13_a_position_that_is_none_is_refused(follow):
+    f = follow("net")
+    f.script(ORDERS)
+    f.prepare()
+    f.target.script("ALTER TABLE homeport.progress ALTER lsn TYPE text; UPDATE homeport.progress SET lsn = 'far'")
+    f.start()
+    error = f.stopped().error
+    assert "homeport.progress has no position in row 0" in error["message"]
+
+
+def test_rule_13_positions_of_tables_alone_are_enough(follow):
+    """The least of them is the floor."""
+    f = follow("net")
+    f.script("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)")
+    f.prepare()
+    f.source.sql("INSERT INTO a VALUES (1)")
+    f.source.sql("INSERT INTO b VALUES (1)")
+    lsn = f.source.value("SELECT pg_current_wal_insert_lsn()")
+    f.source.sql("INSERT INTO a VALUES (2)")
+    f.target.sql("INSERT INTO a VALUES (1)")
+    behind(f, "a", lsn)
+    behind(f, "b", f.start_lsn)
+    f.target.sql("DELETE FROM homeport.progress WHERE table_name = ''")
+    f.start()
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("jobs,sessions", ((0, 1), (1000, 64)))
+def test_jobs_beyond_what_there_can_be_are_as_many_as_there_can(follow, jobs, sessions):
+    f = follow("net", jobs=jobs)
+    f.script(ORDERS)
+    f.start()
+    f.source.sql("UPDATE orders SET note = 'a'")
+    f.catch_up()
+    f.check_equal()
+    numbered = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^homeport apply [0-9]+$'"
+    assert f.target.value(numbered) == sessions
+    f.stop()
+
+
 @pytest.mark.parametrize("mode", WAYS)
 def test_quiet_source_raises_the_floor_and_the_last_changes_arrive(follow, mode):
     """The peer kept its last changes in a buffer until somebody wrote again."""
@@ -428,6 +470,42 @@ def test_rule_15_unchanged_toast_values_are_kept(follow, mode):
     f.stop()
 
 
+def test_rule_15_rows_of_which_other_columns_are_known_each_in_one_window(follow):
+    """Of four large values any may be unchanged: 16 kinds of rows. Their keys begin with the same bytes, and hold
+    what COPY escapes."""
+    f = follow("net")
+    f.script("""
+        CREATE TABLE t (id text PRIMARY KEY, a text, b text, c text, d text);
+        ALTER TABLE t ALTER a SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL, ALTER c SET STORAGE EXTERNAL,
+            ALTER d SET STORAGE EXTERNAL;
+        INSERT INTO t SELECT 'the same begin' || repeat('x', i) || E'\\r\\n\\t' || i, r, r, r, r
+          FROM generate_series(0, 15) i, repeat('0123456789', 300) r;
+    """)
+    f.start()
+    sets = [", ".join(f"{name} = E'\\r\\\\' || {number} || {name}" for bit, name in enumerate("abcd") if number >> bit & 1)
+            for number in range(1, 16)]
+    f.source.script("BEGIN;" + "".join(
+        f"UPDATE t SET {what} WHERE id LIKE E'%\\t{number}';" for number, what in enumerate(sets, 1)) + "COMMIT")
+    assert f.source.value("SELECT count(*) FROM t WHERE concat(a, b, c, d) LIKE E'%\\r%'") == 15
+    f.catch_up()
+    f.check_equal()
+    assert f.status["replays"] == 0
+    f.stop()
+
+
+def test_more_tables_than_a_session_keeps_stages_of(follow):
+    f = follow("net", jobs=1)
+    tables = [f"t{i}" for i in range(70)]
+    f.script("".join(f"CREATE TABLE {t} (id int PRIMARY KEY); INSERT INTO {t} SELECT generate_series(1, 5);"
+                     for t in tables))
+    f.start()
+    for number in (1, 2):
+        f.source.script("".join(f"DELETE FROM {t} WHERE id = {number};" for t in tables))
+        f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_rule_15_generated_and_identity_columns(follow, mode):
     f = follow(mode)
@@ -498,6 +576,48 @@ def test_rule_16_a_large_transaction_that_trips_is_replayed(follow):
     f.catch_up()
     f.check_equal()
     assert f.until(lambda line: line["event"] == "status")["replays"] >= 1
+    f.stop()
+
+
+def test_rule_16_of_the_tables_of_one_worker_only_the_one_that_trips_is_replayed(follow):
+    f = follow("net", jobs=1, window_ms=100)
+    f.script(ORDERS + "CREATE TABLE before (id int PRIMARY KEY); CREATE TABLE zafter (id int PRIMARY KEY, t text);")
+    f.start()
+    f.source.script("""
+        BEGIN;
+        INSERT INTO before SELECT generate_series(1, 100);
+        UPDATE orders SET email = 'tmp' WHERE id = 1;
+        UPDATE orders SET email = 'e1' WHERE id = 2;
+        UPDATE orders SET email = 'e2' WHERE id = 1;
+        INSERT INTO zafter SELECT i, 'x' FROM generate_series(1, 100) i;
+        COMMIT;
+    """)
+    f.catch_up()
+    f.check_equal()
+    assert f.until(lambda line: line["event"] == "status")["replays"] == 1
+    tables = f.ask("touched")["tables"]
+    assert {name: len(keys) for name, keys in tables.items()} == {"before": 100, "orders": 2, "zafter": 100}
+    f.stop()
+
+
+def test_rule_16_a_transaction_with_truncate_that_trips_is_replayed_whole(follow):
+    f = follow("net")
+    f.script(ORDERS + "CREATE TABLE other (id int PRIMARY KEY)")
+    f.start()
+    f.source.script("""
+        INSERT INTO other SELECT generate_series(1, 100);
+        BEGIN;
+        UPDATE orders SET email = 'tmp' WHERE id = 1;
+        UPDATE orders SET email = 'e1' WHERE id = 2;
+        UPDATE orders SET email = 'e2' WHERE id = 1;
+        TRUNCATE other;
+        INSERT INTO other VALUES (7);
+        COMMIT;
+    """)
+    f.catch_up()
+    f.check_equal()
+    assert f.until(lambda line: line["event"] == "status")["replays"] == 1
+    assert f.target.sql("SELECT id FROM other") == [(7,)]
     f.stop()
 
 
@@ -603,6 +723,16 @@ def test_rule_17_tables_without_identity_are_added_to(follow, mode):
     f.source.script("INSERT INTO events SELECT i % 5, 'x' FROM generate_series(1, 500) i; INSERT INTO events VALUES (1, 'x')")
     f.catch_up()
     f.check_equal()
+    f.stop()
+
+
+def test_rule_34_a_table_without_identity_is_touched_as_a_whole(follow):
+    f = follow("net")
+    f.script("CREATE TABLE events (a int)")
+    f.start()
+    f.source.sql("INSERT INTO events VALUES (1), (1)")
+    f.catch_up()
+    assert f.ask("touched")["tables"] == {"events": ["whole"]}
     f.stop()
 
 
@@ -906,6 +1036,38 @@ def test_a_description_that_does_not_fit_stops_it(follow, mode, change, column):
     f.start()
     f.catch_up()
     f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("change,said", (
+    ("DROP TABLE orders", "public.orders is missing on the side that is written to"),
+    ("ALTER TABLE orders ADD need int NOT NULL DEFAULT 1; ALTER TABLE orders ALTER need DROP DEFAULT", 'column "need"'),
+))
+def test_a_table_of_this_side_that_cannot_take_the_rows_stops_it(follow, change, said):
+    f = follow("net")
+    f.script(ORDERS)
+    f.target.script(change)
+    f.prepare()
+    f.start()
+    f.source.sql("UPDATE orders SET note = 'a' WHERE id = 1")
+    stop = f.stopped()
+    assert stop.status["schema_change"] and said in stop.error["message"]
+    assert "on both sides" in stop.error["hint"]
+
+
+def test_what_this_side_generates_is_left_to_it_and_its_indexes_are_no_identity(follow):
+    f = follow("net")
+    f.script("CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL UNIQUE, note text);"
+             "INSERT INTO t SELECT i, 'c' || i, 'n' FROM generate_series(1, 20) i")
+    f.target.script("ALTER TABLE t DROP note, ADD note text GENERATED ALWAYS AS ('of ' || code) STORED,"
+                    " ADD twice int GENERATED ALWAYS AS (id * 2) STORED NOT NULL UNIQUE")
+    f.start()
+    f.source.script("UPDATE t SET code = 'new', note = 'else' WHERE id = 3; DELETE FROM t WHERE id = 4;"
+                    "INSERT INTO t VALUES (30, 'c30', 'own')")
+    f.catch_up()
+    assert f.target.sql("SELECT id, code, note, twice FROM t WHERE id IN (3, 4, 30) ORDER BY id") == [
+        (3, "new", "of new", 6), (30, "c30", "of c30", 60)]
+    assert f.target.value("SELECT count(*) FROM t") == 20
     f.stop()
 
 
