@@ -14,7 +14,7 @@ import pytest
 import wait
 from live import Live
 
-pytestmark = [pytest.mark.plain, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 class Writer(threading.Thread):
@@ -64,6 +64,7 @@ def lines(path):
     return path.read_text().splitlines() if path.exists() else []
 
 
+@pytest.mark.plain
 def test_rule_32_writers_go_on_at_the_deadline_where_the_switch_back_hangs(live):
     log = live.homeport.cwd / "hooks"
     say = f'echo "$HOMEPORT_HOOK $HOMEPORT_DIRECTION" >> {log}'
@@ -101,14 +102,15 @@ def test_rule_32_resume_that_fails_is_said_and_tried_again_until_it_succeeds(liv
     assert status["phase"] == "home" and "--on-resume" in status["last_error"] and "by hand" in status["next"]
     live.kill()
     assert "--on-resume" in live.status()["last_error"]
-    live.start()
-    wait.until(lambda: "status 5" in (live.status()["last_error"] or ""), 30, "it is tried again")
+    mover = live.start()
+    mover.wait_for(lambda: "status 5" in (live.status()["last_error"] or ""), 90, "it is tried again")
     well.touch()
-    wait.until(lambda: live.status()["last_error"] is None, 30, "it has succeeded")
+    mover.wait_for(lambda: live.status()["last_error"] is None, 90, "it has succeeded")
     live.stop()
     assert live.status()["last_error"] is None
 
 
+@pytest.mark.plain
 def test_rule_32_rehearsal_whose_clients_could_not_go_on_says_so(live):
     result = live.run("cutover", "--rehearse", "--on-resume", "exit 5")
     assert result.rc == 3 and json.loads(result.out)["rehearsed"], str(result)
@@ -129,6 +131,7 @@ def test_rule_32_request_to_stop_waits_for_what_lets_the_app_go_on(live):
     live.wait_for("home")
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("hook", ("--on-pause", "--on-switch"))
 def test_rule_32_request_to_stop_ends_a_hook_and_undoes(live, hook):
     armed = live.homeport.cwd / "armed"
