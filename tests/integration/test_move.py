@@ -36,6 +36,43 @@ def test_everything_in_the_zoo_arrives(homeport, pair, pg_bin, source_version, t
     assert zoo.differences(source, target) == []
 
 
+LARGE_OBJECTS = "SELECT loid, pageno, data FROM pg_largeobject ORDER BY 1, 2"
+
+
+def test_large_objects_arrive_with_programs_newer_than_the_target(homeport, pair, pg_bin):
+    """17's pg_restore first sets what no server before knows, and counts that as an error."""
+    source, target = pair(15, 15)
+    source.script("SELECT lo_from_bytea(7001, 'one'), lo_from_bytea(7002, decode(repeat('ab', 5000), 'hex'))")
+    result = move(homeport, source, target, "--pg-bin", pg_bin(17), "--no-verify")
+    assert result.rc == 0, str(result)
+    assert target.sql(LARGE_OBJECTS) == source.sql(LARGE_OBJECTS) and len(source.sql(LARGE_OBJECTS)) == 4
+
+
+def test_large_objects_that_cannot_be_restored_stop_it(homeport, pair, pg_bin, tmp_path):
+    """Any other error is one, also beside the one that is none."""
+    source, target = pair(15, 15)
+    source.sql("SELECT lo_from_bytea(7001, 'one')")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "pg_dump").symlink_to(pathlib.Path(pg_bin(17)) / "pg_dump")
+    restore = folder / "pg_restore"
+    restore.write_text(f"""#!/bin/sh
+case "$*" in
+*--use-list*)
+    echo 'pg_restore: error: could not execute query: ERROR:  other' >&2
+    echo 'Command was: SET transaction_timeout = 0;' >&2
+    echo 'pg_restore: warning: errors ignored on restore: 2' >&2
+    exit 1;;
+esac
+exec {pg_bin(17)}/pg_restore "$@"
+""", encoding="utf-8")
+    restore.chmod(0o755)
+    result = move(homeport, source, target, "--pg-bin", folder)
+    assert result.rc != 0 and "restore the large objects: pg_restore failed" in result.err, str(result)
+    assert target.sql(LARGE_OBJECTS) == []
+    assert homeport.ok("status", "--json").json["complete"] is False
+
+
 def test_move_whose_schema_cannot_be_compared_says_so_and_gives_no_number(homeport, pair, pg_bin):
     """For want of a pg_dump that reads the target: the rows were compared, and are equal."""
     source, target = pair(17, 18)
