@@ -871,6 +871,69 @@ def test_target_on_a_disk_that_is_too_small(servers, pair, check, homeport, smal
         server.stop()
 
 
+def test_wal_on_a_disk_of_its_own_that_is_too_small(servers, pair, check, small_disk):
+    source, _ = pair(15, 15)
+    server = servers.new(15)
+    server.stop()
+    wal = pathlib.Path(server.data_dir) / "pg_wal"
+    subprocess.run(["cp", "-a", wal, small_disk / "wal"], check=True)
+    shutil.rmtree(wal)
+    wal.symlink_to(small_disk / "wal")
+    server.start()
+    try:
+        finding = check(source, server.create_db()).get("target-space", "both")
+        data, its_wal = finding["objects"]
+        assert data.startswith(f"{server.data_dir}: ") and re.search(r" wanted$", data)
+        assert re.search(r"^pg_wal: 1\d\d MB free, 1\.\d GB wanted$", its_wal)
+    finally:
+        server.stop()
+
+
+def test_space_of_a_server_that_is_reached_by_ipv6_is_seen(servers, pair, homeport):
+    """By the folder itself, which is named; df would name where it is mounted."""
+    source, _ = pair(15, 15)
+    server = servers.new(15, {"listen_addresses": "127.0.0.1,::1", "max_wal_size": "1000TB"})
+    hba = pathlib.Path(server.data_dir) / "pg_hba.conf"
+    hba.write_text(hba.read_text(encoding="utf-8") + "host all all ::1/128 scram-sha-256\n", encoding="utf-8")
+    server.sql("SELECT pg_reload_conf()")
+    url = server.create_db().url.replace("@127.0.0.1:", "@[::1]:")
+    report = Report(homeport("check", "--json", source=source, target=url))
+    assert report.get("target-space", "both")["objects"][0].startswith(f"{server.data_dir}: ")
+
+
+@pytest.fixture
+def seen_from_elsewhere(servers):
+    """A server that is not recognised as one of this machine: its folder names another start."""
+    server = servers.new(15)
+    path = pathlib.Path(server.data_dir) / "postmaster.pid"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[2] = "1\n"
+    with path.open("r+", encoding="utf-8") as file:
+        file.write("".join(lines))
+        file.truncate()
+    yield server
+    server.stop()
+
+
+def test_space_of_a_server_elsewhere_is_asked_of_df_there(pair, check, seen_from_elsewhere):
+    source, _ = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    target = seen_from_elsewhere.create_db()
+    report = check(source, target)
+    assert not report.has("target-space") and not report.has("target-space-unknown")
+    # As no disk has it.
+    seen_from_elsewhere.sql("ALTER SYSTEM SET max_wal_size = '1000TB'")
+    seen_from_elsewhere.sql("SELECT pg_reload_conf()")
+    wait.until(lambda: seen_from_elsewhere.value("SHOW max_wal_size") == "1000TB", 10, "setting in force")
+    finding = check(source, target).get("target-space", "both")
+    mounted = subprocess.run(["df", "-P", seen_from_elsewhere.data_dir], capture_output=True, text=True,
+                             check=True).stdout.split()[-1]
+    assert finding["severity"] == "blocker" and len(finding["objects"]) == 1
+    assert finding["objects"][0].startswith(f"{mounted}: ") and finding["objects"][0].endswith(" PB wanted")
+    # It left nothing there.
+    assert target.value("SELECT count(*) FROM pg_class WHERE relname = 'homeport_space'") == 0
+
+
 # -- every version, all at once
 
 EVERYTHING = """

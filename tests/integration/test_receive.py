@@ -4,6 +4,7 @@ us all the time."""
 
 import contextlib
 import re
+import time
 
 import pytest
 
@@ -113,6 +114,17 @@ def test_a_savepoint_that_changed_a_table_and_was_rolled_back_leaves_its_old_des
     lines = one.check()
     assert "I public.a new('5000', 'after')" in lines
     assert "I public.a new('5001', 'after', 'o')" in lines
+
+
+def test_a_row_of_any_size_comes_as_it_is_and_in_its_place(feed):
+    """Large ones pass from thread to thread alone, small ones together."""
+    one = feed(15)
+    sizes = (10, 100_000, 131_000, 132_000, 200_000, 300_000, 10, 5_000_000, 20)
+    one.database.sql("INSERT INTO a VALUES " + ", ".join(
+        f"({number}, repeat('{number}', {size}))" for number, size in enumerate(sizes)))
+    one.receive_all()
+    rows = [line for line in one.dump() if line.startswith("I public.a ")]
+    assert rows == [f"I public.a new('{number}', '{str(number) * size}')" for number, size in enumerate(sizes)]
 
 
 def test_markers_truncates_key_changes_and_unchanged_values_come_as_they_are(feed):
@@ -541,6 +553,35 @@ def test_a_sync_that_fails_is_never_confirmed_and_what_it_was_for_comes_again(fe
     run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), what="all received")
     assert status(run)["error"] == ""
     stop(run)
+    one.check()
+
+
+def test_a_disk_that_goes_on_failing_is_tried_again_and_keeps_nobody_from_ending(feed):
+    one = feed(15)
+    run = one.receive()
+    one.database.sql("INSERT INTO a VALUES (1, 'before')")
+    end = one.mark()
+    run.wait_for(lambda: position(status(run).get("flushed", "0/0")) >= position(end), what="all received")
+
+    def fail(number):
+        before = int(status(run)["reconnects"])
+        one.fault("fail")
+        one.database.sql("INSERT INTO a VALUES (%s, 'lost for now')", (number,))
+        # By then what was written is to be cut off, which takes a sync as well.
+        run.wait_for(lambda: "sync segment" in status(run)["error"] and int(status(run)["reconnects"]) > before,
+                     what="tried again")
+    fail(2)
+    since = time.monotonic()
+    wait.until(lambda: time.monotonic() > since + 1.5, 10, "it was tried some times")
+    assert "sync segment" in status(run)["error"]
+    one.fault()
+    end = one.mark()
+    run.wait_for(lambda: position(status(run)["flushed"]) >= position(end), what="all received")
+    assert status(run)["error"] == ""
+    fail(3)
+    stop(run)
+    one.fault()
+    one.receive_all()
     one.check()
 
 
