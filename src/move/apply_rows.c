@@ -462,9 +462,8 @@ bool rows_change(Rows *rows, const Binding *binding, const RowChange *change, bo
     RowVerb verb = row_verb(binding, change, cascaded);
     Prepared *prepared = NULL;
 
-    if (verb != ROW_INSERT && binding->way == APPLY_APPEND)
-        return error_set(err, ERR_FORMAT, "%s.%s: a change to a table without an identity",
-                         binding->schema, binding->name);
+    /* A change to a table without an identity is malformed: row_change_read(). */
+    assert(verb == ROW_INSERT || binding->way != APPLY_APPEND);
     if (verb == ROW_REPLACE && binding->has_children)
         return error_set(err, ERR_WRONG_STATE,
                          "%s.%s: a GENERATED ALWAYS value changes, which takes a DELETE here, and "
