@@ -142,14 +142,15 @@ def test_rule_13_readers_of_ordered_see_the_tables_at_one_position(follow, mode)
 @pytest.mark.parametrize("mode", WAYS)
 def test_rule_13_a_table_ahead_of_the_floor_skips_what_it_has(follow, mode):
     f = follow(mode)
-    f.script("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)")
+    f.script("CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE b (id int PRIMARY KEY)")
     f.prepare()
-    f.source.sql("INSERT INTO a VALUES (1)")
+    f.source.script("INSERT INTO a VALUES (1, 0); TRUNCATE a; INSERT INTO a VALUES (1, 1), (3, 3)")
+    f.source.script("UPDATE a SET n = 2 WHERE id = 1; DELETE FROM a WHERE id = 3")
     f.source.sql("INSERT INTO b VALUES (1)")
     lsn = f.source.value("SELECT pg_current_wal_insert_lsn()")
     f.source.sql("INSERT INTO a VALUES (2)")
     # As a table that was copied again, with a position of its own.
-    f.target.sql("INSERT INTO a VALUES (1)")
+    f.target.sql("INSERT INTO a VALUES (1, 2)")
     behind(f, "a", lsn)
     f.start()
     f.catch_up()
@@ -418,6 +419,41 @@ def test_rule_14_truncate_among_many_changes(follow, mode):
     f.catch_up()
     f.check_equal()
     assert f.status["replays"] == 0
+    f.stop()
+
+
+def test_rule_14_truncate_of_a_partition_whose_rows_lie_elsewhere_here_stops_it(follow):
+    f = follow("net")
+    f.script("""
+        CREATE TYPE mood AS ENUM ('a', 'b', 'c');
+        CREATE TABLE hashed (m mood, id int, PRIMARY KEY (m, id)) PARTITION BY HASH (m);
+        CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    """)
+    f.prepare(["hashed_0", "hashed_1"])
+    f.start()
+    f.source.sql("INSERT INTO hashed SELECT m, 1 FROM unnest(enum_range(NULL::mood)) m")
+    f.catch_up()
+    f.source.sql("TRUNCATE hashed_1")
+    stop = f.stopped()
+    assert "public.hashed_1: TRUNCATE of a partition by hash over an enum" in stop.error["message"]
+    assert f.target.value("SELECT count(*) FROM hashed") == 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_messages_of_others_and_too_long_ones_are_passed_over(follow, mode):
+    f = follow(mode)
+    f.script(ORDERS)
+    f.start()
+    f.source.script("""
+        BEGIN;
+        SELECT pg_logical_emit_message(true, 'another', 'm1'), pg_logical_emit_message(true, 'homeport', repeat('m', 9000));
+        UPDATE orders SET note = 'a';
+        COMMIT;
+    """)
+    f.catch_up()
+    f.check_equal()
+    assert f.target.value("SELECT count(*) FROM orders WHERE note = 'a'") == 100
     f.stop()
 
 
@@ -1054,17 +1090,19 @@ def test_a_description_that_does_not_fit_stops_it(follow, mode, change, column):
     f.stop()
 
 
-@pytest.mark.parametrize("change,said", (
-    ("DROP TABLE orders", "public.orders is missing on the side that is written to"),
-    ("ALTER TABLE orders ADD need int NOT NULL DEFAULT 1; ALTER TABLE orders ALTER need DROP DEFAULT", 'column "need"'),
+@pytest.mark.parametrize("change,statement,said", (
+    ("DROP TABLE orders", "UPDATE orders SET id = 500 WHERE id = 5", "public.orders is missing on the side that is written to"),
+    ("DROP TABLE orders", "TRUNCATE orders", "public.orders is missing on the side that is written to"),
+    ("ALTER TABLE orders ADD need int NOT NULL DEFAULT 1; ALTER TABLE orders ALTER need DROP DEFAULT",
+     "UPDATE orders SET id = 500 WHERE id = 5", 'column "need"'),
 ))
-def test_a_table_of_this_side_that_cannot_take_the_rows_stops_it(follow, change, said):
+def test_a_table_of_this_side_that_cannot_take_the_rows_stops_it(follow, change, statement, said):
     f = follow("net")
     f.script(ORDERS)
     f.target.script(change)
     f.prepare()
     f.start()
-    f.source.sql("UPDATE orders SET note = 'a' WHERE id = 1")
+    f.source.sql(statement)
     stop = f.stopped()
     assert stop.status["schema_change"] and said in stop.error["message"]
     assert "on both sides" in stop.error["hint"]
