@@ -33,6 +33,7 @@ def test_finish_when_the_old_side_is_gone_for_good(move):
     live.source.server.stop("immediate")
     refused = live.run("finish")
     assert refused.rc == 1 and "--gone source" in refused.err, str(refused)
+    assert live.status()["next"] == "Run `homeport finish` again."
     result = live.run("finish", "--gone", "source")
     assert result.rc == 0 and "left as it is" in result.err, str(result)
     assert live.status()["complete"] is True
@@ -53,6 +54,7 @@ def test_abort_when_the_target_is_gone_for_good(move):
     live.target.server.stop("immediate")
     refused = live.run("abort")
     assert refused.rc == 1 and "--gone target" in refused.err, str(refused)
+    assert live.status()["next"] == "Run `homeport abort` again."
     live.ok("abort", "--gone", "target")
     assert lives.traces(live.source) == []
     assert live.status()["phase"] == "aborted"
