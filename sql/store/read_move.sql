@@ -1,7 +1,8 @@
 -- name: store_read_move
 -- `half_switched`: the last switch was recorded, and what comes after that is not done.
--- The last three are facts of `move --once`: which database was filled, and what a comparison found.
--- columns: id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total, tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches, half_switched, target_database, compared, compared_ms
+-- Facts of `move --once`: which database was filled, and what a comparison found. `seconds_left` is of
+-- the copy, -1 where it is not known.
+-- columns: id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total, tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches, half_switched, target_database, compared, compared_ms, seconds_left
 SELECT id, kind, direction, phase, source, target, started_ms, finished_ms, bytes_total,
        tables_total, tables_done, rows_done, bytes_done, runs, last_error, switches,
        EXISTS (SELECT 1
@@ -10,5 +11,6 @@ SELECT id, kind, direction, phase, source, target, started_ms, finished_ms, byte
                 WHERE ended.name = 'ended') AS half_switched,
        (SELECT value FROM fact WHERE name = 'target database') AS target_database,
        (SELECT value FROM fact WHERE name = 'compared') AS compared,
-       (SELECT CAST(value AS integer) FROM fact WHERE name = 'compared ms') AS compared_ms
+       (SELECT CAST(value AS integer) FROM fact WHERE name = 'compared ms') AS compared_ms,
+       (SELECT CAST(value AS integer) FROM fact WHERE name = 'seconds left') AS seconds_left
   FROM move

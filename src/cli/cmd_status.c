@@ -1,8 +1,10 @@
 #include <jansson.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/wrap.h"
 #include "core/cancel.h"
 #include "core/json.h"
 #include "core/term.h"
@@ -11,6 +13,9 @@
 enum {
     MAX_OUTPUT = 65536,
     WATCH_MS = 1000,
+    INDENT = 11, /* of what stands behind a label */
+    MINUTE_S = 60,
+    HOUR_S = 3600,
 };
 
 typedef struct StatusOptions {
@@ -58,11 +63,43 @@ static void status_pairs(Json *writer, const MoveStatus *status)
     *writer = json;
 }
 
+/* For programs lines stay whole. */
+static int line_width(void)
+{
+    return term_is_tty(stdout) ? wrap_width() : INT_MAX;
+}
+
 static void add_line(Text *out, const char *label, const char *value)
 {
-    if (value)
-        text_addf(out, "%s%-10s%s %s\n", term_style(stdout, TERM_DIM), label,
-                  term_style(stdout, TERM_PLAIN), value);
+    if (!value)
+        return;
+    text_addf(out, "%s%-*s%s ", term_style(stdout, TERM_DIM), INDENT - 1, label,
+              term_style(stdout, TERM_PLAIN));
+    wrap_add(out, "", value, INDENT, line_width());
+}
+
+/* Where the app cannot write, or only at one side, stands above all. */
+static void add_fenced(Text *out, const MoveStatus *status)
+{
+    if (!status->fenced)
+        return;
+    text_add(out, term_style(stdout, TERM_BOLD));
+    wrap_add(out, "", status->fenced_text, 0, line_width());
+    text_add(out, term_style(stdout, TERM_PLAIN));
+}
+
+/* ", about 3 min left"; "" where that is not known. */
+static const char *left_text(Arena *arena, double seconds)
+{
+    int minutes = (int)(seconds / MINUTE_S + 0.5);
+
+    if (seconds < 0)
+        return "";
+    if (minutes < 1)
+        return ", under 1 min left";
+    return seconds < HOUR_S
+               ? arena_printf(arena, ", about %d min left", minutes)
+               : arena_printf(arena, ", about %d h %02d min left", minutes / 60, minutes % 60);
 }
 
 static void status_text(Arena *arena, Text *out, const char *dir, const MoveStatus *status)
@@ -74,8 +111,7 @@ static void status_text(Arena *arena, Text *out, const char *dir, const MoveStat
         add_line(out, "next", status->next);
         return;
     }
-    if (status->fenced)
-        text_addf(out, "%s%s%s\n", term_style(stdout, TERM_BOLD), status->fenced_text, plain);
+    add_fenced(out, status);
     text_addf(out, "%s%s%s%s\n",
               term_style(stdout, status->complete  ? TERM_GREEN
                                  : status->running ? TERM_CYAN
@@ -91,10 +127,10 @@ static void status_text(Arena *arena, Text *out, const char *dir, const MoveStat
     add_line(out, "finished", status->finished_at);
     if (status->tables_total > 0)
         add_line(out, "copied",
-                 arena_printf(arena, "%s rows, %s, %d of %d tables",
+                 arena_printf(arena, "%s rows, %s, %d of %d tables%s",
                               text_count(arena, status->rows_done),
                               text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
-                              status->tables_total));
+                              status->tables_total, left_text(arena, status->seconds_left)));
     add_line(out, "verified", status->compared_text);
     if (!status->complete)
         add_line(out, "error", status->last_error);
@@ -102,12 +138,15 @@ static void status_text(Arena *arena, Text *out, const char *dir, const MoveStat
     if (status->fence_lift_sql)
         text_addf(out, "\nOnly if the move is given up: this SQL lifts the fence of the %s.\n\n%s",
                   status->lifted_side, status->fence_lift_sql);
-    if (status->relaxed_sql)
-        text_addf(
-            out,
-            "\nThe target's server still has the settings of --relax-durability. The next run "
-            "of the move puts them back, or this SQL:\n\n%s",
-            status->relaxed_sql);
+    if (!status->relaxed_sql)
+        return;
+    text_add_char(out, '\n');
+    wrap_add(
+        out, "",
+        "The target's server still has the settings of --relax-durability. The next run of the "
+        "move puts them back, or this SQL:",
+        0, line_width());
+    text_addf(out, "\n%s", status->relaxed_sql);
 }
 
 /* ---- a live move that follows: its mover knows ---- */
@@ -122,20 +161,52 @@ static double number_of(const json_t *live, const char *name)
     return json_number_value(json_object_get(live, name));
 }
 
+/* Beyond a limit there is nothing left, not less. */
+static uint64_t bytes_of(const json_t *live, const char *name)
+{
+    double bytes = number_of(live, name);
+
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/* Also false: where no mover answers. */
+static bool is_known(const json_t *live, const char *name)
+{
+    return live && !json_is_null(json_object_get(live, name));
+}
+
 static bool is_so(const json_t *live, const char *name)
 {
     return json_is_true(json_object_get(live, name));
+}
+
+/* Until the copy is done, or the other side has caught up; < 0: not known. */
+static double seconds_left(const MoveStatus *status, const json_t *live)
+{
+    if (!live)
+        return status->seconds_left;
+    return is_known(live, "seconds_left") ? number_of(live, "seconds_left") : -1;
+}
+
+static void add_number(Json *json, const char *name, bool known, double value)
+{
+    json_key(json, name);
+    if (known)
+        json_add_double(json, value, 3);
+    else
+        json_add_null(json);
 }
 
 /* Everything of both; what the mover says is newer. */
 static void live_json(Text *out, const MoveStatus *status, const json_t *live)
 {
     static const char *const numbers[] = {
-        "lag_bytes",        "lag_seconds",       "rows_per_second", "rows_applied",
-        "spool_bytes",      "touched_rows",      "differences",     "seconds_left",
-        "tables_to_verify", "identities_in_map", "identities_kept", "identities_kept_back"};
-    static const char *const texts[] = {"applied_lsn", "received_lsn",   "flushed_lsn",
-                                        "slot",        "schema_changed", "not_compared"};
+        "lag_bytes",         "lag_seconds",     "rows_per_second",      "rows_applied",
+        "spool_bytes",       "touched_rows",    "differences",          "tables_to_verify",
+        "identities_in_map", "identities_kept", "identities_kept_back", "slot_retained_bytes",
+        "slot_safe_bytes"};
+    static const char *const texts[] = {"applied_lsn",     "received_lsn",   "flushed_lsn", "slot",
+                                        "slot_wal_status", "schema_changed", "not_compared"};
     static const char *const flags[] = {"receiving", "applying", "held_back", "verifying"};
     Json json = json_init(out);
 
@@ -144,12 +215,16 @@ static void live_json(Text *out, const MoveStatus *status, const json_t *live)
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         json_kv_string(&json, texts[i], live ? text_of(live, texts[i]) : NULL);
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        json_key(&json, numbers[i]);
-        if (live)
-            json_add_double(&json, number_of(live, numbers[i]), 3);
-        else
-            json_add_null(&json);
+        bool known = is_known(live, numbers[i]);
+        add_number(&json, numbers[i], known, known ? number_of(live, numbers[i]) : 0);
     }
+    double left = seconds_left(status, live);
+    add_number(&json, "seconds_left", left >= 0, left);
+    json_key(&json, "slot_active");
+    if (is_known(live, "slot_active"))
+        json_add_bool(&json, is_so(live, "slot_active"));
+    else
+        json_add_null(&json);
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         json_kv_bool(&json, flags[i], live && is_so(live, flags[i]));
     json_key(&json, "verified");
@@ -166,11 +241,35 @@ static const char *stream_text(Arena *arena, const MoveStatus *status, const jso
 
     if (!is_so(live, "receiving"))
         return "not connected";
-    return arena_printf(arena, "%s, %s behind (%s), %s rows/s",
+    double left = seconds_left(status, live);
+    return arena_printf(arena, "%s, %s behind (%s), %s rows/s%s",
                         back ? "from home to the source" : "from the source to home",
                         text_duration(arena, number_of(live, "lag_seconds")),
                         text_bytes(arena, (uint64_t)number_of(live, "lag_bytes")),
-                        text_count(arena, (int64_t)number_of(live, "rows_per_second")));
+                        text_count(arena, (int64_t)number_of(live, "rows_per_second")),
+                        left > 0 ? left_text(arena, left) : "");
+}
+
+/* Its name, and how its server sees it. */
+static const char *slot_text(Arena *arena, const json_t *live)
+{
+    const char *name = text_of(live, "slot");
+    const char *state = text_of(live, "slot_wal_status");
+
+    if (!state)
+        return name;
+    if (strcmp(state, "gone") == 0)
+        return arena_printf(arena, "%s is GONE from its server", name);
+    if (strcmp(state, "lost") == 0)
+        return arena_printf(arena, "%s is LOST: its server has thrown away WAL that it needs",
+                            name);
+    const char *safe = is_known(live, "slot_safe_bytes")
+                           ? arena_printf(arena, ", %s to its limit",
+                                          text_bytes(arena, bytes_of(live, "slot_safe_bytes")))
+                           : "";
+    return arena_printf(arena, "%s: %s, holds back %s of WAL%s%s", name, state,
+                        text_bytes(arena, bytes_of(live, "slot_retained_bytes")), safe,
+                        is_so(live, "slot_active") ? "" : ", nobody reads it");
 }
 
 static const char *verified_text(Arena *arena, const json_t *live)
@@ -208,9 +307,7 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
 {
     bool well = is_so(live, "receiving") && is_so(live, "applying") && !text_of(live, "last_error");
 
-    if (status->fenced)
-        text_addf(out, "%s%s%s\n", term_style(stdout, TERM_BOLD), status->fenced_text,
-                  term_style(stdout, TERM_PLAIN));
+    add_fenced(out, status);
     text_addf(out, "%s%s%s (process %d)\n", term_style(stdout, well ? TERM_GREEN : TERM_YELLOW),
               status->phase, term_style(stdout, TERM_PLAIN), status->pid);
     add_line(out, "source", status->source);
@@ -226,7 +323,7 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
              arena_printf(arena, "%s%s",
                           text_bytes(arena, (uint64_t)number_of(live, "spool_bytes")),
                           is_so(live, "held_back") ? ", full" : ""));
-    add_line(out, "slot", text_of(live, "slot"));
+    add_line(out, "slot", slot_text(arena, live));
     add_line(out, "verified", verified_text(arena, live));
     add_line(out, "ids kept", kept_text(arena, live));
     add_line(out, "schema", text_of(live, "schema_changed"));
@@ -323,8 +420,10 @@ const Command cmd_status = {
     .summary = "say where the move stands",
     .description = "Reads the work folder and says in which phase the move is, whether a process "
                    "is at work on it, whether the target is complete, and what to do next. Of a "
-                   "live move its mover says how far behind the stream is, what is kept on disk, "
-                   "and whether both sides were compared. Where none runs and a side is fenced, "
+                   "live move its mover says how far behind the stream is and how long it takes to "
+                   "catch up, what is kept on disk, how much WAL the slot holds back and how "
+                   "near its server's limit that is, and whether both sides were compared. Where "
+                   "none runs and a side is fenced, "
                    "it says so first, and ends with the SQL that lifts the fence by hand. Asks "
                    "neither server.",
     .settings = (const char *const[]){"dir",                                                        NULL                     },

@@ -2,67 +2,23 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
+#include "cli/wrap.h"
 #include "core/term.h"
 
 enum {
-    WIDEST = 100,
-    NARROWEST = 40,
     INDENT = 9, /* below the finding's id, behind "BLOCKER  " */
     FIX_INDENT = INDENT + 5
 };
 
 FindingsLayout findings_layout(void)
 {
-    FindingsLayout layout = {.width = WIDEST, .max_objects = 6, .max_fix_lines = 8};
-    struct winsize size = {0};
-
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_col < WIDEST)
-        layout.width = size.ws_col > NARROWEST ? size.ws_col : NARROWEST;
-    return layout;
-}
-
-static int columns(const char *text, size_t len)
-{
-    int width = 0;
-
-    for (size_t i = 0; i < len; i++)
-        width += ((unsigned char)text[i] & 0xC0) != 0x80;
-    return width;
-}
-
-/* Words of `text` behind `at` columns of the line; further lines are indented, and begin with
- * `mark`. */
-static void add_wrapped_behind(Text *out, const char *mark, const char *text, int indent, int width)
-{
-    int at = indent;
-    bool first = true;
-
-    while (*text) {
-        size_t len = strcspn(text, " ");
-        int word = columns(text, len);
-
-        if (!first && at + 1 + word > width) {
-            text_addf(out, "\n%*s%s", indent, "", mark);
-            at = indent + columns(mark, strlen(mark));
-        } else if (!first) {
-            text_add_char(out, ' ');
-            at++;
-        }
-        text_add_n(out, text, len);
-        at += word;
-        text += len;
-        text += strspn(text, " ");
-        first = false;
-    }
-    text_add_char(out, '\n');
+    return (FindingsLayout){.width = wrap_width(), .max_objects = 6, .max_fix_lines = 8};
 }
 
 static void add_wrapped(Text *out, const char *text, int indent, int width)
 {
-    add_wrapped_behind(out, "", text, indent, width);
+    wrap_add(out, "", text, indent, width);
 }
 
 static void add_objects(Text *out, const Finding *finding, const FindingsLayout *layout)
@@ -92,8 +48,7 @@ static void add_fix_line(Text *out, const char *line, size_t len, const Findings
 
     text_addf(out, "%*s", FIX_INDENT, "");
     if (len > 2 && strncmp(line, "--", 2) == 0)
-        add_wrapped_behind(out, "-- ", arena_strndup(scratch, line, len), FIX_INDENT,
-                           layout->width);
+        wrap_add(out, "-- ", arena_strndup(scratch, line, len), FIX_INDENT, layout->width);
     else if (len > 0 && line[len - 1] == '.')
         add_wrapped(out, arena_strndup(scratch, line, len), FIX_INDENT, layout->width);
     else

@@ -10,8 +10,10 @@
 
 enum {
     PLAIN_EVERY_S = 10,
-    BAR_WIDTH = 24,
+    BAR_WIDTH = 12, /* so that 100 columns hold all of the line */
     MAX_LINE = 512,
+    LONG_S = 600, /* nobody counts seconds then */
+    HOUR_S = 3600,
     OBJECTS_SHOWN = 5,
     MAX_FINDINGS = 1 << 20,
 };
@@ -27,6 +29,14 @@ static void add_bar(Text *line, double fraction)
     }
 }
 
+static const char *left_text(Arena *arena, double seconds)
+{
+    if (seconds < 1)
+        return "under 1 s";
+    return seconds < LONG_S || seconds >= HOUR_S ? text_duration(arena, seconds)
+                                                 : arena_printf(arena, "%.0f min", seconds / 60);
+}
+
 /* What people look for first: a narrow terminal shows no more than the beginning. */
 static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
 {
@@ -34,15 +44,13 @@ static void add_numbers(Arena *arena, Text *line, const MoveProgress *progress)
     if (progress->rate > 0)
         text_addf(line, "  %s/s", text_bytes(arena, (uint64_t)progress->rate));
     if (progress->seconds_left >= 0 && progress->fraction < 1)
-        text_addf(line, "  %s left",
-                  progress->seconds_left < 1 ? "under 1 s"
-                                             : text_duration(arena, progress->seconds_left));
+        text_addf(line, "  %s left", left_text(arena, progress->seconds_left));
     text_addf(line, "  %s %s", text_count(arena, progress->rows),
               text_plural(progress->rows, "row", "rows"));
     if (progress->tables_total > 0)
         text_addf(line, "  tables %d/%d", progress->tables, progress->tables_total);
     if (progress->indexes_total > 0)
-        text_addf(line, "  indexes and keys %d/%d", progress->indexes, progress->indexes_total);
+        text_addf(line, "  indexes %d/%d", progress->indexes, progress->indexes_total);
 }
 
 const char *progress_line(Arena *arena, const MoveProgress *progress, bool bar)

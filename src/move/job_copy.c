@@ -124,6 +124,7 @@ static bool on_tick(void *context, Error *err)
     job->state.move.tables_done = progress.tables;
     job->state.move.rows_done = progress.rows;
     job->state.move.bytes_done = progress.bytes;
+    job->state.move.seconds_left = progress.seconds_left < 0 ? -1 : (int64_t)progress.seconds_left;
     /* Only for `status` to show: somebody who reads the state for long must not end the move. */
     if (!state_progress(&job->state, err))
         log_warn("the progress could not be saved", kv_str("reason", err->message));

@@ -6,7 +6,8 @@
  * live_copy.c    publication, slot and snapshot; the copy and where it ends
  * live_feed.c    a feed's receiver and applier
  * live_switch.c  cutover and rollback
- * live_watch.c   what is looked at again and again: lag, fingerprints, touched rows
+ * live_watch.c   what is looked at again and again: fingerprints, touched rows
+ * live_status.c  how things stand: lag, time left, the slot
  * live_resync.c  a table copied again; its rows: live_again.c
  * live_end.c     finish and abort
  * live_hooks.c   those of the owner's commands that had to run, and failed
@@ -38,6 +39,7 @@ enum {
     PUBLICATION_SIZE = 64,
     LIVE_RECONNECT_S = 15,
     LAG_SAMPLES = 512,
+    LIVE_NEAR_BYTES = 1 << 20, /* caught up */
 };
 
 typedef enum LiveSideName {
@@ -83,7 +85,20 @@ typedef struct LiveFeed {
 typedef struct LagSample {
     double at_s;
     Lsn received;
+    int64_t behind;  /* bytes, not applied; -1: not known */
+    int64_t unsaved; /* not on our disk; likewise */
 } LagSample;
+
+/* How the server of a feed sees its slot. */
+typedef struct SlotHealth {
+    bool known;
+    bool active;
+    char status[16];  /* wal_status of pg_replication_slots, or "gone" */
+    int64_t safe;     /* bytes that it may hold beyond what it holds, or SLOT_NO_LIMIT */
+    int64_t retained; /* bytes of WAL that it holds back */
+} SlotHealth;
+
+#define SLOT_NO_LIMIT INT64_MIN /* max_slot_wal_keep_size is not set */
 
 typedef struct Live {
     Arena *arena; /* as long as the process */
@@ -120,8 +135,6 @@ typedef struct Live {
     double next_touched;
     double next_drop;     /* of slots that are not needed any more */
     double applier_retry; /* clock_seconds() when a stopped applier is started again; 0: it runs */
-    LagSample lags[LAG_SAMPLES]; /* a ring */
-    int lag_count;
     Lsn last_applied;
     double last_rate_time;
     int64_t last_rows;
@@ -137,6 +150,11 @@ typedef struct Live {
     char judged[2 * sizeof((Fingerprint){0}.sum)]; /* these schemas were compared by a dump */
     const char *unlike;                            /* what it found; NULL: nothing */
     const char *changed; /* schemas differ from what was moved: which object; NULL: they do not */
+    /* ---- live_status.c ---- */
+    LagSample lags[LAG_SAMPLES]; /* a ring */
+    int lag_count;
+    SlotHealth slot;
+    double next_slot; /* clock_seconds() when it is asked for again */
 } Live;
 
 /* ---- live.c ---- */
@@ -265,11 +283,8 @@ void live_hooks_close(Live *live);
 
 /* ---- live_watch.c ---- */
 
-/* Several times a second: what has been received by now. */
-void live_sample(Live *live);
 /* Some times a second, while following. False: the move cannot go on. */
 bool live_look(Live *live, Error *err) MUST_USE;
-json_t *live_status_json(Live *live);
 /* What differs from them, named in live->changed. */
 bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
 /* A comparison of everything, or of what was touched, beside the main loop; one at a time. */
@@ -287,6 +302,15 @@ bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **re
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;
+
+/* ---- live_status.c ---- */
+
+/* Several times a second: what has been received by now. */
+void live_sample(Live *live);
+int64_t live_behind(const ReceiveStatus *received, const ApplyStatus *applied); /* bytes */
+/* Every few seconds, while following, over the main thread's connection. */
+void live_slot_look(Live *live, const ReceiveStatus *received);
+json_t *live_status_json(Live *live);
 
 /* ---- live_resync.c ---- */
 

@@ -505,6 +505,8 @@ static bool change_feed(Live *live, Error *err)
         return true;
     live_feed_stop(live);
     live->lag_count = 0;
+    live->slot.known = false;
+    live->next_slot = 0;
     return live_set_number(live, "feed", current + 1, err) &&
            live_load_feeds(live, &live->feed, &others, &count, err);
 }

@@ -17,7 +17,6 @@ enum {
     TOUCHED_EVERY_S = 10,
     DROP_EVERY_S = 60,
     RETRY_S = 5,
-    NEAR_BYTES = 1 << 20, /* caught up */
     FAR_BYTES = 16 << 20, /* no longer */
     WAIT_APPLIED_S = 600,
     UNIX_EPOCH_TO_2000_S = 946684800,
@@ -441,45 +440,11 @@ bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **re
 
 /* ---- progress ---- */
 
-static int64_t behind_bytes(const ReceiveStatus *received, const ApplyStatus *applied)
-{
-    Lsn end = received->server_end > received->received ? received->server_end : received->received;
-
-    return end > applied->applied ? (int64_t)(end - applied->applied) : 0;
-}
-
-void live_sample(Live *live)
-{
-    ReceiveStatus received;
-
-    if (!live->feed.receiver)
-        return;
-    receiver_status(live->feed.receiver, &received);
-    live->lags[live->lag_count++ % LAG_SAMPLES] =
-        (LagSample){.at_s = clock_seconds(), .received = received.received};
-}
-
-/* How long ago the first of what is still to be applied came: by our own clock, whatever those of
- * the servers say. As far back as the samples reach. */
-static double behind_seconds(const Live *live, const ApplyStatus *applied)
-{
-    int oldest = live->lag_count > LAG_SAMPLES ? live->lag_count - LAG_SAMPLES : 0;
-    double since = 0;
-
-    for (int i = live->lag_count - 1; i >= oldest; i--) {
-        const LagSample *sample = &live->lags[i % LAG_SAMPLES];
-        if (sample->received <= applied->applied)
-            break;
-        since = sample->at_s;
-    }
-    return since > 0 ? clock_seconds() - since : 0;
-}
-
 static bool follow_phase(Live *live, int64_t behind, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
 
-    if (phase == PHASE_FOLLOWING && behind <= NEAR_BYTES)
+    if (phase == PHASE_FOLLOWING && behind <= LIVE_NEAR_BYTES)
         return state_event(&live->job.state, EVENT_CAUGHT_UP, err);
     if (phase == PHASE_CAUGHT_UP && behind > FAR_BYTES)
         return state_event(&live->job.state, EVENT_FELL_BEHIND, err);
@@ -614,112 +579,9 @@ bool live_look(Live *live, Error *err)
     live->last_applied = applied.applied;
     receiver_set_applied(live->feed.receiver, applied.applied);
     note_rate(live, &applied);
+    live_slot_look(live, &received);
     return spool_prune(live->feed.spool, applied.applied, err) &&
-           follow_phase(live, behind_bytes(&received, &applied), err) &&
+           follow_phase(live, live_behind(&received, &applied), err) &&
            drop_slots(live, &received, &applied, err) && look_at_rows(live, err) &&
            look_at_schema(live, err);
-}
-
-/* ---- status ---- */
-
-static const char *next_step(const Live *live, const ReceiveStatus *received,
-                             const ApplyStatus *applied)
-{
-    Phase phase = live->job.state.move.place.phase;
-
-    if (live->shut)
-        return "THE APP CANNOT WRITE: mend what the error names. The mover goes on trying by "
-               "itself.";
-    if (live->unnoted)
-        return "Make room on the disk of the work folder: the mover goes on by itself.";
-    if (live->by_hand)
-        return live->by_hand;
-    if (live->differences > 0)
-        return phase == PHASE_HOME
-                   ? "The sides differ: `homeport verify` names the rows, `homeport move --resync "
-                     "TABLE` copies a table again. `homeport rollback --accept-differences` goes "
-                     "back all the same."
-                   : "The sides differ: `homeport verify` names the rows. Do not cut over.";
-    if (live->changed)
-        return "Make both schemas alike, then go on.";
-    if (!applied->connected && applied->error.code != ERR_NONE)
-        return *applied->error.hint
-                   ? applied->error.hint
-                   : "Mend what the error names: the applier tries again by itself.";
-    if (received->error.code == ERR_IO)
-        return "Make room on the disk of the work folder: the mover goes on by itself.";
-    if (received->held_back)
-        return "The spool is full: the source keeps its WAL until the applier has made room.";
-    if (!received->connected)
-        return "Wait: the source is being reconnected.";
-    switch (phase) {
-    case PHASE_FOLLOWING:
-        return "Wait until it has caught up.";
-    case PHASE_CAUGHT_UP:
-        return live->verified ? "`homeport cutover` when you are ready."
-               : live->left   ? "`homeport verify` again: not every table could be compared."
-                              : "`homeport verify`, then `homeport cutover`.";
-    case PHASE_HOME:
-        return "`homeport rollback` goes back without losing a row; `homeport finish` ends the "
-               "move.";
-    case PHASE_AWAY:
-        return "`homeport cutover` tries again; `homeport finish` gives the move up.";
-    default:
-        return "Wait: the move is at work.";
-    }
-}
-
-static json_t *lsn_json(Lsn lsn)
-{
-    char text[LSN_TEXT_SIZE];
-
-    return lsn ? json_string(lsn_text(lsn, text)) : json_null();
-}
-
-json_t *live_status_json(Live *live)
-{
-    auto_arena Arena *scratch = arena_new(); /* names are in the servers' encoding */
-    ReceiveStatus received = {0};
-    ApplyStatus applied = {0};
-    int whole = 0;
-
-    if (live->feed.receiver)
-        receiver_status(live->feed.receiver, &received);
-    if (live->feed.applier)
-        applier_status(live->feed.applier, &applied);
-    int64_t behind = behind_bytes(&received, &applied);
-    int64_t touched = live->touched ? touched_count(live->touched, &whole) : 0;
-    const char *error = live->conclude_at > 0 ? live->last_error
-                        : live->trouble       ? live->trouble
-                        : !applied.connected && applied.error.code != ERR_NONE
-                            ? applied.error.message
-                        : received.error.code != ERR_NONE ? received.error.message
-                                                          : live->last_error;
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s*, s:b, s:b, s:b, s:I, s:f, s:f, s:I, s:I, s:b, s:b, s:I, s:I, "
-        "s:i, s:s*, s:s*, s:s*, s:s*, "
-        "s:s}",
-        "phase", phase_name(live->job.state.move.place.phase), "direction",
-        direction_name(live->job.state.move.place.direction), "slot", live->feed.slot, "receiving",
-        received.connected, "applying", applied.running && applied.connected, "held_back",
-        received.held_back, "lag_bytes", (json_int_t)behind, "lag_seconds",
-        behind_seconds(live, &applied), "rows_per_second", live->rate, "rows_applied",
-        (json_int_t)applied.rows, "spool_bytes",
-        (json_int_t)(live->feed.spool ? spool_bytes(live->feed.spool) : 0), "verified",
-        live->verified, "verifying", live_check_is_running(live), "differences",
-        (json_int_t)live->differences, "touched_rows", (json_int_t)touched, "tables_to_verify",
-        whole, "not_compared", live->verified ? NULL : text_readable(scratch, live->left),
-        "schema_changed", text_readable(scratch, live->changed), "last_error",
-        text_readable(scratch, error), "fenced", live->shut ? "both" : NULL, "next",
-        next_step(live, &received, &applied));
-    if (!json)
-        return NULL;
-    (void)json_object_set_new(json, "applied_lsn", lsn_json(applied.applied));
-    (void)json_object_set_new(json, "received_lsn", lsn_json(received.received));
-    (void)json_object_set_new(json, "flushed_lsn", lsn_json(received.flushed));
-    (void)json_object_set_new(
-        json, "seconds_left",
-        json_real(live->rate > 1 && behind > NEAR_BYTES ? (double)behind / (live->rate * 100) : 0));
-    identities_status(live->job.identities, json);
-    return json;
 }

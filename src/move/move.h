@@ -256,7 +256,8 @@ typedef struct MoveStatus {
     int64_t rows_done;
     int64_t bytes_done;
     int64_t bytes_total;
-    const char *next; /* what to do now: a sentence */
+    double seconds_left; /* of the copy; < 0: not known, or nobody copies */
+    const char *next;    /* what to do now: a sentence */
     /* Rule 29, where no process is at work and a side is fenced, or one is at a switch: else NULL.
      * The SQL is for the first of both. */
     const char *fenced;         /* "source", "target" or "both" */

@@ -2,6 +2,8 @@
 
 enum {
     LONGEST_LEFT_S = 30 * 24 * 3600,
+    SOON_S = 600,   /* a limit is reached */
+    SMALL_REST = 8, /* or less than this part of what is held is left to it */
 };
 
 /* Before that much nothing is to be learnt from the time that it took. */
@@ -40,6 +42,17 @@ double reckon_seconds_left(double share, double elapsed)
 {
     if (share < least_share || elapsed < least_seconds)
         return -1;
-    double left = elapsed * (1 - share) / share;
-    return left > LONGEST_LEFT_S ? -1 : left;
+    return reckon_time(1 - share, share / elapsed);
+}
+
+double reckon_time(double amount, double rate)
+{
+    return rate > 0 && amount / rate <= LONGEST_LEFT_S ? amount / rate : -1;
+}
+
+bool reckon_is_near(double rest, double held, double growth)
+{
+    double left = reckon_time(rest, growth);
+
+    return rest < held / SMALL_REST || (left >= 0 && left < SOON_S);
 }

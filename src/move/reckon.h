@@ -39,3 +39,7 @@ double reckon_part(const PartSent *part);
 double reckon_share(const Reckoning *reckoning);
 /* < 0: it cannot be known yet, or it is so long that something waits. */
 double reckon_seconds_left(double share, double elapsed);
+/* How long that much takes at that rate; < 0 likewise. */
+double reckon_time(double amount, double rate);
+/* Whether a limit is: `rest` is left of it beside what is held, which grows by so much a second. */
+bool reckon_is_near(double rest, double held, double growth);

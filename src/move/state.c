@@ -86,6 +86,7 @@ enum {
     COL_TARGET_DATABASE,
     COL_COMPARED,
     COL_COMPARED_MS,
+    COL_SECONDS_LEFT,
 };
 
 const char *phase_name(Phase phase)
@@ -190,6 +191,9 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .target_database = store_cell(&rows, 0, COL_TARGET_DATABASE),
         .compared = compared_parse(store_cell(&rows, 0, COL_COMPARED)),
         .compared_ms = store_cell_i64(&rows, 0, COL_COMPARED_MS),
+        .seconds_left = store_cell(&rows, 0, COL_SECONDS_LEFT)
+                            ? store_cell_i64(&rows, 0, COL_SECONDS_LEFT)
+                            : -1,
         .half_switched = store_cell_i64(&rows, 0, COL_HALF_SWITCHED) != 0,
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.place.phase, err))
@@ -317,9 +321,23 @@ bool state_event(State *state, PhaseEvent event, Error *err)
     return true;
 }
 
+static bool set_fact(Store *store, const char *name, const char *value, Error *err)
+{
+    return store_run(store, sql_store_set_fact, STORE_VALUES(STORE_TEXT(name), STORE_TEXT(value)),
+                     err);
+}
+
+static bool set_seconds_left(Store *store, int64_t seconds, Error *err)
+{
+    auto_arena Arena *arena = arena_new();
+
+    return set_fact(store, "seconds left", arena_printf(arena, "%" PRId64, seconds), err);
+}
+
 bool state_count_run(State *state, Error *err)
 {
-    if (!store_run(state->store, sql_store_count_run, STORE_NO_VALUES, err))
+    if (!store_run(state->store, sql_store_count_run, STORE_NO_VALUES, err) ||
+        !set_seconds_left(state->store, -1, err))
         return false;
     state->move.runs++;
     return true;
@@ -333,13 +351,8 @@ bool state_progress(State *state, Error *err)
                      STORE_VALUES(STORE_INT(move->bytes_total), STORE_INT(move->tables_total),
                                   STORE_INT(move->tables_done), STORE_INT(move->rows_done),
                                   STORE_INT(move->bytes_done)),
-                     err);
-}
-
-static bool set_fact(Store *store, const char *name, const char *value, Error *err)
-{
-    return store_run(store, sql_store_set_fact, STORE_VALUES(STORE_TEXT(name), STORE_TEXT(value)),
-                     err);
+                     err) &&
+           set_seconds_left(state->store, move->seconds_left, err);
 }
 
 bool state_note_target(State *state, const char *database, Error *err)

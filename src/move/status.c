@@ -200,6 +200,7 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
         .running = holder != 0,
         .pid = holder,
         .next = next_step(&move, holder != 0),
+        .seconds_left = -1,
     };
     if (!move.exists)
         return true;
@@ -220,6 +221,8 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->rows_done = move.rows_done;
     ret->bytes_done = move.bytes_done;
     ret->bytes_total = move.bytes_total;
+    if (ret->running && phase == PHASE_COPYING)
+        ret->seconds_left = (double)move.seconds_left;
     if (ret->following && !ret->running)
         tell_fence(arena, &move, ret);
     else if (ret->following && is_shut(&move))

@@ -54,6 +54,15 @@ void pg_ask_code(const char *const *keywords, const char *const *values, double 
 /* One statement with text parameters ($1...), text results. */
 bool pg_query(PGconn *conn, const char *sql, int count, const char *const *params, PGresult **ret,
               Error *err) MUST_USE;
+typedef struct PgParams {
+    const char *const *values;
+    int count;
+} PgParams;
+
+/* The same for who cannot wait longer: ERR_CONNECT then. After a failure the connection is of no
+ * use any more. */
+bool pg_query_within(PGconn *conn, const char *sql, const PgParams *params, int patience_ms,
+                     PGresult **ret, Error *err) MUST_USE;
 /* Statements without parameters whose rows do not matter; several may be joined by ';'. */
 bool pg_exec(PGconn *conn, const char *sql, Error *err) MUST_USE;
 /* The same, formatted: only identifiers and literals quoted by the functions below go in. */

@@ -1,9 +1,11 @@
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/cancel.h"
+#include "core/clock.h"
 #include "core/text.h"
 #include "pg/pg.h"
 
@@ -74,6 +76,30 @@ bool pg_query(PGconn *conn, const char *sql, int count, const char *const *param
 
     if (!result_is_ok(res))
         return pg_fail_result(conn, res, err);
+    *ret = res;
+    res = NULL;
+    return true;
+}
+
+bool pg_query_within(PGconn *conn, const char *sql, const PgParams *params, int patience_ms,
+                     PGresult **ret, Error *err)
+{
+    double until_s = clock_seconds() + patience_ms / 1000.0;
+    bool there = PQsendQueryParams(conn, sql, params->count, NULL, params->values, NULL, NULL, 0);
+
+    while (there && PQisBusy(conn)) {
+        struct pollfd wait = {.fd = PQsocket(conn), .events = POLLIN};
+        double left_s = until_s - clock_seconds();
+
+        if (left_s <= 0)
+            return error_set(err, ERR_CONNECT, "the server has not answered in %.1f s",
+                             patience_ms / 1000.0);
+        there = poll(&wait, 1, (int)(left_s * 1000) + 1) <= 0 || PQconsumeInput(conn);
+    }
+    auto_result PGresult *res = there ? PQgetResult(conn) : NULL;
+    if (!result_is_ok(res))
+        return pg_fail_result(conn, res, err);
+    PQclear(PQgetResult(conn)); /* the end of the statement, which leaves the connection idle */
     *ret = res;
     res = NULL;
     return true;

@@ -28,7 +28,7 @@ static void a_line_has_bytes_rate_time_left_rows_tables_and_indexes(void **state
 
     assert_string_equal(progress_line(arena, &copying, false),
                         "copy: 50 %  3.1 MB  1.0 MB/s  1 min 15 s left  1,234,567 rows  tables "
-                        "2/5  indexes and keys 1/7");
+                        "2/5  indexes 1/7");
 }
 
 static void the_last_second_is_not_counted_down(void **state)
@@ -61,11 +61,11 @@ static void a_bar_is_as_long_as_the_share_that_is_done(void **state)
         double fraction;
         const char *bar;
     } cases[] = {
-        {0,        "························   0 %  "                        },
-        {1. / 192, "▏·······················   1 %  "                       },
-        {0.5,      "████████████············  50 %  "            },
-        {0.99,     "███████████████████████▊  99 %  "},
-        {1,        "████████████████████████ 100 %  "},
+        {0,       "············   0 %  "            },
+        {1. / 96, "▏···········   1 %  "           },
+        {0.5,     "██████······  50 %  "      },
+        {0.99,    "███████████▉  99 %  "},
+        {1,       "████████████ 100 %  "},
     };
     auto_arena Arena *arena = arena_new();
 
@@ -78,6 +78,32 @@ static void a_bar_is_as_long_as_the_share_that_is_done(void **state)
     }
 }
 
+static void a_large_move_fits_a_hundred_columns(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    MoveProgress progress = {
+        .step = "copy",
+        .bytes = 123LL << 30,
+        .rows = 123456789,
+        .tables = 12,
+        .tables_total = 99,
+        .indexes = 34,
+        .indexes_total = 321,
+        .fraction = 0.5,
+        .rate = 86 << 20,
+        .seconds_left = 45 * 60 + 12,
+    };
+    const char *line = progress_line(arena, &progress, true);
+    int columns = 0;
+
+    for (const char *at = line; *at; at++)
+        columns += ((unsigned char)*at & 0xC0) != 0x80;
+    assert_non_null(strstr(line, "  45 min left  123,456,789 rows  tables 12/99  indexes 34/321"));
+    if (columns > 100)
+        fail_msg("%d columns: %s", columns, line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +111,7 @@ int main(void)
         cmocka_unit_test(the_last_second_is_not_counted_down),
         cmocka_unit_test(what_is_not_known_is_left_out),
         cmocka_unit_test(a_bar_is_as_long_as_the_share_that_is_done),
+        cmocka_unit_test(a_large_move_fits_a_hundred_columns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,28 @@ static void time_left_goes_by_what_the_share_took(void **state)
     assert_true(reckon_seconds_left(0.01, 40000) < 0);
 }
 
+static void what_does_not_get_less_takes_no_time_that_could_be_told(void **state)
+{
+    (void)state;
+    assert_near(reckon_time(300, 2), 150);
+    assert_near(reckon_time(0, 2), 0);
+    assert_true(reckon_time(300, 0) < 0);
+    assert_true(reckon_time(300, -2) < 0);
+    assert_true(reckon_time(1e9, 1) < 0);
+}
+
+static void a_limit_is_near_by_what_is_left_of_it_and_by_when_it_is_reached(void **state)
+{
+    (void)state;
+    assert_false(reckon_is_near(1000, 1000, 0));
+    assert_false(reckon_is_near(1000, 8000, 0));
+    assert_true(reckon_is_near(999, 8000, 0));
+    assert_true(reckon_is_near(-1, 0, 0));
+    assert_true(reckon_is_near(1000, 1000, 2));
+    assert_false(reckon_is_near(1000, 1000, 1));
+    assert_false(reckon_is_near(1000, 1000, -5));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +137,8 @@ int main(void)
         cmocka_unit_test(parts_of_known_rows_add_to_the_others),
         cmocka_unit_test(indexes_have_their_share_of_the_whole),
         cmocka_unit_test(time_left_goes_by_what_the_share_took),
+        cmocka_unit_test(a_limit_is_near_by_what_is_left_of_it_and_by_when_it_is_reached),
+        cmocka_unit_test(what_does_not_get_less_takes_no_time_that_could_be_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,138 @@
+"""What `status` tells of a live move: how its slot does, how long it takes, in lines that a terminal holds."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+
+import wait
+from live import Live
+
+
+def text(live):
+    return live.homeport.ok("status", "--dir", live.dir).out
+
+
+def unreachable(live):
+    """Nobody connects to the source's database any more; who is in it stays."""
+    name = live.source.name
+    live.source.server.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    live.source.server.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
+
+
+def slot_says(live, *wanted, seconds=20):
+    def said():
+        status = live.status()
+        return status["slot_wal_status"] in wanted and status
+    return wait.until(said, seconds, f"the slot is {wanted}")
+
+
+def test_status_tells_how_near_the_slot_is_to_its_servers_limit_and_when_it_is_lost(homeport, servers, taken_down):
+    source = servers.new(15, {"max_slot_wal_keep_size": "64MB"})
+    live, _ = taken_down(Live(homeport, source.create_db(), servers.get(15, "target").create_db()), None)
+    live.source.script("CREATE TABLE t (id int PRIMARY KEY)")
+    live.start()
+    live.caught_up()
+    well = slot_says(live, "reserved")
+    assert well["slot_active"] is True and 40 << 20 < well["slot_safe_bytes"] < 96 << 20, well
+    assert 0 <= well["slot_retained_bytes"] < 32 << 20 and "slot" not in well["next"], well
+    assert f"{well['slot']}: reserved, holds back " in text(live) and " to its limit" in text(live)
+    unreachable(live)
+
+    def grow():
+        source.sql("SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
+        return source.value("SELECT wal_status FROM pg_replication_slots") == "unreserved"
+    wait.until(grow, 30, "the slot is over its limit")
+    status = slot_says(live, "unreserved")
+    assert status["slot_active"] is False and "max_slot_wal_keep_size" in status["next"], status
+    assert "nobody reads it" in text(live)
+    source.sql("CHECKPOINT")
+    lost = slot_says(live, "lost")
+    assert lost["slot_safe_bytes"] is None and "homeport abort" in lost["next"], lost
+    assert " is LOST: " in text(live)
+    source.sql("SELECT pg_drop_replication_slot(%s)", (lost["slot"],))
+    gone = slot_says(live, "gone")
+    assert "homeport abort" in gone["next"] and " is GONE from its server" in text(live)
+
+
+def on_terminal(live, *args, columns=100):
+    """What a terminal of that width shows of it, without colours."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    argv = [live.homeport.binary, "status", "--dir", live.dir, *args]
+    with subprocess.Popen(argv, env={**live.homeport.environment(), "NO_COLOR": "1"}, stdin=subprocess.DEVNULL,
+                          stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # its end
+            while data := os.read(ours, 65536):
+                shown += data
+        assert process.wait(20) == 0, shown
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def fits(shown, columns=100):
+    lines = shown.splitlines()
+    assert lines and all(len(line) <= columns for line in lines), shown
+    return shown
+
+
+def held_copy(target):
+    """A transaction that is in the way of `large` being complete; named as homeport's own, or the fence would end it."""
+    wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
+               "the marks are there")
+    conn = target.connect(autocommit=False, application_name="homeport test")
+    conn.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'large', 0, 1, 0)")
+    return contextlib.closing(conn)
+
+
+def slow_source(live):
+    """Where transactions are applied one by one, each takes a while."""
+    live.source.script("BEGIN READ WRITE; CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
+                       " $$ BEGIN PERFORM pg_sleep(0.12); RETURN NEW; END $$;"
+                       "CREATE TRIGGER slowly BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION slowly();"
+                       "ALTER TABLE other ENABLE REPLICA TRIGGER slowly; COMMIT")
+    with contextlib.closing(live.target.connect()) as conn, conn.cursor() as cursor:
+        for n in range(120):
+            cursor.execute("INSERT INTO other SELECT 100000 + %s, string_agg(md5(random()::text), '')"
+                           " FROM generate_series(1, 1000)", (n,))
+
+
+def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport, pair, taken_down, proxy):
+    """In the copy, where the source does not answer, on the way back, and where nobody is at work."""
+    source, target = pair(15, 15)
+    way = proxy(source.server)
+    live, _ = taken_down(Live(homeport, source, target, "--jobs", "2",
+                              env={"HOMEPORT_SOURCE_URL": way.url(source)}), None)
+    source.sql("CREATE TABLE large AS SELECT g AS id, md5(g::text) AS note FROM generate_series(1, 30000) AS g")
+    source.sql("CREATE TABLE other AS SELECT * FROM large")
+    source.script("ALTER TABLE large ADD PRIMARY KEY (id); ALTER TABLE other ADD PRIMARY KEY (id)")
+    live.start()
+    assert live.status()["seconds_left"] is None
+    with held_copy(target):
+        assert 0 < wait.until(lambda: live.status()["seconds_left"], 30, "the copy's time is known") < 600
+        assert " min left" in fits(on_terminal(live))
+    live.caught_up()
+    assert live.status()["seconds_left"] == 0
+
+    slot_says(live, "reserved")
+    way.silence()
+    status = slot_says(live, None)
+    assert status["phase"] == "caught-up" and status["slot_active"] is None and status["slot_safe_bytes"] is None
+    way.silence(False)
+
+    live.ok("cutover")
+    slow_source(live)
+    assert 0 < wait.until(lambda: live.status()["seconds_left"], 20, "when it has caught up is known") < 60
+    assert " min left" in on_terminal(live)
+    fits(on_terminal(live))
+    # An address is one word.
+    narrow = [line for line in on_terminal(live, columns=60).splitlines() if "postgresql://" not in line]
+    assert any(line.startswith(" " * 11) for line in narrow) and fits("\n".join(narrow), 60)
+    live.kill()
+    sentences, _, sql = on_terminal(live).partition("\nOnly if the move is given up")
+    assert "homeport move --detach" in fits(sentences) and "fence" in sql
