@@ -135,6 +135,7 @@ typedef struct Live {
     double next_touched;
     double next_drop;     /* of slots that are not needed any more */
     double applier_retry; /* clock_seconds() when a stopped applier is started again; 0: it runs */
+    SystemId system;      /* that the feed is read from, as it is noted */
     Lsn last_applied;
     double last_rate_time;
     int64_t last_rows;
@@ -189,6 +190,10 @@ bool live_declare_tables(Live *live, Error *err) MUST_USE;
 bool live_fact(const Live *live, Arena *arena, const char *name, const char **ret,
                Error *err) MUST_USE; /* or NULL */
 bool live_set_fact(Live *live, const char *name, const char *value, Error *err) MUST_USE;
+/* The cluster of a side, as it was when its slot was made or its stream last read; an id of "": not
+ * known. */
+bool live_load_system(const Live *live, LiveSideName side, SystemId *ret, Error *err) MUST_USE;
+bool live_note_system(Live *live, LiveSideName side, const SystemId *system, Error *err) MUST_USE;
 /* The hooks as they were last given: what is undone after a crash needs them. */
 bool live_keep_hooks(Live *live, const SwitchOptions *options, Error *err) MUST_USE;
 bool live_load_hooks(Live *live, SwitchOptions *ret, Error *err) MUST_USE;

@@ -19,11 +19,14 @@ bool live_receive(Live *live, Error *err)
         return false;
     if (feed->receiver)
         return true;
+    if (!live_load_system(live, live_from(live), &live->system, err))
+        return false; /* not run: the feed was read from the same state a moment before */
     ReceiveRequest request = {
         .from = live_url(live, live_from(live)),
         .slot = feed->slot,
         .publication = live->publication,
         .start = feed->start,
+        .system = live->system,
         .spool = feed->spool,
         .spool_limit = live->options->spool_limit,
     };
@@ -85,12 +88,30 @@ const char *live_slot_waits_for(PGconn *conn, Arena *arena)
     return text.len > 0 ? text_str(&text) : NULL;
 }
 
+/* What a slot's snapshot shows is of the cluster that the side began as. A slot of its own begins
+ * there anew. */
+static bool check_system(Live *live, LiveSideName side, PGconn *replication, bool temporary,
+                         Error *err)
+{
+    SystemId then;
+    SystemId now;
+
+    if (!live_load_system(live, side, &then, err) || !replication_identify(replication, &now, err))
+        return false; /* not run: both were asked a moment before */
+    if (*then.id && *now.id && strcmp(then.id, now.id) != 0)
+        /* not run: the receiver ends the mover first, but for a moment */
+        return receive_other(live_url(live, side), &then, &now, err);
+    return temporary || live_note_system(live, side, &now, err);
+}
+
 bool live_create_slot(Live *live, LiveSideName side, PGconn *replication,
                       const SlotRequest *request, SlotPoint *ret, Error *err)
 {
     Error ignored = ERROR_INIT;
     PGconn *conn = NULL;
 
+    if (!check_system(live, side, replication, request->temporary, err))
+        return false;
     if (pg_execf(replication, err, "SET lock_timeout = '%ds'", (int)SLOT_WAITS_S) &&
         replication_create_slot(replication, live->arena, request->name, request->temporary, ret,
                                 err))

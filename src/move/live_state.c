@@ -52,6 +52,35 @@ bool live_load_encoding(Live *live, Error *err)
     return true;
 }
 
+static const char *system_fact(LiveSideName side)
+{
+    return side == LIVE_SOURCE ? "system source" : "system home";
+}
+
+bool live_load_system(const Live *live, LiveSideName side, SystemId *ret, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *text = NULL;
+
+    if (!live_fact(live, scratch, system_fact(side), &text, err))
+        return false;
+    *ret = (SystemId){0};
+    size_t len = text ? strcspn(text, " ") : 0;
+    if (text && text[len] && len < sizeof ret->id) {
+        memcpy(ret->id, text, len);
+        ret->timeline = (int)strtol(text + len, NULL, 10);
+    }
+    return true;
+}
+
+bool live_note_system(Live *live, LiveSideName side, const SystemId *system, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    return live_set_fact(live, system_fact(side),
+                         arena_printf(scratch, "%s %d", system->id, system->timeline), err);
+}
+
 bool live_keep_hooks(Live *live, const SwitchOptions *options, Error *err)
 {
     return live_set_fact(live, "on-pause", options->on_pause ? options->on_pause : "", err) &&

@@ -50,6 +50,7 @@ static Receiver *receiver_new(const ReceiveRequest *request)
     clock_cond_init(&receiver->changed);
     receiver->status.flushed = spool_synced(request->spool);
     receiver->status.received = receiver->status.flushed;
+    receiver->status.system = request->system;
     receiver->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return receiver;
 }

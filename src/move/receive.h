@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "move/spool.h"
 #include "pg/lsn.h"
+#include "pg/replication.h"
 #include "pg/url.h"
 
 typedef struct Receiver Receiver;
@@ -28,6 +29,7 @@ typedef struct ReceiveRequest {
     int64_t spool_limit; /* bytes; 0: none. Above it nothing is read until there is room again: the
                             source keeps its WAL. Said once as a warning. Exceeded only by what
                             cannot be applied yet: transactions that are streamed in progress */
+    SystemId system;     /* the cluster that the feed began at; no other is read from */
     bool no_streaming;   /* transactions only once they have committed (protocol 1) */
 } ReceiveRequest;
 
@@ -41,7 +43,8 @@ typedef struct ReceiveStatus {
     int64_t bytes;  /* received in all */
     int64_t messages;
     int reconnects;
-    Error error; /* why it ended, or why it is not connected right now; ERR_NONE: all is well */
+    SystemId system; /* of the last connection, or of the request */
+    Error error;     /* why it ended, or why it is not connected right now; ERR_NONE: all is well */
 } ReceiveStatus;
 
 bool receiver_start(const ReceiveRequest *request, Receiver **ret, Error *err) MUST_USE;
@@ -50,3 +53,6 @@ void receiver_status(Receiver *receiver, ReceiveStatus *ret);
 void receiver_set_applied(Receiver *receiver, Lsn lsn);
 /* Ends within a second: syncs, confirms, closes. Accepts NULL. */
 void receiver_stop(Receiver *receiver);
+
+/* Says that the address leads elsewhere than it did. Always false. */
+bool receive_other(const PgUrl *url, const SystemId *then, const SystemId *now, Error *err);

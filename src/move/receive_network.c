@@ -249,6 +249,58 @@ static bool stream(Network *network)
     return true;
 }
 
+bool receive_other(const PgUrl *url, const SystemId *then, const SystemId *now, Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "another cluster answers at %s: its system identifier is %s, and was %s",
+                    url->redacted, now->id, then->id);
+    return error_hint(err, "Nothing was read from it. Let the address lead to the server that the "
+                           "move began with, then run `homeport move` again.");
+}
+
+/* A server that was promoted, or restored, has another timeline, and may lack the end of what we
+ * have had from the one before: what it has instead would never arrive. */
+static bool check_timeline(Network *network, const SystemId *now, Lsn from)
+{
+    const SystemId *then = &network->receiver->status.system;
+    char ours[LSN_TEXT_SIZE];
+    char branched[LSN_TEXT_SIZE];
+    Lsn branch = 0;
+
+    bool comes_from =
+        replication_branch(network->conn, now, then->timeline, &branch, &network->err);
+    if (comes_from && from <= branch) {
+        log_warn("another server has taken over the stream, and goes on where the first one ended",
+                 kv_i64("timeline", now->timeline), kv_i64("timeline_before", then->timeline),
+                 kv_str("left_at", lsn_text(branch, branched)));
+        return true;
+    }
+    if (comes_from)
+        (void)error_set(&network->err, ERR_WRONG_STATE,
+                        "a server of timeline %d has taken over at %s, but what is here ends at %s",
+                        now->timeline, lsn_text(branch, branched), lsn_text(from, ours));
+    return error_hint(&network->err, "It lacks changes that the first one has sent already. The "
+                                     "tables have to be copied again: `homeport abort`, then "
+                                     "`homeport move`.");
+}
+
+/* The same address may lead elsewhere since: to what was made anew there, or took over. */
+static bool check_system(Network *network, const SystemId *now, Lsn from)
+{
+    Receiver *receiver = network->receiver;
+    const SystemId *then = &receiver->status.system; /* written by this thread alone */
+    bool known = *then->id && *now->id;
+
+    if (known && strcmp(then->id, now->id) != 0)
+        return receive_other(receiver->request.from, then, now, &network->err);
+    if (known && then->timeline != now->timeline && !check_timeline(network, now, from))
+        return false;
+    (void)pthread_mutex_lock(&receiver->lock);
+    receiver->status.system = *now;
+    (void)pthread_mutex_unlock(&receiver->lock);
+    return true;
+}
+
 /* What the server will not send again must be here: another reader of the slot, or a spool that has
  * lost its end, would make a hole that nobody notices. */
 static bool check_position(Network *network, const SlotState *slot, Lsn from)
@@ -295,12 +347,15 @@ static bool connect_stream(Network *network, Lsn from)
 {
     const ReceiveRequest *request = &network->receiver->request;
     SlotState slot = {0};
+    SystemId system;
     ReplicationStart start = {.slot = request->slot,
                               .publication = request->publication,
                               .from = from,
                               .streaming = !request->no_streaming};
 
     if (!replication_connect(request->from, "receive", &network->conn, &network->err) ||
+        !replication_identify(network->conn, &system, &network->err) ||
+        !check_system(network, &system, from) ||
         !replication_slot_state(network->conn, request->slot, &slot, &network->err) ||
         !check_position(network, &slot, from))
         return false;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/cancel.h"
@@ -154,12 +155,55 @@ static PgUrl with_replication(Arena *arena, const PgUrl *url)
     return changed;
 }
 
+bool replication_identify(PGconn *conn, SystemId *ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+
+    if (!simple_query(conn, "IDENTIFY_SYSTEM", &res, err))
+        return false;
+    const char *id = PQntuples(res) == 1 && PQnfields(res) >= 2 ? pg_cell(res, 0, 0) : NULL;
+    *ret = (SystemId){.timeline = id ? (int)pg_cell_i64(res, 0, 1) : 0};
+    (void)snprintf(ret->id, sizeof ret->id, "%s", id ? id : "");
+    return true;
+}
+
+/* A line of a history file is "1\t0/3000148\twhy"; its last one may be of a timeline between. */
+static bool find_branch(const char *history, int timeline, Lsn *ret)
+{
+    for (const char *at = history; at; at = strchr(at, '\n')) {
+        char text[LSN_TEXT_SIZE];
+        char *end = NULL;
+
+        at += strspn(at, " \n");
+        if (strtol(at, &end, 10) != timeline || end == at)
+            continue;
+        end += strspn(end, " \t");
+        (void)snprintf(text, sizeof text, "%.*s", (int)strcspn(end, " \t\n"), end);
+        return lsn_parse(text, ret);
+    }
+    return false;
+}
+
+bool replication_branch(PGconn *conn, const SystemId *now, int timeline, Lsn *ret, Error *err)
+{
+    auto_result PGresult *res = NULL;
+    char command[64];
+
+    (void)snprintf(command, sizeof command, "TIMELINE_HISTORY %d", now->timeline);
+    if (!simple_query(conn, command, &res, err))
+        return error_add_context(err, "read where timeline %d comes from", now->timeline);
+    const char *history = PQntuples(res) == 1 && PQnfields(res) >= 2 ? pg_cell(res, 0, 1) : NULL;
+    return (history && find_branch(history, timeline, ret)) ||
+           error_set(err, ERR_WRONG_STATE, "timeline %d does not come from timeline %d",
+                     now->timeline, timeline);
+}
+
 bool replication_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
 {
     auto_arena Arena *arena = arena_new();
-    auto_result PGresult *res = NULL;
     auto_conn PGconn *conn = NULL;
     PgUrl changed = with_replication(arena, url);
+    SystemId system;
 
     if (url_is_neon_pooler(url)) {
         (void)error_set(err, ERR_CONNECT, "the pooled endpoint %s does not speak replication",
@@ -169,7 +213,7 @@ bool replication_connect(const PgUrl *url, const char *role, PGconn **ret, Error
     if (!pg_connect(&changed, role, &conn, err))
         return refuse(err);
     /* Some poolers take the parameter and give an ordinary session. */
-    if (!simple_query(conn, "IDENTIFY_SYSTEM", &res, err)) {
+    if (!replication_identify(conn, &system, err)) {
         if (has_state(err, "42601"))
             (void)error_set(err, ERR_CONNECT, "what answers at %s does not speak replication",
                             url->redacted);

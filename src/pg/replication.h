@@ -32,6 +32,18 @@ typedef enum ReplicationRefusal {
  * a hint with the way on. */
 bool replication_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err) MUST_USE;
 
+/* Which cluster a replication connection leads to, whatever its address says. */
+typedef struct SystemId {
+    char id[24]; /* its system identifier; "": not known */
+    int timeline;
+} SystemId;
+
+bool replication_identify(PGconn *conn, SystemId *ret, Error *err) MUST_USE;
+/* Where the server's timeline, or one that it comes from, left this older one: what it had behind
+ * that is not here. */
+bool replication_branch(PGconn *conn, const SystemId *now, int timeline, Lsn *ret,
+                        Error *err) MUST_USE;
+
 typedef struct SlotPoint {
     Lsn lsn;              /* consistent point */
     const char *snapshot; /* exported, valid until this connection's next command or end */

@@ -337,6 +337,71 @@ def test_a_source_that_is_away_longer_than_a_switch_can_wait_takes_writes_when_i
     assert rows(live.target, "t") == ["(1)"]
 
 
+def recovered(server):
+    """The server as one that was promoted: it goes on under the next timeline."""
+    server._run("touch", str(server.data_dir / "recovery.signal"))
+    server.restart(restore_command="false", hot_standby="off")
+
+
+def test_another_cluster_at_the_sources_address_is_never_read_from(following, servers, proxy):
+    way = []
+
+    def through(live):
+        way.append(proxy(live.source.server))
+        return {"HOMEPORT_SOURCE_URL": way[0].url(live.source)}
+    live = following("CREATE TABLE t (id int PRIMARY KEY)", url=through)
+    slot, = live.source.sql("SELECT slot_name FROM pg_replication_slots")[0]
+    other = servers.get(17, "source")  # those of one version are copies of one cluster
+    other.sql("ALTER ROLE postgres PASSWORD %s", (live.source.server.password,))
+    other.password = live.source.server.password
+    beside = other.create_db(live.source.name)
+    beside.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    beside.sql("CREATE PUBLICATION homeport_other FOR TABLE t")
+    beside.sql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    beside.sql("INSERT INTO t VALUES (666)")
+    before = beside.sql("SELECT confirmed_flush_lsn FROM pg_replication_slots")
+    way[0].server = other
+    way[0].cut()
+    for mover in (lambda: live.mover, live.start):  # also by the next one
+        result = mover().wait(30)
+        assert result.rc == 1 and "another cluster answers at" in result.err, str(result)
+        assert "the server that the move began with" in result.err
+    assert beside.sql("SELECT confirmed_flush_lsn FROM pg_replication_slots") == before
+    assert live.target.sql("SELECT count(*) FROM t") == [(0,)]
+    way[0].server = live.source.server
+    live.start()
+    live.caught_up()
+    live.source.sql("INSERT INTO t VALUES (1)")
+    arrives(live, "t")
+
+
+def test_a_server_that_took_over_is_read_from_only_where_it_has_all_that_the_first_one_sent(homeport, servers, taken_down):
+    server = servers.new(15)
+    source = server.create_db()
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    live, _ = taken_down(Live(homeport, source, servers.get(15, "target").create_db()), None)
+    live.start()
+    live.caught_up()
+    recovered(server)
+    source.sql("INSERT INTO t VALUES (1)")
+    live.applied_past(source)
+    assert "another server has taken over" in live.mover.err and "timeline=2" in live.mover.err
+    server.stop()
+    behind = server.dir / "behind"
+    server._run("cp", "-a", str(server.data_dir), str(behind))
+    server.start()
+    source.sql("INSERT INTO t SELECT generate_series(2, 1000)")
+    live.applied_past(source)
+    server.stop()
+    server._run("rm", "-r", str(server.data_dir))
+    server._run("mv", str(behind), str(server.data_dir))
+    recovered(server)
+    result = live.mover.wait(60)
+    live.mover = None
+    assert result.rc == 1 and "a server of timeline 3 has taken over at " in result.err, str(result)
+    assert "copied again" in result.err
+
+
 def walwriter(server):
     (pid,), = server.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
     return pid

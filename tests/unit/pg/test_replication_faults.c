@@ -517,9 +517,72 @@ static void a_wait_ends_with_its_time(void **state)
     assert_int_equal(message.kind, REPLICATION_NOTHING);
 }
 
+#define HISTORY(...)                                                                               \
+    {                                                                                              \
+        .statement = "TIMELINE_HISTORY 3", .status = PGRES_TUPLES_OK, .columns = 2, .rows = 1,     \
+        .cells = {                                                                                 \
+            "00000003.history",                                                                    \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+
+static void where_a_timeline_was_left_is_in_the_history_of_those_after_it(void **state)
+{
+    static const struct {
+        const char *history;
+        int timeline;
+        Lsn branch; /* 0: it does not come from that one */
+    } cases[] = {
+        {"1\t0/3000148\tno recovery target specified\n\n2\t1/2\tbefore\n", 1, 0x3000148  },
+        {"1\t0/3000148\tno recovery target specified\n\n2\t1/2\tbefore\n", 2, 0x100000002},
+        {"1\t0/3000148\tno recovery target specified\n",                   2, 0          },
+        {"1\tnowhere\tat all\n",                                           1, 0          },
+        {"",                                                               1, 0          },
+    };
+    auto_conn PGconn *conn = connect_to("test");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const SystemId now = {.timeline = 3};
+        Error err = ERROR_INIT;
+        Lsn branch = 0;
+
+        server.answers = (const Answer[]){HISTORY(cases[i].history), {0}};
+        bool found = replication_branch(conn, &now, cases[i].timeline, &branch, &err);
+        assert_int_equal(found, cases[i].branch != 0);
+        assert_true(branch == cases[i].branch);
+        assert_int_equal(err.code, found ? ERR_NONE : ERR_WRONG_STATE);
+    }
+}
+
+static void a_cluster_is_told_by_its_identifier_and_timeline(void **state)
+{
+    auto_conn PGconn *conn = connect_to("test");
+    SystemId system;
+    Error err = ERROR_INIT;
+
+    (void)state;
+    server.answers = (const Answer[]){
+        {.statement = "IDENTIFY_SYSTEM",
+         .status = PGRES_TUPLES_OK,
+         .columns = 4,
+         .rows = 1,
+         .cells = {"7300000000000000001", "2", "0/1", "db"}},
+        IDENTIFIED,
+        {0                  }
+    };
+    assert_true(replication_identify(conn, &system, &err));
+    assert_string_equal(system.id, "7300000000000000001");
+    assert_int_equal(system.timeline, 2);
+    assert_true(replication_identify(conn, &system, &err));
+    assert_string_equal(system.id, ""); /* it did not say */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_a_timeline_was_left_is_in_the_history_of_those_after_it),
+        cmocka_unit_test(a_cluster_is_told_by_its_identifier_and_timeline),
         cmocka_unit_test(a_command_that_fails_is_an_error_and_gives_nothing),
         cmocka_unit_test(a_slot_is_dropped_though_its_reader_cannot_be_ended),
         cmocka_unit_test(dropping_ends_where_the_slot_is_gone_or_the_patience),
