@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -79,6 +80,51 @@ def test_rule_32_writers_go_on_at_the_deadline_where_the_switch_back_hangs(live)
     assert lines(log) == ["switch forward", "switch back", "switch back", "resume back"]
 
 
+class DeafGateway(threading.Thread):
+    """Is there, and lets its clients wait; neither switches nor lets them go on."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.asked = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                conn, _ = self.listener.accept()
+                with conn, conn.makefile() as lines:
+                    verb = json.loads(lines.readline())["verb"]
+                    self.asked.append(verb)
+                    reply = ({"ok": True, "state": "paused", "upstream": "a"} if verb in ("status", "pause")
+                             else {"ok": False, "error": "deaf"})
+                    conn.sendall(json.dumps(reply).encode() + b"\n")
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.join()
+
+
+def test_rule_32_a_gateway_and_a_command_that_both_fail_are_both_said(live):
+    (live.dir / "hook").mkdir()  # nor can be noted what runs, which is no reason not to run it
+    with contextlib.closing(DeafGateway(live.dir / "gateway.sock")) as gateway:
+        gateway.start()
+        result = live.run("cutover", "--on-switch", "exit 6", "--on-resume", "exit 7")
+        assert result.rc == 1 and "Everything was undone" not in result.err, str(result)
+        assert "gateway switch: " in result.err and "deaf" in result.err
+        assert accepts(live.source)
+        said = [line for line in live.mover.err.splitlines() if " failed too" in line]
+        assert any("the command failed too" in line and "status 6" in line for line in said), said
+        assert any("the gateway failed too" in line and "gateway resume: " in line for line in said), said
+        assert "what a hook runs as could not be noted" in live.mover.err
+        assert set(gateway.asked) == {"status", "pause", "switch", "resume"}
+    (live.dir / "gateway.sock").unlink()
+    (live.dir / "hook").rmdir()
+    assert "by hand" in live.caught_up()["next"]
+
+
 def test_rule_32_what_could_not_be_undone_is_said(live):
     result = live.run("cutover", "--on-switch", "test $HOMEPORT_DIRECTION = forward && exit 6; exit 7")
     assert result.rc == 1 and "Everything was undone" not in result.err, str(result)
@@ -92,8 +138,9 @@ def test_rule_32_what_could_not_be_undone_is_said(live):
 
 
 def test_rule_32_resume_that_fails_is_said_and_tried_again_until_it_succeeds(live):
-    well = live.homeport.cwd / "well"
-    result = live.run("cutover", "--on-resume", f"test -e {well} || {{ echo not yet >&2; exit 5; }}")
+    well, tries = live.homeport.cwd / "well", live.homeport.cwd / "tries"
+    result = live.run("cutover", "--on-resume",
+                      f"echo once more >> {tries}; test -e {well} || {{ echo not yet >&2; exit 5; }}")
     assert result.rc == 3, str(result)
     answer = json.loads(result.out)
     assert answer["done"] and "not yet" in answer["warning"] and "by hand" in answer["next"]
@@ -102,8 +149,10 @@ def test_rule_32_resume_that_fails_is_said_and_tried_again_until_it_succeeds(liv
     assert status["phase"] == "home" and "--on-resume" in status["last_error"] and "by hand" in status["next"]
     live.kill()
     assert "--on-resume" in live.status()["last_error"]
+    before = len(lines(tries))
     mover = live.start()
-    mover.wait_for(lambda: "status 5" in (live.status()["last_error"] or ""), 90, "it is tried again")
+    mover.wait_for(lambda: len(lines(tries)) >= before + 2, 90, "it is tried again")
+    assert "status 5" in live.status()["last_error"]
     well.touch()
     mover.wait_for(lambda: live.status()["last_error"] is None, 90, "it has succeeded")
     live.stop()
