@@ -242,10 +242,7 @@ bool applier_start(const ApplyRequest *request, Applier **ret, Error *err)
         applier->request.window_bytes = WINDOW_BYTES;
     if (applier->request.window_ms == 0)
         applier->request.window_ms = WINDOW_MS;
-    if (applier->request.jobs < 1)
-        applier->request.jobs = 1;
-    if (applier->request.jobs > MAX_JOBS)
-        applier->request.jobs = MAX_JOBS;
+    assert(applier->request.jobs >= 1 && applier->request.jobs <= MAX_JOBS);
     (void)pthread_mutex_init(&applier->lock, NULL);
     clock_cond_init(&applier->changed);
     applier->status.running = true;

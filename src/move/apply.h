@@ -50,7 +50,7 @@ typedef struct ApplyRequest {
     Touched *touched;             /* NULL: nobody wants to know */
     const Identities *identities; /* NULL: none */
     bool identities_back;         /* apply them the other way round */
-    int jobs;                     /* net: connections beside each other */
+    int jobs;                     /* net: connections beside each other, 1 to 64 */
     int64_t window_bytes;         /* changes held in memory at once; 0: 32 MiB */
     int window_ms;                /* net: a window is closed after this long, if smaller; 0: 500 */
 } ApplyRequest;

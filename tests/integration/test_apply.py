@@ -261,19 +261,6 @@ def test_rule_13_positions_of_tables_alone_are_enough(follow):
     f.stop()
 
 
-@pytest.mark.parametrize("jobs,sessions", ((0, 1), (1000, 64)))
-def test_jobs_beyond_what_there_can_be_are_as_many_as_there_can(follow, jobs, sessions):
-    f = follow("net", jobs=jobs)
-    f.script(ORDERS)
-    f.start()
-    f.source.sql("UPDATE orders SET note = 'a'")
-    f.catch_up()
-    f.check_equal()
-    numbered = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^homeport apply [0-9]+$'"
-    assert f.target.value(numbered) == sessions
-    f.stop()
-
-
 @pytest.mark.parametrize("mode", WAYS)
 def test_quiet_source_raises_the_floor_and_the_last_changes_arrive(follow, mode):
     """The peer kept its last changes in a buffer until somebody wrote again."""
