@@ -73,7 +73,7 @@ static void end_processes(int session, const char *id)
         if (clock_seconds() > deadline) {
             /* not run: what SIGKILL does not end hangs in the kernel */
             log_warn("what a hook has started does not end", kv_str("id", id));
-            return;
+            return; /* not run: the same */
         }
         (void)poll(NULL, 0, LOOK_MS);
         signal = clock_seconds() > patience ? SIGKILL : SIGTERM;
