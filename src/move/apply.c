@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "core/cancel.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -25,6 +26,8 @@ enum {
     LONGEST_WAIT_MS = 3000,
     HEALTHY_S = 10, /* a run of this length begins with short waits again */
 };
+
+static const double stop_look_s = 0.1; /* between looks whether we are to stop */
 
 /* ---- status ---- */
 
@@ -274,10 +277,11 @@ void applier_stop(Applier *applier)
 
 /* ---- waiting for it ---- */
 
-/* Under the lock; false: the deadline has passed, or it has stopped. */
+/* Under the lock; false: the deadline has passed, it has stopped, or we are to stop. */
 static bool wait_changed(Applier *applier, double deadline_s, const char *what, Error *err)
 {
-    struct timespec until = clock_at(deadline_s);
+    double look_s = clock_seconds() + stop_look_s;
+    struct timespec until = clock_at(deadline_s < look_s ? deadline_s : look_s);
 
     if (!applier->status.running) {
         if (applier->status.error.code != ERR_NONE)
@@ -286,6 +290,8 @@ static bool wait_changed(Applier *applier, double deadline_s, const char *what, 
             (void)error_set(err, ERR_WRONG_STATE, "the applier has stopped");
         return false;
     }
+    if (cancel_pending())
+        return cancel_error(err);
     if (clock_seconds() >= deadline_s)
         return error_set(err, ERR_WRONG_STATE, "not in time: %s", what);
     (void)pthread_cond_timedwait(&applier->changed, &applier->lock, &until);

@@ -9,7 +9,8 @@
  *   concluded   the other side is unfenced; hook resume; the old slot goes
  *
  * "here" is the side in use, "there" the one that takes over. Requests to stop
- * are held back meanwhile: half a switch would leave the app fenced out.
+ * are held back meanwhile: half a switch would leave the app fenced out. Before
+ * the commit point one ends the pause, which is undone first.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -433,6 +434,7 @@ static bool record(Switch *move, Error *err)
         !live_set_number(live, "ended", live->feed.number, err))
         return false;
     move->recorded = true;
+    pg_deadline_end(); /* behind the record there is nothing to be ended any more */
     return state_event(&live->job.state, EVENT_SWITCHED, err);
 }
 
@@ -454,13 +456,17 @@ static bool pause_steps(Switch *move, Error *err)
 }
 
 /* At the deadline whatever waits for a server is ended: one that has gone silent would hold the app
- * up for as long as the network likes. */
+ * up for as long as the network likes. So it is when a stop is asked for, where the servers are
+ * there. */
 static bool run_pause(Switch *move, Error *err)
 {
     bool ok = pause_steps(move, err);
 
     pg_deadline_end();
-    move->lost = !ok && err->code == ERR_CONNECT;
+    bool broken = !ok && err->code == ERR_CONNECT;
+    if (broken && cancel_pending())
+        return cancel_error(err);
+    move->lost = broken;
     if (move->lost && clock_seconds() >= move->deadline)
         return fail_late(move, "waiting for a server", err);
     return ok;

@@ -156,6 +156,7 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
         .argv = argv,
         .env = env,
         .timeout_ms = pg_deadline_left_ms(),
+        .stop_while_held = true,
         .stdout_path = partial,
     };
     if (!process_check(arena, &options, NULL, err) || !schema_read(arena, partial, ret, err)) {

@@ -106,8 +106,11 @@ static void *limit_main(void *arg)
     (void)arg;
     (void)pthread_mutex_lock(&register_lock);
     while (limit.at_s > 0) {
-        struct timespec until = clock_at(at_s);
+        double look_s = clock_seconds() + HELD_MS / 1000.0;
+        struct timespec until = clock_at(at_s < look_s ? at_s : look_s);
         (void)pthread_cond_timedwait(&limit.changed, &register_lock, &until);
+        if (cancel_pending() && limit.at_s > clock_seconds())
+            limit.at_s = at_s = clock_seconds();
         if (limit.at_s <= 0 || clock_seconds() < at_s)
             continue;
         (void)pthread_mutex_unlock(&register_lock);

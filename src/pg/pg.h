@@ -36,7 +36,8 @@ bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **
  * for (core/cancel.h): then no new connection is made either. */
 void pg_interrupt_all(void);
 /* From that moment of clock_seconds() on, and until pg_deadline_end(), every connection of this
- * process is lost, so that nothing waits for a server any longer. One at a time. */
+ * process is lost, so that nothing waits for a server any longer; from a request to stop on if that
+ * comes before, also while it is held back. One at a time. */
 bool pg_deadline_begin(double at_s, Error *err) MUST_USE;
 void pg_deadline_end(void); /* also where none was begun */
 /* For what waits for something else than a connection: at least 1; 0: there is no deadline. */

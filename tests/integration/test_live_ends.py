@@ -2,6 +2,8 @@
 crash left behind its commit point, a comparison or a transaction that takes long."""
 
 import contextlib
+import os
+import signal
 import time
 
 import psycopg2
@@ -200,6 +202,44 @@ def test_rule_32_deadline_holds_where_a_dump_inside_the_pause_takes_long(homepor
     slow.unlink()
     live.ok("cutover")
     assert live.target.value("SELECT count(*) FROM t") == 1
+
+
+@pytest.mark.parametrize("step", ("drain", "compare"))
+def test_rule_32_request_to_stop_ends_what_waits_inside_the_pause_and_undoes(homeport, pair, taken_down, proxy, step):
+    source, target = pair(15, 15)
+    way = proxy(target.server)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    live, _ = taken_down(Live(homeport, source, target, env={"HOMEPORT_TARGET_URL": way.url(target)}), None)
+    live.start()
+    live.caught_up()
+    run, go_on = paused(live, "cutover", "--max-pause", "60s")
+    with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
+        if step == "drain":
+            hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+            source.sql("INSERT INTO t VALUES (1, 1)")
+        else:
+            way.hold_at("work_mem = '64MB'")  # of who compares
+        go_on()
+        wait.until(lambda: not accepts(source), 10, "the source is fenced")
+        wait.until(lambda: run.err.count("✓") >= (4 if step == "drain" else 5), 10, f"the {step} is held")
+        asked = time.monotonic()
+        os.kill(live.mover.pid, signal.SIGTERM)
+        wait.until(lambda: accepts(source), 10, "writers go on at the source")
+        refused = run.wait(30)
+        assert live.mover.wait(30).rc == 0
+        assert time.monotonic() - asked < 10
+    assert refused.rc == 1 and "stopped by SIGTERM" in refused.err and "Everything was undone" in refused.err, str(refused)
+    way.release()
+    live.start()
+    live.caught_up()
+    live.applied_past(source)
+    assert target.sql("SELECT count(*) FROM t") == source.sql("SELECT count(*) FROM t")
+
+
+def accepts(side):
+    with contextlib.suppress(psycopg2.Error):
+        side.sql("UPDATE t SET n = n + 1")
+        return True
 
 
 @pytest.mark.parametrize("moment", ("setval", "homeport verify", "begin of feed"))
