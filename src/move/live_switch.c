@@ -687,13 +687,16 @@ static bool conclude_after(Live *live, const SwitchOptions *options, double *ret
                            "status` says when the app can write.");
 }
 
-/* A rehearsal leaves the source as it was. */
+/* A rehearsal leaves the source as it was, also one that has failed or was stopped. One that could
+ * not be undone yet needs the fence still. */
 static void leave_as_found(Switch *move)
 {
     Error failed = ERROR_INIT;
     PGconn *conn = NULL;
     Fence fence;
 
+    if (!move->options->rehearse || move->here != LIVE_SOURCE || move->live->conclude_at > 0)
+        return;
     if (!live_connect(move->live, move->here, &conn, &failed) ||
         !live_fence(move->live, move->here, &fence, &failed) ||
         !fence_remove(conn, &fence, &failed))
@@ -730,6 +733,9 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
     if (!prepare(&move, err) || !live_hooks_forget(live, err)) {
         move.lost = err->code == ERR_CONNECT;
         drop_reverse_slot(&move);
+        cancel_hold(true);
+        leave_as_found(&move);
+        cancel_hold(false);
         return false;
     }
     cancel_hold(true);
@@ -746,11 +752,10 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
         ret->done = ret->reverse = ok;
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
+    leave_as_found(&move);
     cancel_hold(false);
     ret->warning = live->trouble;
     ret->next = live->by_hand;
-    if (ret->rehearsed && move.here == LIVE_SOURCE)
-        leave_as_found(&move);
     if (ok && ret->done)
         drop_old_slot(live);
     return ok || error_add_context(err, home ? "rollback" : "cutover");

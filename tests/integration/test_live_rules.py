@@ -226,6 +226,25 @@ def test_rule_20_who_has_a_table_to_himself_holds_nothing_up_and_is_named(follow
     live.ok("cutover")
 
 
+def test_rule_32_a_rehearsal_that_fails_leaves_the_source_as_it_was_too(following):
+    live = following(KEYED)
+    before = lives.traces(live.source)
+    refused = live.run("cutover", "--rehearse", "--on-pause", "false")
+    assert refused.rc == 1 and "Everything was undone" in refused.err, str(refused)
+    assert lives.traces(live.source) == before
+    live.source.sql("CREATE TABLE later (id int PRIMARY KEY)")  # refused before there is a fence
+    assert "later" in live.run("cutover", "--rehearse").err
+    assert lives.traces(live.source) == before
+    live.source.sql("DROP TABLE later")
+    stopped = live.run("cutover", "--rehearse", "--on-pause", "kill -TERM $PPID; sleep 20")
+    assert stopped.rc == 1 and "stopped by SIGTERM" in stopped.err, str(stopped)
+    assert lives.traces(live.source) == before
+    live.mover.wait()
+    live.start()
+    live.caught_up()
+    live.ok("cutover")
+
+
 @pytest.fixture
 def comparing(begun, proxy):
     """A move that compares everything by itself, has read t, and waits; and what lets it go on."""
