@@ -242,6 +242,8 @@ static void void_window(Net *net)
     net->window.open = false;
     net->in_transaction = false;
     net->has_marker = false;
+    /* It was read behind transactions that are void now: no floor before they are applied. */
+    net->quiet = 0;
     net->rewound = true;
 }
 

@@ -11,6 +11,7 @@ from live import Live
 from test_live_faults import arrives, open_by_hand, rows, stopped
 from test_live_neon import neon  # noqa: F401  (a fixture)
 
+MOVER = "FROM pg_stat_activity WHERE application_name = 'homeport mover' AND datname = current_database()"
 AGAIN = "FROM pg_stat_activity WHERE application_name = 'homeport resync'"
 
 
@@ -40,6 +41,45 @@ def setting(server, value):
     server.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{value}'")
     server.sql("SELECT pg_reload_conf()")
     wait.until(lambda: server.value("SHOW synchronous_standby_names") == value, 10, "the setting")
+
+
+def confirmed(live):
+    """What is written until now has been read from the slot."""
+    (lsn,), = live.source.sql("SELECT pg_current_wal_insert_lsn()::text")
+    wait.until(lambda: live.source.sql(
+        "SELECT 1 FROM pg_replication_slots WHERE database = current_database() AND confirmed_flush_lsn >= %s", (lsn,)), 20,
+        f"confirmed past {lsn}")
+
+
+def test_rule_13_what_is_read_again_for_a_truncate_is_not_passed_over_by_a_resync(following):
+    """What was read until then is void and read again; that the source was quiet behind it must be as well. Else the
+    position at which the applier is to hold still is ahead of what it has applied."""
+    live = following("CREATE TABLE held (n int PRIMARY KEY); CREATE TABLE kept (n int PRIMARY KEY);"
+                     " CREATE TABLE emptied (n int PRIMARY KEY)")
+    source, target = live.source, live.target
+    source.sql("INSERT INTO held VALUES (1)")
+    live.applied_past()
+    with contextlib.closing(target.connect(autocommit=False)) as hold:
+        hold.set_session(readonly=False)
+        hold.cursor().execute("SELECT FROM homeport.progress WHERE table_name = 'held' FOR UPDATE")
+        source.sql("INSERT INTO held VALUES (2)")
+        wait.until(lambda: target.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'homeport apply%%'"
+                                      " AND wait_event_type = 'Lock'"), 20, "a window is held")
+        source.sql("INSERT INTO kept VALUES (1)")
+        source.server.sql("SELECT pg_logical_emit_message(true, 'test', 'of another database')")
+        confirmed(live)
+        source.sql("TRUNCATE emptied")
+        confirmed(live)
+        since = source.value("SELECT clock_timestamp()")
+        again = resync(live, "emptied")
+        # The last that it asks of either side before it asks the applier to hold still.
+        since = wait.until(lambda: source.value(f"SELECT max(query_start) {MOVER} AND query LIKE %s AND query_start > %s",
+                                                ("%indisreplident%", since)), 20, "it is published")
+        wait.until(lambda: target.sql(f"SELECT 1 {MOVER} AND query = 'RESET deadlock_timeout' AND state = 'idle' AND query_start > %s",
+                                      (since,)), 20, "its fence holds")
+        hold.rollback()
+    assert again.wait(60).rc == 0
+    arrives(live, "held", "kept", "emptied")
 
 
 def test_rule_13_a_resyncs_commit_in_flight_is_waited_for(following, proxy):
