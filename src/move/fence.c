@@ -333,6 +333,15 @@ static bool prepare(PGconn *conn, Arena *arena, const Fence *fence, Error *err)
            tables_read(conn, arena, fence, &work.tables, &work.count, err) && work_run(&work, err);
 }
 
+/* No transaction of the caller's would end with ours. A connection that was lost since its last use
+ * is none of the caller's errors: the next statement says it. */
+static bool is_free(const PGconn *conn)
+{
+    PGTransactionStatusType status = PQtransactionStatus(conn);
+
+    return status == PQTRANS_IDLE || status == PQTRANS_UNKNOWN;
+}
+
 /* Leaves no transaction and none of our settings behind, however it ended. */
 static bool end_work(PGconn *conn, bool done, const char *what, Error *err)
 {
@@ -348,7 +357,7 @@ bool fence_prepare(PGconn *conn, const Fence *fence, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     return end_work(conn, prepare(conn, arena, fence, err), "prepare the fence", err);
 }
 
@@ -438,7 +447,7 @@ bool fence_arm(PGconn *conn, const Fence *fence, double deadline_s, FenceReport 
     FenceReport report = {0};
     FenceWork work = {.conn = conn, .arena = arena, .step = STEP_ARM, .deadline_s = deadline_s};
 
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     bool armed = arm(conn, arena, fence, &work, &report, err);
     if (!end_work(conn, armed, "arm the fence", err))
         return false;
@@ -563,7 +572,7 @@ bool fence_holds(PGconn *conn, const Fence *fence, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     return end_work(conn, holds(conn, arena, fence, err), "see whether the fence holds", err);
 }
 
@@ -571,7 +580,7 @@ bool fence_prove(PGconn *conn, const Fence *fence, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     return end_work(conn, holds(conn, arena, fence, err) && prove_no_writers(conn, err),
                     "prove the fence", err);
 }
@@ -634,7 +643,7 @@ static bool lift_and_end(PGconn *conn, Error *err)
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
 {
     /* Of the tables, what the catalogue has counts, not what was meant to be there. */
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     return end_work(conn, owner_check(conn, fence->move_id, err) && lift_and_end(conn, err),
                     "lift the fence", err);
 }
@@ -660,7 +669,7 @@ bool fence_remove(PGconn *conn, const Fence *fence, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
-    assert(PQtransactionStatus(conn) == PQTRANS_IDLE);
+    assert(is_free(conn));
     return end_work(conn, owner_check(conn, fence->move_id, err) && remove_all(conn, arena, err),
                     "remove the fence", err);
 }

@@ -191,20 +191,21 @@ static bool take_rows(PGconn *home, Arena *arena, Error *err)
  * is the owner's. */
 static bool drop_all(Live *live, PGconn *home, Error *err)
 {
+    const char *path = job_path(&live->job, "schema.dump");
     Archive archive = {0};
-    Error none = ERROR_INIT;
+    bool made = false; /* with `schema: existing` there is no archive */
     Marks marks;
 
-    if (!marks_read(home, live->arena, &marks, err))
+    if (!marks_read(home, live->arena, &marks, err) || !file_find(path, &made, err))
         return false;
     if (!marks.there) {
         log_warn("nothing there is marked as this move's: tables and rows are left as they are",
                  kv_str("side", live_side_name(LIVE_HOME)));
         return true;
     }
-    return schema_read(live->arena, job_path(&live->job, "schema.dump"), &archive, &none)
-               ? schema_drop_all(home, &archive, err)
-               : take_rows(home, live->arena, err);
+    if (!made)
+        return take_rows(home, live->arena, err);
+    return schema_read(live->arena, path, &archive, err) && schema_drop_all(home, &archive, err);
 }
 
 /* What the target was set to before is noted there, in what is dropped: it is unfenced first. Where
@@ -298,7 +299,7 @@ static bool end(Live *live, PhaseEvent event, const EndOptions *options, Error *
         !check_gone(&state->move.place, finish, options, err))
         return false;
     if (state->move.place.phase != ending && !state_event(state, event, err))
-        return hint_other(finish, err);
+        return err->code == ERR_WRONG_STATE ? hint_other(finish, err) : false;
     return finish ? finish_steps(live, options, err) : abort_steps(live, options, err);
 }
 

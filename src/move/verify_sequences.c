@@ -86,7 +86,8 @@ static bool read_list(VerifyRun *run, VerifySide side, const SequenceValue *give
             return error_add_context(err, "%s", run->sides[side].name);
         ret->values = values;
     }
-    return pg_query(run->sides[side].conn, sql_verify_increments, 0, NULL, &ret->increments, err);
+    return pg_query(run->sides[side].conn, sql_verify_increments, 0, NULL, &ret->increments, err) ||
+           error_add_context(err, "%s: read the steps of the sequences", run->sides[side].name);
 }
 
 bool verify_sequences(VerifyRun *run, Error *err)
