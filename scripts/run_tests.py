@@ -2,7 +2,7 @@
 """Runs the stages of ./test and adds up what they found.
 
 Everything is counted: a build, a check, a single cmocka test in each build, a pytest test, a fuzz
-target. Skipped tests are named and count as neither. A stage that should have run tests and ran none
+target. Skipped tests and those that passed only when they ran alone are named and count as neither. A stage that should have run tests and ran none
 counts as one failure, so that a broken collection cannot look like success.
 """
 
@@ -234,27 +234,33 @@ def unit(ready, name):
 # -- integration tests
 
 
-# What is never put down to chance: a sanitizer's report, and a write that was not found again.
-NEVER_SHAKY = re.compile(r"Sanitizer|runtime error:|ledger\.py:\d+: |^> .*\b(rows|contents|tables)\(", re.MULTILINE)
+# What is never put down to chance: a sanitizer's report, a program that died, writes that were not found again, and
+# two sides that are not equal.
+NEVER_SHAKY = re.compile(
+    r"Sanitizer|runtime error:|Assertion .* failed|out of memory|exit status (-\d|13[49])|ledger\.py:\d+: |writes are lost"
+    r"|^> .*(\b(rows|contents|tables|differences)\b|\.sql\(.*\) == .*\.sql\()", re.MULTILINE)
+
+
+def cases_of(report):
+    """[(test case, whether it failed, whether it was skipped)] of a junit file."""
+    if not report.exists():
+        return []
+    cases = xml.etree.ElementTree.parse(report).iter("testcase")
+    return [(case, any(child.tag in ("failure", "error") for child in case), case.find("skipped") is not None)
+            for case in cases]
 
 
 def pytest_counts(name, report, shaky):
     """Adds a junit file to the tally; returns how many tests it has."""
-    if not report.exists():
-        return 0
-    cases = list(xml.etree.ElementTree.parse(report).iter("testcase"))
-    for case in cases:
+    cases = cases_of(report)
+    for case, failed, skipped in cases:
         test = f"{name} {case.get('classname', '')}::{case.get('name')}"
-        kinds = {child.tag for child in case}
-        failed = kinds & {"failure", "error"}
-        if failed and not shaky:
-            tally.fail(test)
-        elif "skipped" in kinds:
+        if failed:
+            (tally.shaky.append if shaky else tally.fail)(test)
+        elif skipped:
             tally.skip(test)
         else:
             tally.ok()
-        if failed and shaky:
-            tally.shaky.append(test)
     return len(cases)
 
 
@@ -275,15 +281,23 @@ def pytest_once(binary, args, env=None):
         shutil.rmtree(basetemp, ignore_errors=True)
 
 
+def passes_alone(binary, marker, names, report):
+    report.unlink(missing_ok=True)
+    status = pytest_once(binary, ["-n0", "-m", marker, f"--junitxml={report}", *names])
+    return status == 0 and len([True for _, _, skipped in cases_of(report) if not skipped]) == len(names)
+
+
 def is_shaky(binary, marker, report, failed):
     """Whether what failed beside other tests passes alone, each time."""
     names = sorted(set(failed.read_text(encoding="utf-8").split("\n")) - {""}) if failed.exists() else []
-    reasons = [child.text or "" for case in xml.etree.ElementTree.parse(report).iter("testcase")
-               for child in case if child.tag in ("failure", "error")] if report.exists() else []
-    if not 0 < len(names) <= MAX_SHAKY or len(reasons) != len(names) or any(map(NEVER_SHAKY.search, reasons)):
+    reasons = [child.text or "" for case, _, _ in cases_of(report) for child in case
+               if child.tag in ("failure", "error")]
+    few = 0 < len(names) <= MAX_SHAKY - len(tally.shaky)
+    if not few or len(reasons) != len(names) or any(map(NEVER_SHAKY.search, reasons)):
         return False
     print("== again, alone: " + " ".join(names), flush=True)
-    return all(pytest_once(binary, ["-n0", "-m", marker, *(f"tests/integration/{name}" for name in names)]) == 0 for _ in range(AGAIN))
+    paths = [f"tests/integration/{name}" for name in names]
+    return all(passes_alone(binary, marker, paths, report.with_suffix(".again.xml")) for _ in range(AGAIN))
 
 
 def pytest_run(name, binary, marker, args, must_run):

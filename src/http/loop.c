@@ -78,7 +78,7 @@ Loop *loop_new(void)
     (void)pthread_mutex_init(&loop->lock, NULL);
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->base = event_base_new();
-    must(loop->base && loop->wake_fd >= 0, "memory");
+    must(loop->base && loop->wake_fd >= 0, "memory or descriptors");
     loop->wake = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, loop_wake, loop);
     must(loop->wake && event_add(loop->wake, NULL) == 0, "memory");
     return loop;

@@ -483,9 +483,13 @@ bool move_live(Arena *arena, const Config *config, const LiveOptions *options,
         .report = &live.copied,
         .state = {.lock_fd = -1},
     };
+    Error unnoted = ERROR_INIT;
     bool ok = run(&live, err);
     if (!ok)
         state_note_error(&live.job.state, err);
+    if (!live_keep_system(&live, &unnoted))
+        log_warn("which server was read from could not be noted",
+                 kv_str("reason", unnoted.message));
     live_hooks_close(&live);
     live_check_drop(&live); /* it asks the applier how far it is */
     live_feed_stop(&live);

@@ -194,6 +194,11 @@ bool live_set_fact(Live *live, const char *name, const char *value, Error *err) 
  * known. */
 bool live_load_system(const Live *live, LiveSideName side, SystemId *ret, Error *err) MUST_USE;
 bool live_note_system(Live *live, LiveSideName side, const SystemId *system, Error *err) MUST_USE;
+/* What a slot's snapshot shows is of the cluster that the side began as. A slot that stays begins
+ * there anew: the cluster is noted. */
+bool live_check_system(Live *live, LiveSideName side, PGconn *replication, bool temporary,
+                       Error *err) MUST_USE;
+bool live_keep_system(Live *live, Error *err) MUST_USE; /* of the server that is read from now */
 /* The hooks as they were last given: what is undone after a crash needs them. */
 bool live_keep_hooks(Live *live, const SwitchOptions *options, Error *err) MUST_USE;
 bool live_load_hooks(Live *live, SwitchOptions *ret, Error *err) MUST_USE;

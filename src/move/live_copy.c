@@ -229,6 +229,7 @@ static bool open_keeper(void *context, Job *job, Attempt *attempt, Error *err)
         !live_publish(live, source, tables, count, err))
         return error_add_context(err, "begin the stream");
     if (!replication_connect(&job->source_url, "slot", &replication, err) ||
+        !live_check_system(live, LIVE_SOURCE, replication, live->feed.start != 0, err) ||
         !make_slot(live, replication, &point, err) ||
         !keeper_open(job->arena, &job->source_url, point.snapshot, &attempt->keeper, err))
         return error_add_context(err, "begin the stream");

@@ -203,6 +203,9 @@ static bool drop_all(Live *live, PGconn *home, Error *err)
                  kv_str("side", live_side_name(LIVE_HOME)));
         return true;
     }
+    if (!made && live->config->schema != SCHEMA_EXISTING)
+        log_warn("the schema's archive is gone: the tables that were made are emptied and stay",
+                 kv_str("side", live_side_name(LIVE_HOME)), kv_str("archive", path));
     if (!made)
         return take_rows(home, live->arena, err);
     return schema_read(live->arena, path, &archive, err) && schema_drop_all(home, &archive, err);

@@ -88,10 +88,8 @@ const char *live_slot_waits_for(PGconn *conn, Arena *arena)
     return text.len > 0 ? text_str(&text) : NULL;
 }
 
-/* What a slot's snapshot shows is of the cluster that the side began as. A slot of its own begins
- * there anew. */
-static bool check_system(Live *live, LiveSideName side, PGconn *replication, bool temporary,
-                         Error *err)
+bool live_check_system(Live *live, LiveSideName side, PGconn *replication, bool temporary,
+                       Error *err)
 {
     SystemId then;
     SystemId now;
@@ -99,9 +97,25 @@ static bool check_system(Live *live, LiveSideName side, PGconn *replication, boo
     if (!live_load_system(live, side, &then, err) || !replication_identify(replication, &now, err))
         return false; /* not run: both were asked a moment before */
     if (*then.id && *now.id && strcmp(then.id, now.id) != 0)
-        /* not run: the receiver ends the mover first, but for a moment */
         return receive_other(live_url(live, side), &then, &now, err);
     return temporary || live_note_system(live, side, &now, err);
+}
+
+/* Before anything else is looked at: what came from a server that took over is refused next time
+ * where it is not known that it did. */
+bool live_keep_system(Live *live, Error *err)
+{
+    ReceiveStatus received;
+
+    if (!live->feed.receiver)
+        return true;
+    receiver_status(live->feed.receiver, &received);
+    const SystemId *now = &received.system;
+    if (!*now->id ||
+        (strcmp(now->id, live->system.id) == 0 && now->timeline == live->system.timeline))
+        return true;
+    live->system = *now;
+    return live_note_system(live, live_from(live), now, err);
 }
 
 bool live_create_slot(Live *live, LiveSideName side, PGconn *replication,
@@ -110,7 +124,7 @@ bool live_create_slot(Live *live, LiveSideName side, PGconn *replication,
     Error ignored = ERROR_INIT;
     PGconn *conn = NULL;
 
-    if (!check_system(live, side, replication, request->temporary, err))
+    if (!live_check_system(live, side, replication, request->temporary, err))
         return false;
     if (pg_execf(replication, err, "SET lock_timeout = '%ds'", (int)SLOT_WAITS_S) &&
         replication_create_slot(replication, live->arena, request->name, request->temporary, ret,

@@ -88,7 +88,9 @@ static double catching_up(const Live *live, int64_t behind)
         if (sample->behind >= 0 && (!most || sample->behind > most->behind))
             most = sample;
     }
-    double seconds = most ? clock_seconds() - most->at_s : 0;
+    if (!most)
+        return 0;
+    double seconds = clock_seconds() - most->at_s;
     return seconds < LEAST_TREND_S ? 0 : (double)(most->behind - behind) / seconds;
 }
 
@@ -105,7 +107,9 @@ static double falling_behind(const Live *live)
         first = first ? first : sample;
         last = sample;
     }
-    double seconds = first ? last->at_s - first->at_s : 0;
+    if (!first)
+        return 0;
+    double seconds = last->at_s - first->at_s;
     return seconds < LEAST_TREND_S ? 0 : (double)(last->unsaved - first->unsaved) / seconds;
 }
 

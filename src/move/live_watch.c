@@ -552,18 +552,6 @@ static bool fail_receiver(const Live *live, const Error *why, Error *err)
     return false;
 }
 
-/* What took over is compared with next time. */
-static bool keep_system(Live *live, const ReceiveStatus *received, Error *err)
-{
-    const SystemId *now = &received->system;
-
-    if (!*now->id ||
-        (strcmp(now->id, live->system.id) == 0 && now->timeline == live->system.timeline))
-        return true;
-    live->system = *now;
-    return live_note_system(live, live_from(live), now, err);
-}
-
 bool live_look(Live *live, Error *err)
 {
     ReceiveStatus received;
@@ -573,6 +561,8 @@ bool live_look(Live *live, Error *err)
         return true;
     live->next_look = clock_seconds() + LOOK_EVERY_S;
     receiver_status(live->feed.receiver, &received);
+    if (!live_keep_system(live, err))
+        return false;
     if (!received.running)
         return fail_receiver(live, &received.error, err);
     if (!live->feed.applier) {
@@ -592,8 +582,7 @@ bool live_look(Live *live, Error *err)
     receiver_set_applied(live->feed.receiver, applied.applied);
     note_rate(live, &applied);
     live_slot_look(live, &received);
-    return keep_system(live, &received, err) &&
-           spool_prune(live->feed.spool, applied.applied, err) &&
+    return spool_prune(live->feed.spool, applied.applied, err) &&
            follow_phase(live, live_behind(&received, &applied), err) &&
            drop_slots(live, &received, &applied, err) && look_at_rows(live, err) &&
            look_at_schema(live, err);

@@ -258,6 +258,16 @@ bool receive_other(const PgUrl *url, const SystemId *then, const SystemId *now, 
                            "move began with, then run `homeport move` again.");
 }
 
+static bool refuse_earlier(Network *network, const SystemId *then, const SystemId *now)
+{
+    (void)error_set(&network->err, ERR_WRONG_STATE,
+                    "a server of timeline %d answers at %s, but timeline %d was read before",
+                    now->timeline, network->receiver->request.from->redacted, then->timeline);
+    return error_hint(&network->err,
+                      "Nothing was read from it: it may be the one from which another has taken "
+                      "over. Let the address lead to that, then run `homeport move` again.");
+}
+
 /* A server that was promoted, or restored, has another timeline, and may lack the end of what we
  * have had from the one before: what it has instead would never arrive. */
 static bool check_timeline(Network *network, const SystemId *now, Lsn from)
@@ -267,19 +277,20 @@ static bool check_timeline(Network *network, const SystemId *now, Lsn from)
     char branched[LSN_TEXT_SIZE];
     Lsn branch = 0;
 
-    bool comes_from =
-        replication_branch(network->conn, now, then->timeline, &branch, &network->err);
-    if (comes_from && from <= branch) {
+    if (now->timeline < then->timeline)
+        return refuse_earlier(network, then, now);
+    if (!replication_branch(network->conn, now, then->timeline, &branch, &network->err))
+        return false;
+    if (from <= branch) {
         log_warn("another server has taken over the stream, and goes on where the first one ended",
                  kv_i64("timeline", now->timeline), kv_i64("timeline_before", then->timeline),
                  kv_str("left_at", lsn_text(branch, branched)));
         return true;
     }
-    if (comes_from)
-        (void)error_set(&network->err, ERR_WRONG_STATE,
-                        "a server of timeline %d has taken over at %s, but what is here ends at %s",
-                        now->timeline, lsn_text(branch, branched), lsn_text(from, ours));
-    return error_hint(&network->err, "It lacks changes that the first one has sent already. The "
+    (void)error_set(&network->err, ERR_WRONG_STATE,
+                    "a server of timeline %d has taken over at %s, but what is here ends at %s",
+                    now->timeline, lsn_text(branch, branched), lsn_text(from, ours));
+    return error_hint(&network->err, "It may lack changes that the first one has sent already. The "
                                      "tables have to be copied again: `homeport abort`, then "
                                      "`homeport move`.");
 }

@@ -81,25 +81,40 @@ bool pg_query(PGconn *conn, const char *sql, int count, const char *const *param
     return true;
 }
 
-bool pg_query_within(PGconn *conn, const char *sql, const PgParams *params, int patience_ms,
-                     PGresult **ret, Error *err)
+/* Until PQgetResult() does not block; false: not by then. What is lost is said by that. */
+static bool wait_result(PGconn *conn, double until_s)
 {
-    double until_s = clock_seconds() + patience_ms / 1000.0;
-    bool there = PQsendQueryParams(conn, sql, params->count, NULL, params->values, NULL, NULL, 0);
+    bool there = true;
 
     while (there && PQisBusy(conn)) {
         struct pollfd wait = {.fd = PQsocket(conn), .events = POLLIN};
         double left_s = until_s - clock_seconds();
 
         if (left_s <= 0)
-            return error_set(err, ERR_CONNECT, "the server has not answered in %.1f s",
-                             patience_ms / 1000.0);
+            return false;
         there = poll(&wait, 1, (int)(left_s * 1000) + 1) <= 0 || PQconsumeInput(conn);
     }
-    auto_result PGresult *res = there ? PQgetResult(conn) : NULL;
-    if (!result_is_ok(res))
-        return pg_fail_result(conn, res, err);
-    PQclear(PQgetResult(conn)); /* the end of the statement, which leaves the connection idle */
+    return true;
+}
+
+bool pg_query_within(PGconn *conn, const char *sql, const PgParams *params, int patience_ms,
+                     PGresult **ret, Error *err)
+{
+    double until_s = clock_seconds() + patience_ms / 1000.0;
+    auto_result PGresult *res = NULL;
+
+    if (!PQsendQueryParams(conn, sql, params->count, NULL, params->values, NULL, NULL, 0))
+        return pg_fail_conn(conn, err);
+    if (wait_result(conn, until_s)) {
+        res = PQgetResult(conn);
+        if (!result_is_ok(res))
+            return pg_fail_result(conn, res, err);
+    }
+    /* Its end leaves the connection idle. */
+    if (!res || !wait_result(conn, until_s))
+        return error_set(err, ERR_CONNECT, "the server has not answered in %.1f s",
+                         patience_ms / 1000.0);
+    PQclear(PQgetResult(conn));
     *ret = res;
     res = NULL;
     return true;

@@ -16,6 +16,7 @@ import pytest
 import wait
 import zoo
 from live import Live, as_number
+from moving import is_waiting
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -373,6 +374,53 @@ def test_another_cluster_at_the_sources_address_is_never_read_from(following, se
     live.caught_up()
     live.source.sql("INSERT INTO t VALUES (1)")
     arrives(live, "t")
+
+
+def test_another_cluster_is_not_read_from_where_the_copy_was_ended_either(homeport, pair, servers, taken_down, proxy):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    way = proxy(source.server)
+    live, _ = taken_down(Live(homeport, source, target, env={"HOMEPORT_SOURCE_URL": way.url(source)}), None)
+    live.start()
+    wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30, "marks")
+    with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 't', 0, 1, 0)")
+        wait.until(lambda: is_waiting(target, hold), 30, "the table's copy is held")
+        live.kill()
+    other = servers.new(15, initdb=("--no-sync",))  # not a copy of the same cluster
+    other.sql("ALTER ROLE postgres PASSWORD %s", (source.server.password,))
+    other.password = source.server.password
+    other.create_db(source.name).sql("CREATE TABLE t (id int PRIMARY KEY)")
+    way.server = other
+    result = live.start().wait(60)
+    assert result.rc == 1 and "another cluster answers at" in result.err, str(result)
+    way.server = source.server
+    live.start()
+    live.caught_up()
+    assert rows(target, "t") == []
+
+
+def test_a_server_from_which_another_took_over_is_not_gone_back_to(homeport, servers, taken_down):
+    server = servers.new(15)
+    source = server.create_db()
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    live, _ = taken_down(Live(homeport, source, servers.get(15, "target").create_db()), None)
+    live.start()
+    live.caught_up()
+    server.stop()
+    first = server.dir / "first"
+    server._run("cp", "-a", str(server.data_dir), str(first))
+    recovered(server)
+    source.sql("INSERT INTO t VALUES (1)")
+    live.applied_past(source)
+    server.stop()
+    server._run("rm", "-r", str(server.data_dir))
+    server._run("mv", str(first), str(server.data_dir))
+    server.start()
+    result = live.mover.wait(60)
+    live.mover = None
+    assert result.rc == 1 and "timeline 2 was read before" in result.err, str(result)
+    assert "Nothing was read from it" in result.err and "copied again" not in result.err
 
 
 def test_a_server_that_took_over_is_read_from_only_where_it_has_all_that_the_first_one_sent(homeport, servers, taken_down):
