@@ -92,6 +92,14 @@ static double limit_now(void)
     return at_s;
 }
 
+/* Every connection that is made from then on is lost at once. */
+static bool limit_has_passed(void)
+{
+    double at_s = limit_now();
+
+    return at_s > 0 && clock_seconds() >= at_s;
+}
+
 static void limit_set(double at_s)
 {
     (void)pthread_mutex_lock(&register_lock);
@@ -415,6 +423,14 @@ bool pg_connect(const PgUrl *url, const char *role, PGconn **ret, Error *err)
     return true;
 }
 
+/* Whom somebody waits for within a deadline does not wait for long himself. */
+static int next_wait(int wait_ms)
+{
+    int longest = limit_now() > 0 ? FIRST_WAIT_MS : LONGEST_WAIT_MS;
+
+    return wait_ms * 2 < longest ? wait_ms * 2 : longest;
+}
+
 bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret, Error *err)
 {
     double deadline = clock_seconds() + seconds;
@@ -422,7 +438,7 @@ bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **
 
     while (!pg_connect(url, role, ret, err)) {
         Error stop = ERROR_INIT;
-        if (!is_passing(err) || clock_seconds() + wait_ms / 1000.0 > deadline)
+        if (!is_passing(err) || clock_seconds() + wait_ms / 1000.0 > deadline || limit_has_passed())
             return false;
         log_debug("connection refused, trying again", kv_str("role", role),
                   kv_str("reason", err->message), kv_i64("wait_ms", wait_ms));
@@ -430,7 +446,7 @@ bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **
             *err = stop;
             return false;
         }
-        wait_ms = wait_ms * 2 < LONGEST_WAIT_MS ? wait_ms * 2 : LONGEST_WAIT_MS;
+        wait_ms = next_wait(wait_ms);
     }
     *err = ERROR_INIT; /* of the tries before */
     return true;

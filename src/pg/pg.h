@@ -27,7 +27,8 @@ bool pg_use_encoding(PGconn *conn, const PgUrl *url, Error *err) MUST_USE;
 void pg_close(PGconn *conn); /* accepts NULL */
 
 /* Tries again, with backoff, while the error is ERR_CONNECT of a passing kind
- * (refused, starting up, shutting down, lost); up to `seconds`. */
+ * (refused, starting up, shutting down, lost); up to `seconds`, and not past pg_deadline_begin()'s
+ * deadline. */
 bool pg_connect_retry(const PgUrl *url, const char *role, int seconds, PGconn **ret,
                       Error *err) MUST_USE;
 

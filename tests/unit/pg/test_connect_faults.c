@@ -313,6 +313,28 @@ static void at_the_deadline_every_connection_is_lost_and_those_made_after_it(voi
     assert_false(is_cut(later, 0));
 }
 
+static void past_the_deadline_nothing_is_tried_again(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    PgUrl url = parse_address(arena);
+    PGconn *conn = UNTOUCHED;
+    Error err = ERROR_INIT;
+    double began = clock_seconds();
+
+    (void)state;
+    server.connects = 0;
+    server.connect_error = "Connection refused\n";
+    assert_true(pg_deadline_begin(began + 0.3, &err));
+    assert_false(pg_connect_retry(&url, "test", 60, &conn, &err));
+    pg_deadline_end();
+    server.connect_error = NULL;
+    assert_true(clock_seconds() - began < WITHIN_MS / 1000.0);
+    assert_int_equal(err.code, ERR_CONNECT);
+    assert_string_equal(err.message, "Connection refused");
+    assert_true(server.connects > 1);
+    assert_ptr_equal(conn, UNTOUCHED);
+}
+
 /* ---- a request to stop; in this order ---- */
 
 static void without_a_watcher_there_is_no_connection(void **state)
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_deadline_needs_a_thread),
         cmocka_unit_test(no_host_may_take_longer_than_the_deadline),
         cmocka_unit_test(at_the_deadline_every_connection_is_lost_and_those_made_after_it),
+        cmocka_unit_test(past_the_deadline_nothing_is_tried_again),
         cmocka_unit_test(without_a_watcher_there_is_no_connection),
         cmocka_unit_test(a_request_that_is_held_back_breaks_nothing_until_it_is_let_go),
         cmocka_unit_test(after_it_nobody_connects_any_more),
