@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/cancel.h"
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -16,7 +17,8 @@ enum {
     MAX_REPLY = 16 * 1024,
     DEADLINE_MS = 10 * 1000,
     BEYOND_MS =
-        15 * 1000 /* that the gateway may take longer than the deadline: forced ends, disk */
+        15 * 1000, /* that the gateway may take longer than the deadline: forced ends, disk */
+    LOOK_MS = 50   /* between looks for a request to stop */
 };
 
 static bool connect_to(const char *path, int *ret, Error *err)
@@ -59,16 +61,31 @@ static const char *request_text(Arena *arena, const GatewayRequest *request)
     return text_str(&text);
 }
 
-/* All that it says until it closes; a line. */
-static bool read_reply(int fd, double deadline, char *into, size_t size, Error *err)
+/* A signal interrupts whichever thread it likes: asked again and again. */
+static bool wait_reply(int fd, const GatewayRequest *request, double deadline, Error *err)
 {
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+    for (;;) {
+        if (request->stop_while_held && cancel_pending())
+            return cancel_error(err);
+        if (clock_seconds() >= deadline)
+            return error_set(err, ERR_CONNECT, "the gateway did not answer in time");
+        if (poll(&wait, 1, LOOK_MS) > 0)
+            return true;
+    }
+}
+
+/* All that it says until it closes; a line. */
+static bool read_reply(int fd, const GatewayRequest *request, char *into, size_t size, Error *err)
+{
+    int deadline_ms = request->deadline_ms > 0 ? request->deadline_ms : DEADLINE_MS;
+    double deadline = clock_seconds() + (deadline_ms + BEYOND_MS) / 1000.0;
     size_t len = 0;
 
     for (;;) {
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        double left = deadline - clock_seconds();
-        if (left <= 0 || poll(&wait, 1, (int)(left * 1000) + 1) == 0)
-            return error_set(err, ERR_CONNECT, "the gateway did not answer in time");
+        if (!wait_reply(fd, request, deadline, err))
+            return false;
         ssize_t n = read(fd, into + len, size - 1 - len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -122,12 +139,10 @@ bool gateway_admin(Arena *arena, const char *socket_path, const GatewayRequest *
     auto_close int fd = -1;
     const char *text = request_text(arena, request);
     char *reply = arena_alloc(arena, MAX_REPLY);
-    int deadline_ms = request->deadline_ms > 0 ? request->deadline_ms : DEADLINE_MS;
 
     if (!connect_to(socket_path, &fd, err))
         return false;
     if (send(fd, text, strlen(text), MSG_NOSIGNAL) != (ssize_t)strlen(text))
         return error_set_errno(err, "ask the gateway");
-    double deadline = clock_seconds() + (deadline_ms + BEYOND_MS) / 1000.0;
-    return read_reply(fd, deadline, reply, MAX_REPLY, err) && reply_parse(arena, reply, ret, err);
+    return read_reply(fd, request, reply, MAX_REPLY, err) && reply_parse(arena, reply, ret, err);
 }

@@ -62,6 +62,7 @@ typedef struct GatewayRequest {
     const char *url; /* GATEWAY_SWITCH: of the new upstream, with whatever it needs but a login */
     int deadline_ms; /* pause and switch: what runs longer undoes the pause; 0: 10 s */
     bool force;      /* ... or is ended at the deadline */
+    bool stop_while_held; /* a stop that is asked for ends the wait also while it is held back */
 } GatewayRequest;
 
 typedef struct GatewayReply {

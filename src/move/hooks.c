@@ -180,6 +180,7 @@ static bool run_gateway(const Live *live, const HookCall *call, int timeout_ms, 
         .verb = verbs[call->hook],
         .url = call->direction == DIRECTION_FORWARD ? live->config->target : live->config->source,
         .deadline_ms = timeout_ms,
+        .stop_while_held = call->undoable,
     };
 
     return ask_gateway(live, &request, err) ||

@@ -81,10 +81,12 @@ def test_rule_32_writers_go_on_at_the_deadline_where_the_switch_back_hangs(live)
 
 
 class DeafGateway(threading.Thread):
-    """Is there, and lets its clients wait; neither switches nor lets them go on."""
+    """Is there, and lets its clients wait; neither switches nor lets them go on. Says nothing to the first `mute`."""
 
-    def __init__(self, path):
+    def __init__(self, path, mute=None):
         super().__init__(daemon=True)
+        self.mute = mute
+        self.unheard = []
         self.asked = []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
@@ -96,6 +98,11 @@ class DeafGateway(threading.Thread):
                 conn, _ = self.listener.accept()
                 with conn, conn.makefile() as lines:
                     verb = json.loads(lines.readline())["verb"]
+                    if verb == self.mute:
+                        self.mute = None
+                        self.unheard.append(conn.dup())
+                        self.asked.append(verb)
+                        continue
                     self.asked.append(verb)
                     reply = ({"ok": True, "state": "paused", "upstream": "a"} if verb in ("status", "pause")
                              else {"ok": False, "error": "deaf"})
@@ -105,6 +112,23 @@ class DeafGateway(threading.Thread):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.join()
+        for conn in self.unheard:
+            conn.close()
+
+
+@pytest.mark.parametrize("verb", ("pause", "switch"))
+def test_rule_32_request_to_stop_ends_what_waits_for_the_gateway(live, verb):
+    with contextlib.closing(DeafGateway(live.dir / "gateway.sock", verb)) as gateway:
+        gateway.start()
+        run = live.homeport.start("cutover", "--dir", live.dir, "--json", "--max-pause", "60s", source=live.source,
+                                  target=live.target)
+        run.wait_for(lambda: verb in gateway.asked, 30, "the gateway is asked")
+        os.kill(live.mover.pid, signal.SIGTERM)
+        refused = run.wait(10)
+        assert refused.rc == 1 and refused.json["error"]["code"] == "cancelled", str(refused)
+        assert "resume" in gateway.asked and accepts(live.source)
+        assert live.mover.wait(30).rc == 0
+    (live.dir / "gateway.sock").unlink()
 
 
 def test_rule_32_a_gateway_and_a_command_that_both_fail_are_both_said(live):
