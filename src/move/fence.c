@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <openssl/sha.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ enum {
     PASSES_BEFORE_LOOKING = 3,
     PREPARE_S = 60,
     LIFT_S = 60,
+    LEFT_S = 5, /* for sessions of ours that are ended */
+    LEFT_LOOK_MS = 10,
     PROVE_MS = 500, /* for transactions that pass by, as those of failing attempts to write */
     PROVE_LOCK_MS = 500,
     PROBES = 2,
@@ -587,6 +590,33 @@ bool fence_prove(PGconn *conn, const Fence *fence, Error *err)
 
 /* ---- lift, remove ---- */
 
+const char *fence_role(Arena *arena, const char *move_id)
+{
+    return arena_printf(arena, "mover %s", move_id);
+}
+
+/* A server notices only by and by that nobody is there any more: a table that is still waited for
+ * would be armed behind our back. Asked again until none is left. */
+static bool end_left(PGconn *conn, const char *move_id, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *params[] = {arena_printf(scratch, "homeport %s", fence_role(scratch, move_id))};
+    double deadline_s = clock_seconds() + LEFT_S;
+
+    for (;;) {
+        auto_result PGresult *res = NULL;
+
+        if (!pg_query(conn, sql_fence_end_left, COUNT_OF(params), params, &res, err))
+            return error_add_context(err, "end what an earlier session has left");
+        if (pg_cell_i64(res, 0, 0) == 0)
+            return true;
+        if (clock_seconds() >= deadline_s)
+            return error_set(err, ERR_WRONG_STATE, "a session \"%s\" does not end",
+                             params[0]); /* not run: only a server that hangs keeps one */
+        (void)poll(NULL, 0, LEFT_LOOK_MS);
+    }
+}
+
 /* All or nothing: a side that is half open would be the worst. */
 static bool lift_once(PGconn *conn, int lock_ms, Error *err)
 {
@@ -644,7 +674,9 @@ bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
 {
     /* Of the tables, what the catalogue has counts, not what was meant to be there. */
     assert(is_free(conn));
-    return end_work(conn, owner_check(conn, fence->move_id, err) && lift_and_end(conn, err),
+    return end_work(conn,
+                    owner_check(conn, fence->move_id, err) && end_left(conn, fence->move_id, err) &&
+                        lift_and_end(conn, err),
                     "lift the fence", err);
 }
 

@@ -65,7 +65,11 @@ bool fence_prove(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 /* The part of it that can be asked of a side to which our own appliers write: every table refuses
  * who has no token. */
 bool fence_holds(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
-/* Both layers taken back; settings as they were. Can be done again, and where nothing is fenced. */
+/* The role of pg_connect() for sessions that arm. */
+const char *fence_role(Arena *arena, const char *move_id) RETURNS_NONNULL;
+/* Both layers taken back; settings as they were. Can be done again, and where nothing is fenced.
+ * Other sessions of that role are ended first: what they were sent before they were cut off must
+ * not come after. */
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
 /* Everything that fence_prepare() made is removed, after lifting. */
 bool fence_remove(PGconn *conn, const Fence *fence, Error *err) MUST_USE;

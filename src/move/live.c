@@ -56,6 +56,14 @@ static bool set_patience(const Live *live, PGconn *conn, Error *err)
     return pg_execf(conn, err, "SET lock_timeout = %d", live->at_work ? (int)LOCK_MS : 0);
 }
 
+bool live_reconnect(Live *live, LiveSideName side, int seconds, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+
+    return pg_connect_retry(live_url(live, side), fence_role(scratch, live->job.state.move.id),
+                            seconds, &live->conns[side], err);
+}
+
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
 {
     PGconn **conn = &live->conns[side];
@@ -66,7 +74,7 @@ bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
         pg_close(*conn);
         *conn = NULL;
     }
-    if (!*conn && (!pg_connect_retry(live_url(live, side), "mover", LIVE_RECONNECT_S, conn, err) ||
+    if (!*conn && (!live_reconnect(live, side, LIVE_RECONNECT_S, err) ||
                    !fence_pass(*conn, live->token, err) || !set_patience(live, *conn, err)))
         return error_add_context(err, "connect to the %s", live_side_name(side));
     *ret = *conn;

@@ -167,6 +167,9 @@ LiveSideName live_to(const Live *live);
 const char *live_side_name(LiveSideName side); /* "source" */
 /* The main thread's connection to a side, which may write to it although it is fenced. */
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
+/* Where there is none: made, and tried again for that long (pg_connect_retry()); it has not passed
+ * the fence yet. */
+bool live_reconnect(Live *live, LiveSideName side, int seconds, Error *err) MUST_USE;
 /* Where err is a lock that was not to be had: names in its hint who holds which table. Always
  * false. */
 bool live_hint_locks(Live *live, Error *err);

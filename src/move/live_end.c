@@ -82,8 +82,7 @@ static bool is_away(Live *live, LiveSideName side, bool gone)
 {
     Error why = ERROR_INIT;
 
-    if (!gone || live->conns[side] ||
-        pg_connect(live_url(live, side), "mover", &live->conns[side], &why))
+    if (!gone || live->conns[side] || live_reconnect(live, side, 0, &why))
         return false;
     log_warn("left as it is", kv_str("side", live_side_name(side)), kv_str("reason", why.message));
     return true;

@@ -420,8 +420,7 @@ static bool answers(Live *live, LiveSideName side, Error *err)
     pg_close(*conn);
     *conn = NULL;
     *err = ERROR_INIT;
-    return pg_connect(live_url(live, side), "mover", conn, err) &&
-           fence_pass(*conn, live->token, err);
+    return live_reconnect(live, side, 0, err) && fence_pass(*conn, live->token, err);
 }
 
 /* The old feed has ended with the record, not before: until then it goes on where this is undone.
@@ -482,7 +481,7 @@ static bool lift(Live *live, LiveSideName side, Error *err)
 
     for (;;) {
         PGconn **conn = &live->conns[side];
-        live->shut = !((*conn || pg_connect(live_url(live, side), "mover", conn, err)) &&
+        live->shut = !((*conn || live_reconnect(live, side, 0, err)) &&
                        fence_pass(*conn, live->token, err) && live_fence(live, side, &fence, err) &&
                        fence_lift(*conn, &fence, err));
         if (!live->shut)

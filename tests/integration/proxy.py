@@ -23,6 +23,8 @@ class Proxy:
         self._refusing_at = None
         self._holding = None
         self._released = threading.Event()
+        self._ending = threading.Event()
+        self._ending.set()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._refusing = False
         self._flowing = threading.Event()
@@ -83,12 +85,17 @@ class Proxy:
     def holds(self):
         return self._holding is None and not self._released.is_set()
 
+    def keep(self):
+        """No server sees that a client has gone, until release(): as where the network is gone with it."""
+        self._ending.clear()
+
     def release(self):
         self._released.set()
+        self._ending.set()
 
     def close(self):
         self._flowing.set()
-        self._released.set()
+        self.release()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -163,11 +170,12 @@ class Proxy:
                     deaf.set()
                 sink.sendall(data)
             else:
+                self._ending.wait()
                 with contextlib.suppress(OSError):
                     sink.shutdown(socket.SHUT_WR)
                 return
         except OSError:
-            pass
+            self._ending.wait()
         for sock in (source, sink):
             with self._lock:
                 self._open.discard(sock)

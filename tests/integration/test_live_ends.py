@@ -237,6 +237,50 @@ def test_rule_32_request_to_stop_ends_what_waits_inside_the_pause_and_undoes(hom
     assert target.sql("SELECT count(*) FROM t") == source.sql("SELECT count(*) FROM t")
 
 
+@contextlib.contextmanager
+def in_the_way(database, *tables):
+    """A writer that neither idles nor can be ended."""
+    name = f"in the way of {database.name}"
+    database.script(f"BEGIN READ WRITE; LOCK TABLE {', '.join(tables)} IN ROW EXCLUSIVE MODE; PREPARE TRANSACTION '{name}'")
+    try:
+        yield
+    finally:
+        database.sql(f"ROLLBACK PREPARED '{name}'")
+
+
+def arming(database):
+    return database.server.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE '%%ENABLE ALWAYS%%'",
+        (database.name,))
+
+
+def test_rule_32_what_a_stop_leaves_waiting_for_a_lock_fences_nothing_afterwards(homeport, pair, taken_down, proxy):
+    """All tables are armed in one go, and their server does not see that nobody is there any more: the
+    statements that are left would get their locks when everything has been undone."""
+    source, target = pair(15, 15)
+    way = proxy(source.server)
+    tables = ["t", *(f"t{i}" for i in range(60))]
+    source.script("".join(f"CREATE TABLE {table} (id int PRIMARY KEY, n int);" for table in tables))
+    live, _ = taken_down(Live(homeport, source, target, env={"HOMEPORT_SOURCE_URL": way.url(source)}), None)
+    live.start()
+    live.caught_up()
+    run, go_on = paused(live, "cutover", "--max-pause", "60s")
+    with in_the_way(source, *tables):
+        go_on()
+        wait.until(lambda: arming(source), 10, "a table's lock is waited for")
+        way.keep()
+        os.kill(live.mover.pid, signal.SIGTERM)
+        refused = run.wait(30)
+        assert refused.rc == 1 and "Everything was undone" in refused.err, str(refused)
+    wait.until(lambda: not source.server.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND application_name LIKE 'homeport mover%%'"
+        " AND state = 'active'", (source.name,)), 10, "no statement of the mover's is left")
+    way.release()
+    assert source.sql("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'homeport_fence' AND tgenabled <> 'D'") == []
+    assert accepts(source)
+    assert live.mover.wait(30).rc == 0
+
+
 def accepts(side):
     with contextlib.suppress(psycopg2.Error):
         side.sql("UPDATE t SET n = n + 1")

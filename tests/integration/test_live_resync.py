@@ -11,7 +11,7 @@ from live import Live
 from test_live_faults import arrives, open_by_hand, rows, stopped
 from test_live_neon import neon  # noqa: F401  (a fixture)
 
-MOVER = "FROM pg_stat_activity WHERE application_name = 'homeport mover' AND datname = current_database()"
+MOVER = "FROM pg_stat_activity WHERE application_name LIKE 'homeport mover %%' AND datname = current_database()"
 AGAIN = "FROM pg_stat_activity WHERE application_name = 'homeport resync'"
 
 
