@@ -29,6 +29,7 @@ enum {
     PASSES_BEFORE_LOOKING = 3,
     PREPARE_S = 60,
     LIFT_S = 60,
+    REMOVE_S = 60,
     LEFT_S = 5, /* for sessions of ours that are ended */
     LEFT_LOOK_MS = 10,
     PROVE_MS = 500, /* for transactions that pass by, as those of failing attempts to write */
@@ -281,6 +282,8 @@ static bool work_run(FenceWork *work, Error *err)
             break;
         if (clock_seconds() >= work->deadline_s)
             return fail_in_time(work, err);
+        if (work->step == STEP_DROP && cancel_pending())
+            return cancel_error(err);
         if (pass >= PASSES_BEFORE_LOOKING && !holders_look(work, work->step == STEP_ARM, &who, err))
             return false;
         /* Who waited behind us goes on first. */
@@ -630,10 +633,8 @@ static bool lift_once(PGconn *conn, int lock_ms, Error *err)
     return false;
 }
 
-static bool lift(PGconn *conn, Error *err)
+static bool lift(PGconn *conn, double deadline_s, Error *err)
 {
-    double deadline_s = clock_seconds() + LIFT_S;
-
     for (int lock_ms = LONGEST_LOCK_MS; !lift_once(conn, lock_ms, err); lock_ms = PATIENT_LOCK_MS) {
         Error stop = ERROR_INIT;
         bool again = is_lock_error(err) || strcmp(err->sqlstate, undefined_table) == 0 ||
@@ -666,7 +667,7 @@ static bool lift_and_end(PGconn *conn, Error *err)
 {
     bool armed = false;
 
-    return fence_is_armed(conn, &armed, err) && lift(conn, err) &&
+    return fence_is_armed(conn, &armed, err) && lift(conn, clock_seconds() + LIFT_S, err) &&
            (!armed || end_read_only_sessions(conn, err));
 }
 
@@ -680,15 +681,15 @@ bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
                     "lift the fence", err);
 }
 
-static bool remove_all(PGconn *conn, Arena *arena, Error *err)
+static bool remove_all(PGconn *conn, Arena *arena, double deadline_s, Error *err)
 {
     auto_result PGresult *res = NULL;
-    FenceWork work = {
-        .conn = conn, .arena = arena, .step = STEP_DROP, .deadline_s = clock_seconds() + LIFT_S};
+    FenceWork work = {.conn = conn, .arena = arena, .step = STEP_DROP, .deadline_s = deadline_s};
 
-    if (!lift(conn, err) || !triggers_read(conn, arena, &work.tables, &work.count, err) ||
-        !work_run(&work, err) || !session_set(conn, PATIENT_LOCK_MS, "on", err) ||
-        !pg_exec(conn, "BEGIN READ WRITE", err) || !pg_exec(conn, sql_fence_drop_function, err) ||
+    if (!lift(conn, deadline_s, err) ||
+        !triggers_read(conn, arena, &work.tables, &work.count, err) || !work_run(&work, err) ||
+        !session_set(conn, PATIENT_LOCK_MS, "on", err) || !pg_exec(conn, "BEGIN READ WRITE", err) ||
+        !pg_exec(conn, sql_fence_drop_function, err) ||
         !pg_exec(conn, sql_fence_drop_settings, err) ||
         !pg_query(conn, sql_fence_schema_is_empty, 0, NULL, &res, err))
         return false;
@@ -697,13 +698,15 @@ static bool remove_all(PGconn *conn, Arena *arena, Error *err)
            pg_exec(conn, "COMMIT", err);
 }
 
-bool fence_remove(PGconn *conn, const Fence *fence, Error *err)
+bool fence_remove(PGconn *conn, const Fence *fence, double patience_s, Error *err)
 {
     auto_arena Arena *arena = arena_new();
+    double deadline_s = clock_seconds() + (patience_s > 0 ? patience_s : REMOVE_S);
 
     assert(is_free(conn));
-    return end_work(conn, owner_check(conn, fence->move_id, err) && remove_all(conn, arena, err),
-                    "remove the fence", err);
+    return end_work(
+        conn, owner_check(conn, fence->move_id, err) && remove_all(conn, arena, deadline_s, err),
+        "remove the fence", err);
 }
 
 bool fence_is_armed(PGconn *conn, bool *ret, Error *err)

@@ -71,8 +71,10 @@ const char *fence_role(Arena *arena, const char *move_id) RETURNS_NONNULL;
  * Other sessions of that role are ended first: what they were sent before they were cut off must
  * not come after. */
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
-/* Everything that fence_prepare() made is removed, after lifting. */
-bool fence_remove(PGconn *conn, const Fence *fence, Error *err) MUST_USE;
+/* Everything that fence_prepare() made is removed, after lifting. It takes the tables' locks, so
+ * that writers now and then wait a moment behind it: for at most patience_s seconds (0: a minute),
+ * and no longer than until a stop is asked for, also while that is held back. */
+bool fence_remove(PGconn *conn, const Fence *fence, double patience_s, Error *err) MUST_USE;
 bool fence_is_armed(PGconn *conn, bool *ret, Error *err) MUST_USE;
 /* Our session may write from now on. */
 bool fence_pass(PGconn *conn, const char *token, Error *err) MUST_USE;

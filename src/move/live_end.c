@@ -74,7 +74,7 @@ static bool remove_fence(Live *live, LiveSideName side, PGconn *conn, Error *err
     Fence fence;
 
     return live_fence(live, side, &fence, err) && fence_lift(conn, &fence, err) &&
-           fence_remove(conn, &fence, err) && drop_schema(conn, err);
+           fence_remove(conn, &fence, 0, err) && drop_schema(conn, err);
 }
 
 /* A side that the owner says is gone is left out; should it answer all the same, it is not. */

@@ -30,6 +30,7 @@ enum {
     BEFORE_LIFT_S = 1, /* of it, until the side in use is unfenced all the same */
     LIFT_S = 5,        /* at once; then again and again, beside all else */
     LIFT_PAUSE_MS = 250,
+    FAILED_REMOVE_S = 3,  /* its triggers' tables are the app's, which has waited already */
     AGAIN_S = 2,          /* what could not be brought to its end then is tried again */
     QUIET_LOCK_MS = 3000, /* an autovacuum gives way after a second */
     BYTES_A_ROW = 100,    /* of WAL, for a guess */
@@ -686,22 +687,22 @@ static bool conclude_after(Live *live, const SwitchOptions *options, double *ret
                            "status` says when the app can write.");
 }
 
-/* A rehearsal leaves the source as it was, also one that has failed or was stopped. One that could
- * not be undone yet needs the fence still. */
-static void leave_as_found(Switch *move)
+/* A rehearsal leaves the source as it was, also one that has failed or was stopped: that is tried
+ * for moments only then. One that could not be undone yet needs the fence still. */
+static void leave_as_found(Switch *move, bool failed)
 {
-    Error failed = ERROR_INIT;
+    Error why = ERROR_INIT;
     PGconn *conn = NULL;
     Fence fence;
 
     if (!move->options->rehearse || move->here != LIVE_SOURCE || move->live->conclude_at > 0)
         return;
-    if (!live_connect(move->live, move->here, &conn, &failed) ||
-        !live_fence(move->live, move->here, &fence, &failed) ||
-        !fence_remove(conn, &fence, &failed))
+    if (!live_connect(move->live, move->here, &conn, &why) ||
+        !live_fence(move->live, move->here, &fence, &why) ||
+        !fence_remove(conn, &fence, failed ? FAILED_REMOVE_S : 0, &why))
         log_warn("the fence's triggers, which are disabled, could not be removed: the end of the "
                  "move takes them away",
-                 kv_str("reason", failed.message));
+                 kv_str("reason", why.message));
 }
 
 /* Rule 33. What cannot be dropped now is tried again while the move goes on. */
@@ -733,7 +734,7 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
         move.lost = err->code == ERR_CONNECT;
         drop_reverse_slot(&move);
         cancel_hold(true);
-        leave_as_found(&move);
+        leave_as_found(&move, true);
         cancel_hold(false);
         return false;
     }
@@ -751,7 +752,7 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
         ret->done = ret->reverse = ok;
     }
     ret->pause_ms = move.began > 0 && over > 0 ? (over - move.began) * 1000 : 0;
-    leave_as_found(&move);
+    leave_as_found(&move, !ok);
     cancel_hold(false);
     ret->warning = live->trouble;
     ret->next = live->by_hand;

@@ -281,6 +281,32 @@ def test_rule_32_what_a_stop_leaves_waiting_for_a_lock_fences_nothing_afterwards
     assert live.mover.wait(30).rc == 0
 
 
+@pytest.mark.parametrize("stop", (False, True))
+def test_rule_32_rehearsal_that_fails_tries_for_moments_only_to_take_its_triggers_away(homeport, pair, taken_down, stop):
+    """It asks for the tables' locks, and writers wait behind it."""
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    live, _ = taken_down(Live(homeport, source, target), None)
+    live.start()
+    live.caught_up()
+    run, go_on = paused(live, "cutover", "--rehearse", "--max-pause", "60s" if stop else "3s")
+    with in_the_way(source, "t"):
+        go_on()
+        wait.until(lambda: arming(source), 10, "the table's lock is waited for")
+        if stop:
+            os.kill(live.mover.pid, signal.SIGTERM)
+        refused = run.wait(20)
+        assert refused.rc == 1 and "Everything was undone" in refused.err, str(refused)
+    assert refused.json["error"]["code"] == ("cancelled" if stop else "state")
+    said = [line for line in live.mover.err.splitlines() if "triggers, which are disabled, could not be removed" in line]
+    assert len(said) == 1 and ("SIGTERM" if stop else "the fence could not be removed in time") in said[0], said
+    assert accepts(source)
+    if stop:
+        assert live.mover.wait(30).rc == 0
+    live.ok("abort")
+    assert lives.traces(source) == []
+
+
 def accepts(side):
     with contextlib.suppress(psycopg2.Error):
         side.sql("UPDATE t SET n = n + 1")

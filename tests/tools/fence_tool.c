@@ -64,7 +64,7 @@ static bool run(const char *what, PGconn *conn, const Fence *fence, double deadl
     if (strcmp(what, "lift") == 0)
         return fence_lift(conn, fence, err);
     if (strcmp(what, "remove") == 0)
-        return fence_remove(conn, fence, err);
+        return fence_remove(conn, fence, 0, err);
     if (strcmp(what, "armed") == 0) {
         if (!fence_is_armed(conn, &armed, err))
             return false;
