@@ -180,8 +180,10 @@ static bool take_reply(Rows *rows, Error *err)
 
     rows->first = (rows->first + 1) % MAX_IN_FLIGHT;
     rows->count--;
-    if (!res)
-        return error_set(err, ERR_CONNECT, "connection lost: a reply is missing");
+    if (!res) {
+        (void)error_set(err, ERR_CONNECT, "a reply is missing");
+        return pg_add_lost(rows->conn, err);
+    }
     bool ok = check_result(rows, expect, res, err);
     if (expect->kind != EXPECT_SYNC) {
         PGresult *end = PQgetResult(rows->conn);

@@ -175,6 +175,12 @@ static void nap(Network *network)
     network->gathered = 0;
 }
 
+static bool fail_ended(Network *network)
+{
+    (void)error_set(&network->err, ERR_CONNECT, "the server ended the stream");
+    return pg_add_lost(network->conn, &network->err);
+}
+
 static bool handle(Network *network, ReplicationMessage *message)
 {
     switch (message->kind) {
@@ -184,8 +190,7 @@ static bool handle(Network *network, ReplicationMessage *message)
             nap(network);
         return true;
     case REPLICATION_END:
-        return error_set(&network->err, ERR_CONNECT,
-                         "connection lost: the server ended the stream");
+        return fail_ended(network);
     default:
         break;
     }
@@ -204,7 +209,7 @@ static bool check_socket(Network *network)
 
     if (poll(&look, 1, 0) <= 0)
         return true;
-    return error_set(&network->err, ERR_CONNECT, "connection lost: the server ended the stream");
+    return fail_ended(network);
 }
 
 static bool fail_disk(Network *network)

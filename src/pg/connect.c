@@ -301,6 +301,16 @@ static bool is_unknown(const char *text)
     return strstr(text, ":  ") && !is_passing_text(text);
 }
 
+bool pg_add_lost(const PGconn *conn, Error *err)
+{
+    const char *host = PQhost(conn);
+    const char *port = PQport(conn);
+
+    if (!host || !*host || !port)
+        return error_add_context(err, "connection lost");
+    return error_add_context(err, "connection lost (%s:%s)", host, port);
+}
+
 bool pg_fail_conn(const PGconn *conn, Error *err)
 {
     const char *text = PQerrorMessage(conn);
@@ -309,8 +319,9 @@ bool pg_fail_conn(const PGconn *conn, Error *err)
         return cancel_check(err);
     while (*text == '\n' || *text == ' ')
         text++;
-    return error_set(err, ERR_CONNECT, "connection lost: %.*s",
-                     *text ? (int)strcspn(text, "\n") : 9, *text ? text : "no reason");
+    (void)error_set(err, ERR_CONNECT, "%.*s", *text ? (int)strcspn(text, "\n") : 9,
+                    *text ? text : "no reason");
+    return pg_add_lost(conn, err);
 }
 
 static bool fail_connect(const PGconn *conn, const PgUrl *url, const char *state, Error *err)

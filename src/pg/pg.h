@@ -85,6 +85,8 @@ bool pg_set_secret(PGconn *conn, const char *name, const char *value, Error *err
 bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err);
 /* The same for a connection-level failure. */
 bool pg_fail_conn(const PGconn *conn, Error *err);
+/* Says before err's message that the connection was lost, and to which server. Always false. */
+bool pg_add_lost(const PGconn *conn, Error *err);
 
 /* Quoted for SQL text. */
 char *pg_ident(Arena *arena, const char *name) RETURNS_NONNULL;

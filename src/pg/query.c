@@ -46,15 +46,15 @@ bool pg_fail_result(const PGconn *conn, const PGresult *res, Error *err)
      * it did not understand, also of a value in COPY's binary form. */
     bool lost = strncmp(state, "57P0", 4) == 0 ||
                 (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0);
-    (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s%s%.*s%s",
-                    lost ? "connection lost: " : "", primary ? primary : "statement failed",
-                    detail ? " (" : "", detail ? (int)strcspn(detail, "\n") : 0,
-                    detail ? detail : "", detail ? ")" : "");
+    (void)error_set(err, lost ? ERR_CONNECT : ERR_SQL, "%s%s%.*s%s",
+                    primary ? primary : "statement failed", detail ? " (" : "",
+                    detail ? (int)strcspn(detail, "\n") : 0, detail ? detail : "",
+                    detail ? ")" : "");
     (void)snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
     (void)snprintf(err->origin, sizeof err->origin, "%s", file_name(origin));
     if (hint)
         (void)error_hint(err, "%s", hint);
-    return false;
+    return lost ? pg_add_lost(conn, err) : false;
 }
 
 static bool result_is_ok(const PGresult *res)

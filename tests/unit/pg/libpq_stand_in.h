@@ -119,7 +119,8 @@ static inline void lose(PGconn *conn)
     stand_in(conn)->lost = true;
     stand_in(conn)->said = "server closed the connection unexpectedly\n"
                            "\tThis probably means the server terminated abnormally\n";
-    fits(ERR_CONNECT, "connection lost: server closed the connection unexpectedly");
+    fits(ERR_CONNECT,
+         "connection lost (db.example:5432): server closed the connection unexpectedly");
 }
 
 /* Of a call that is no statement: a server has no say in it. */
@@ -130,7 +131,7 @@ static inline void fail_call(PGconn *conn)
         return;
     }
     stand_in(conn)->said = "out of memory\n";
-    fits(ERR_CONNECT, "connection lost: out of memory");
+    fits(ERR_CONNECT, "connection lost (db.example:5432): out of memory");
 }
 
 static inline PGresult *new_result(ExecStatusType status)
@@ -282,6 +283,20 @@ char *__wrap_PQerrorMessage(const PGconn *conn);
 char *__wrap_PQerrorMessage(const PGconn *conn)
 {
     return (char *)(uintptr_t)stand_in_of(conn)->said;
+}
+
+char *__wrap_PQhost(const PGconn *conn);
+char *__wrap_PQhost(const PGconn *conn)
+{
+    (void)conn;
+    return (char *)(uintptr_t) "db.example";
+}
+
+char *__wrap_PQport(const PGconn *conn);
+char *__wrap_PQport(const PGconn *conn)
+{
+    (void)conn;
+    return (char *)(uintptr_t) "5432";
 }
 
 int __wrap_PQserverVersion(const PGconn *conn);
