@@ -312,6 +312,9 @@ void live_check_void(Live *live);
 /* Waits for one: of what is so now (`fresh`), or for the one at work where that is enough. */
 bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret,
                  Error *err) MUST_USE;
+/* All that is not known to be equal; then what is written meanwhile, until little of it is left for
+ * the pause. What differs is in live->differences; fails where a table cannot be compared. */
+bool live_compare(Live *live, Error *err) MUST_USE;
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;

@@ -168,21 +168,6 @@ static bool check_caught_up(Switch *move, Error *err)
     return err->code == ERR_WRONG_STATE ? fail_behind(live, applied.applied, end, err) : false;
 }
 
-/* What could not be compared for the app's writes can be inside the pause; else it is known now. */
-static bool check_left(const VerifyLiveReport *checked, Error *err)
-{
-    for (int i = 0; i < checked->left_count; i++) {
-        const LeftTable *left = &checked->left[i];
-
-        if (!left->passing) {
-            (void)error_set(err, ERR_WRONG_STATE, "%s could not be compared: %s", left->table,
-                            left->why);
-            return error_hint(err, "`homeport verify` tells when it can be.");
-        }
-    }
-    return true;
-}
-
 /* On the way back the owner may prefer the old side as it is to staying (rule 34). */
 static bool check_differences(const Switch *move, Error *err)
 {
@@ -203,7 +188,6 @@ static bool prepare(Switch *move, Error *err)
 {
     Live *live = move->live;
     Fence fence;
-    const VerifyLiveReport *checked = NULL;
 
     live_say(live, "settle");
     if (!hook_check(live, err) || !check_caught_up(move, err) ||
@@ -216,9 +200,9 @@ static bool prepare(Switch *move, Error *err)
     }
     if (!live_hold_fence(live, move->there, err))
         return false;
-    if (!live_verify(live, !live->verified, false, &checked, err))
+    if (!live_compare(live, err))
         return error_add_context(err, "compare before the pause");
-    if (!check_differences(move, err) || !check_left(checked, err))
+    if (!check_differences(move, err))
         return false;
     live_say(live, "prepare");
     return live_fence(live, move->here, &fence, err) &&

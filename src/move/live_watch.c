@@ -16,6 +16,7 @@ enum {
     FINGERPRINT_EVERY_S = 60,
     TOUCHED_EVERY_S = 10,
     DROP_EVERY_S = 60,
+    FEW_TOUCHED = 500, /* rows, compared within a few hundredths of a second */
     RETRY_S = 5,
     FAR_BYTES = 16 << 20, /* no longer */
     WAIT_APPLIED_S = 600,
@@ -436,6 +437,49 @@ bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **re
     }
     live_say(live, whole ? "verify" : "touched");
     return live_check_start(live, whole, err) && live_check_end(live, ret, err);
+}
+
+/* What could not be compared for the app's writes can be inside the pause; else it is known now. */
+static bool check_left(const VerifyLiveReport *checked, Error *err)
+{
+    for (int i = 0; i < checked->left_count; i++) {
+        const LeftTable *left = &checked->left[i];
+
+        if (!left->passing) {
+            (void)error_set(err, ERR_WRONG_STATE, "%s could not be compared: %s", left->table,
+                            left->why);
+            return error_hint(err, "`homeport verify` tells when it can be.");
+        }
+    }
+    return true;
+}
+
+static bool compare(Live *live, bool whole, Error *err)
+{
+    const VerifyLiveReport *checked = NULL;
+
+    return live_verify(live, whole, false, &checked, err) && check_left(checked, err);
+}
+
+/* While everything is compared the app may write thousands of rows, which the pause would have to
+ * wait for. Each comparison after it has only those of the one before, until they are few, or not
+ * half as many as before: then the app writes about as fast as they can be compared. */
+bool live_compare(Live *live, Error *err)
+{
+    int64_t before = INT64_MAX;
+    int whole = 0;
+
+    if (!compare(live, !live->verified, err))
+        return false;
+    for (;;) {
+        int64_t count = touched_count(live->touched, &whole);
+
+        if (live->differences > 0 || count <= FEW_TOUCHED || count > before / 2)
+            return true;
+        before = count;
+        if (!compare(live, false, err))
+            return false;
+    }
 }
 
 /* ---- progress ---- */
