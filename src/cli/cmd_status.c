@@ -169,10 +169,12 @@ static uint64_t bytes_of(const json_t *live, const char *name)
     return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
-/* Also false: where no mover answers. */
+/* Also false: where no mover answers, or where it is one of another version, which says less. */
 static bool is_known(const json_t *live, const char *name)
 {
-    return live && !json_is_null(json_object_get(live, name));
+    const json_t *value = json_object_get(live, name);
+
+    return value && !json_is_null(value);
 }
 
 static bool is_so(const json_t *live, const char *name)
