@@ -392,7 +392,6 @@ static void conclude(Live *live)
 
 static bool follow(Live *live, Error *err)
 {
-    live->at_work = true;
     while (!cancel_requested()) {
         ControlCall *call = NULL;
 
@@ -424,11 +423,41 @@ bool live_declare_tables(Live *live, Error *err)
     return true;
 }
 
-static bool begin_following(Live *live, Error *err)
+static bool try_following(Live *live, Error *err)
 {
-    live->checking = true;
     return live_declare_tables(live, err) && live_hold_fence(live, live_to(live), err) &&
            live_apply(live, err) && live_drop_others(live, err);
+}
+
+/* In the state too: a mover that waits for a lock answers nobody. */
+static void note_waiting(Live *live, const char *why)
+{
+    live->last_error = why ? arena_printf(live->arena, "following waits: %s", why) : NULL;
+    state_note_error_text(&live->job.state, live->last_error);
+}
+
+/* Whoever holds a table to himself is waited for. */
+static bool begin_following(Live *live, Error *err)
+{
+    bool waited = false;
+
+    live->checking = true;
+    live->at_work = true;
+    while (!try_following(live, err)) {
+        if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0 || cancel_requested())
+            return false;
+        (void)live_hint_locks(live, err);
+        log_warn("following waits for a table", kv_str("reason", err->message),
+                 kv_str("hint", err->hint));
+        note_waiting(live, err->hint);
+        waited = true;
+        *err = ERROR_INIT;
+        if (!live_serve(live, WAIT_MS, err))
+            return false;
+    }
+    if (waited)
+        note_waiting(live, NULL);
+    return true;
 }
 
 static bool load(Live *live, Error *err)

@@ -226,6 +226,21 @@ def test_rule_20_who_has_a_table_to_himself_holds_nothing_up_and_is_named(follow
     live.ok("cutover")
 
 
+def test_rule_20_who_has_a_table_to_himself_when_following_begins_is_waited_for_and_named(following):
+    live = following(KEYED)
+    live.stop()
+    with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        live.start()
+        named = f'following waits: "public"."t" on the target is held by session {hold.get_backend_pid()}'
+        wait.until(lambda: named in (live.status().get("last_error") or ""), 60, "status names who holds it")
+    live.source.sql("INSERT INTO t VALUES (77, 1)")
+    live.caught_up()
+    live.applied_past()
+    assert live.target.sql("SELECT n FROM t WHERE id = 77") == [(1,)]
+    assert "last_error" not in live.status() or not live.status()["last_error"]
+
+
 def test_rule_32_a_rehearsal_that_fails_leaves_the_source_as_it_was_too(following):
     live = following(KEYED)
     before = lives.traces(live.source)
@@ -283,6 +298,19 @@ def test_rule_34_a_comparison_that_began_before_home_was_open_does_not_count(com
     live.target.sql("UPDATE t SET n = 4711 WHERE id = 7")
     assert not armed(live.target)
     cutover_refused(live, release, lambda: armed(live.target))
+
+
+def test_rule_34_what_is_written_while_all_is_compared_is_not_left_for_the_pause(comparing):
+    live, release = comparing()
+    live.source.sql("INSERT INTO t SELECT g, 0 FROM generate_series(1000, 3999) AS g")
+    live.applied_past()
+    command = live.homeport.start("cutover", "--dir", live.dir, "--json", source=live.source, target=live.target,
+                                  env=live.env)
+    wait.until(lambda: "wait until the other side has everything" in command.err, 30, "it waits for the comparison")
+    release()
+    ended = command.wait(60)
+    report = ended.json
+    assert ended.rc == 0 and report["verified"] and report["rows_compared"] < 500, str(ended)
 
 
 def test_rule_20_a_comparison_that_began_before_both_schemas_changed_does_not_count(comparing):
