@@ -2,8 +2,9 @@
 acknowledged write must be found at the end, once, and nothing else."""
 
 import contextlib
+import os
+import pathlib
 import signal
-import threading
 import time
 
 import psycopg2
@@ -312,6 +313,13 @@ def end_by(live, number, within=5):
     return result
 
 
+def has_socket(program):
+    """Of a command that asks a mover and connects to no server."""
+    with contextlib.suppress(OSError):  # one that was closed meanwhile
+        return any(os.readlink(fd).startswith("socket:") for fd in pathlib.Path(f"/proc/{program.pid}/fd").iterdir())
+    return False
+
+
 SIGNALS = pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 
 
@@ -345,19 +353,17 @@ def test_peer_fault_signals_are_obeyed_in_the_copy_as_well(move, number):
 @SIGNALS
 def test_peer_fault_signals_are_obeyed_while_rows_are_compared_as_well(move, number):
     live, ledger = move()
-    answers = []
     with ledger:
         live.start()
         live.caught_up()
         with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
             hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
-            command = threading.Thread(target=lambda: answers.append(live.run("verify")))
-            command.start()
-            # Not the mover, which waits there too: the command would find it gone, and begin another.
+            command = live.homeport.start("verify", "--dir", live.dir, "--json", source=live.source, target=live.target)
+            # A command that has not asked yet would find the mover gone, and begin another.
+            wait.until(lambda: has_socket(command), 30, "the mover is asked")
             wait.until(lambda: is_waiting(live.target, hold, "verify"), 30, "the comparison is held")
             assert end_by(live, number).rc == 0
-            command.join(20)
-        assert answers and answers[0].rc != 0
+            assert command.wait(20).rc != 0
         go_home_after_all(live, ledger)
     ledger.check(live.target)
 
