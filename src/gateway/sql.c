@@ -625,8 +625,7 @@ static bool read_request(Work *work, const HttpRequest *request, Error *err)
         return false;
     work->statements = work->body.count + (work->body.batch ? 2 : 0);
     for (int i = 0; work->body.batch && i < work->body.count; i++)
-        work->stepwise =
-            work->stepwise || statement_controls_transaction(work->body.queries[i].text);
+        work->stepwise = work->stepwise || statement_goes_alone(work->body.queries[i].text);
     work->out = bytes_init(options->max_response_bytes);
     if (work->body.batch)
         bytes_add_text(&work->out, "{\"results\":[");

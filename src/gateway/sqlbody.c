@@ -374,10 +374,10 @@ bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Err
     return true;
 }
 
-bool statement_controls_transaction(const char *sql)
+bool statement_goes_alone(const char *sql)
 {
-    static const char *const words[] = {"commit", "end",       "rollback", "abort",  "begin",
-                                        "start",  "savepoint", "release",  "prepare"};
+    static const char *const words[] = {"commit", "end",       "rollback", "abort",   "begin",
+                                        "start",  "savepoint", "release",  "prepare", "copy"};
 
     for (;;) {
         sql += strspn(sql, " \t\r\n\f\v;");

@@ -31,6 +31,6 @@ typedef struct SqlBody {
 /* The message is that of the reply. */
 bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Error *err) MUST_USE;
 
-/* Where the first keyword of a statement begins and or ends a transaction, it must not be sent
- * together with what follows it. */
-bool statement_controls_transaction(const char *sql);
+/* By the first keyword of a statement: where it begins or ends a transaction, it must not be sent
+ * together with what follows it; nor where it is COPY, to which that would be the data. */
+bool statement_goes_alone(const char *sql);

@@ -29,7 +29,7 @@ static void try_connstring(Arena *arena, const char *text)
     else
         assert(*err.message);
     (void)options_clean(arena, text);
-    (void)statement_controls_transaction(text);
+    (void)statement_goes_alone(text);
     (void)wire_read_tag(arena, text);
     (void)wire_error_of_libpq(arena, text);
 }

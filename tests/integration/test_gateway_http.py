@@ -165,6 +165,15 @@ def test_copy_from_stdin_does_not_hang(gate):
     assert gate.rows("select count(*) from c") == [["0"]]
 
 
+def test_copy_from_stdin_in_a_batch_undoes_it_and_is_no_lost_connection(gate):
+    gate.query("create table cb(a int)")
+    client = gate.client()
+    status, body = client.batch("insert into cb values (1)", "copy cb from stdin", "select 1")
+    assert (status, body["code"]) == (400, "57014"), body
+    assert client.batch("insert into cb values (2)", "copy (select 1) to stdout")[0] == 400
+    assert gate.rows("select count(*) from cb") == [["0"]]
+
+
 def test_an_error_in_the_middle_of_the_rows_is_an_error(gate):
     status, body = gate.query("select 1 / (5000 - g) from generate_series(1, 10000) g")
     assert (status, body["code"]) == (400, "22012")

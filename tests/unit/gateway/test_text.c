@@ -102,7 +102,7 @@ static void options_that_only_neon_understands_are_dropped(void **state)
     }
 }
 
-static void statements_that_end_a_transaction_are_known(void **state)
+static void statements_that_go_alone_are_known(void **state)
 {
     (void)state;
     static const char *const yes[] = {"commit",
@@ -111,15 +111,16 @@ static void statements_that_end_a_transaction_are_known(void **state)
                                       "END",
                                       ";;begin",
                                       "savepoint a",
-                                      "Prepare Transaction 'x'"};
+                                      "Prepare Transaction 'x'",
+                                      "copy t from stdin"};
     static const char *const no[] = {
         "",          "select 'commit'", "commits", "ending", "insert into commit values (1)",
         "/* commit", "-- commit"};
 
     for (size_t i = 0; i < COUNT_OF(yes); i++)
-        assert_true(statement_controls_transaction(yes[i]));
+        assert_true(statement_goes_alone(yes[i]));
     for (size_t i = 0; i < COUNT_OF(no); i++)
-        assert_false(statement_controls_transaction(no[i]));
+        assert_false(statement_goes_alone(no[i]));
 }
 
 static void tags_are_read_as_the_driver_reads_them(void **state)
@@ -462,7 +463,7 @@ int main(void)
         cmocka_unit_test(connection_strings_are_taken_apart),
         cmocka_unit_test(what_is_no_connection_string_is_refused_without_showing_it),
         cmocka_unit_test(options_that_only_neon_understands_are_dropped),
-        cmocka_unit_test(statements_that_end_a_transaction_are_known),
+        cmocka_unit_test(statements_that_go_alone_are_known),
         cmocka_unit_test(tags_are_read_as_the_driver_reads_them),
         cmocka_unit_test(strings_are_json_whatever_their_bytes),
         cmocka_unit_test(values_have_json_types_where_they_are_asked_for),
