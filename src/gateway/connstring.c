@@ -123,6 +123,7 @@ bool connstring_parse(Arena *arena, const char *text, ConnString *ret, Error *er
         !decode(arena, password, "password", &out.password, err) ||
         !decode(arena, host, "host", &out.host, err))
         return false;
+    out.password = password_clean(out.password);
     if (!*out.database)
         return fail(err, "invalid connection string: missing database name");
     if (!*out.user)
@@ -131,7 +132,6 @@ bool connstring_parse(Arena *arena, const char *text, ConnString *ret, Error *er
         return fail(err, "missing authentication credentials: required password");
     if (!*out.host || is_address(out.host))
         return fail(err, "invalid connection string: missing hostname");
-    out.password = password_clean(out.password);
     *ret = out;
     return true;
 }

@@ -183,7 +183,7 @@ def test_an_error_in_the_middle_of_the_rows_is_an_error(gate):
     (None, "invalid header: neon-connection-string"), ("nonsense", "invalid connection string"),
     ("mysql://u:p@h/d", "incorrect scheme"), ("postgres://u:p@h", "missing database name"),
     ("postgres://:p@h/d", "missing username"), ("postgres://u@h/d", "missing authentication credentials: required password"),
-    ("postgres://u:p@127.0.0.1/d", "missing hostname"), ("postgres://u:%zz@h/d", "invalid password"),
+    ("postgres://u:endpoint=x;@h/d", "required password"), ("postgres://u:p@127.0.0.1/d", "missing hostname"), ("postgres://u:%zz@h/d", "invalid password"),
 ])
 def test_bad_connection_strings_are_named(gate, url, text):
     client = gate.client()
