@@ -483,10 +483,11 @@ Pool *pool_new(Worker *worker)
     static const struct timeval every = {.tv_sec = SWEEP_S};
     Pool *pool = memory_zeroed(1, sizeof *pool);
     const GatewayOptions *options = worker->gateway->options;
-    int share = options->pool_size / worker->gateway->worker_count;
+    int threads = worker->gateway->worker_count;
 
     pool->worker = worker;
-    pool->limit = share > 0 ? share : 1;
+    pool->limit =
+        options->pool_size / threads + (worker->index < options->pool_size % threads ? 1 : 0);
     /* Who may be connected may wait. */
     pool->waiting_limit = options->max_connections;
     pool->sweep = event_new(loop_base(worker->loop), -1, EV_PERSIST, on_sweep, pool);

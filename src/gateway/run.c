@@ -380,6 +380,8 @@ static int thread_count(const GatewayOptions *options)
                 : processors > DEFAULT_THREADS || processors < 1 ? DEFAULT_THREADS
                                                                  : (int)processors;
 
+    /* Each has a pool of its own, in which there is at least one connection. */
+    count = count < options->pool_size ? count : options->pool_size;
     return count < MAX_THREADS ? count : MAX_THREADS;
 }
 

@@ -514,8 +514,9 @@ def test_who_finds_no_connection_in_time_is_told_to_come_again(homeport, servers
     gw.eventually(gate, lambda: client.query("select 1")[0] == 200, "another one has come")
 
 
-def test_the_pool_is_bounded_and_all_get_their_turn(homeport, servers):
-    gate = gw.Gateway(homeport, servers.get(15, "target"), "--pool-size=3", "--threads=1")
+@pytest.mark.parametrize("size, threads", [(3, 1), (3, 2), (1, 4)])
+def test_the_pool_is_bounded_and_all_get_their_turn(homeport, servers, size, threads):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), f"--pool-size={size}", f"--threads={threads}")
     done, most = [], []
 
     def work():
@@ -523,15 +524,15 @@ def test_the_pool_is_bounded_and_all_get_their_turn(homeport, servers):
         for _ in range(10):
             done.append(client.query("select pg_sleep(0.005)")[0])
         client.close()
-    threads = [threading.Thread(target=work) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
+    clients = [threading.Thread(target=work) for _ in range(12)]
+    for client in clients:
+        client.start()
+    while any(client.is_alive() for client in clients):
         most.append(gate.backends())
-    for thread in threads:
-        thread.join()
+    for client in clients:
+        client.join()
     assert done == [200] * 120
-    assert 1 <= max(most) <= 3
+    assert 1 <= max(most) <= size
 
 
 def read_reply(file):
