@@ -1,9 +1,12 @@
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/file.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/term.h"
 #include "gateway/gateway.h"
 #include "move/move.h"
@@ -98,6 +101,10 @@ static bool gateway_command(const Invocation *inv, Error *err)
 {
     GatewayOptions options = options_of(inv);
 
+    /* Of what runs for months, the log is what there is to look at: who was refused, what was slow.
+     */
+    if (log_level() == LOG_WARNING)
+        log_set_level(LOG_INFO);
     return file_make_dir(inv->config->dir, 0700, err) && check_first_start(inv, &options, err) &&
            gateway_run(&options, err);
 }

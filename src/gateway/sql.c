@@ -638,6 +638,7 @@ static Work *work_new(Worker *worker, HttpExchange *exchange)
     Work *work = arena_alloc(arena, sizeof *work);
 
     *work = (Work){.worker = worker, .exchange = exchange, .arena = arena};
+    work->who.user = work->who.database = "-"; /* in the log, until it is known */
     work->started = clock_seconds();
     return work;
 }
@@ -716,6 +717,7 @@ static void handle_query(Worker *worker, HttpExchange *exchange)
     metric_add(&worker->metrics.bytes_in[PROTOCOL_HTTP], request->body_len);
     if (!read_request(work, request, &err)) {
         bytes_free(&work->out);
+        work_log(work, 400);
         reply_message(worker, exchange, 400, err.message);
         return;
     }

@@ -692,6 +692,29 @@ def test_the_metrics_tell_what_happened(gate):
     assert gw.get(gate.metrics_port, "/x")[0] == 404
 
 
+def test_what_is_slow_or_refused_is_logged_without_being_asked_for_and_nothing_else(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--slow-ms=200")
+    gate.query("select 1")
+    gate.query("select pg_sleep(0.3)")
+    gate.query("select 1", url=gate.url(password="wrong"))
+    err = gate.stop().err
+    assert err.count('"slow request" protocol=http') == 1 and "sqlstate=28P01" in err and " request " not in err
+    assert "gateway listens" in err and "gateway stopped" in err
+    gate.options.append("--quiet")
+    gate.start()
+    gate.query("select pg_sleep(0.3)")
+    assert gate.stop().err == ""
+
+
+def test_what_is_no_request_has_its_line_at_debug_too(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--verbose")
+    gate.client().post("nonsense")
+    gate.client().post({"query": "select 1"}, headers={"neon-connection-string": None})
+    err = gate.stop().err
+    assert err.count("debug request protocol=http") == 2 and err.count("status=400 queries=0") == 2
+    assert "database=- role=-" in err
+
+
 def test_the_log_never_shows_a_header_a_parameter_or_a_password(homeport, servers):
     gate = gw.Gateway(homeport, servers.get(15, "target"), "--verbose", "--slow-ms=1", password="Gehe1mnis-42")
     gate.query("select $1, pg_sleep(0.01)", ["parameter-xyz"])
