@@ -304,9 +304,12 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (run->gateway.tls && !tls_reload(run->gateway.tls, run->cert, run->key, &err))
         log_warn("the certificate was not read again", kv_str("reason", err.message));
+    else if (run->gateway.tls)
+        log_info("certificate read again", kv_str("file", run->cert));
     if (!roles_reload(run->gateway.roles, &err))
         log_warn("the roles were not read again", kv_str("reason", err.message));
-    log_info("certificate and roles read again", kv_i64("pid", getpid()));
+    else if (roles_known(run->gateway.roles))
+        log_info("roles read again", kv_str("file", run->gateway.options->roles));
 }
 
 static bool all_quiet(const Gateway *gateway)
@@ -526,6 +529,11 @@ static void no_pause(Worker *worker)
     (void)worker;
 }
 
+static const char *shown(const char *address)
+{
+    return address ? address : "-";
+}
+
 bool gateway_run(const GatewayOptions *options, Error *err)
 {
     auto_arena Arena *arena = arena_new();
@@ -548,8 +556,9 @@ bool gateway_run(const GatewayOptions *options, Error *err)
     events_start(&run);
     bool fine = gateway_start(&run, arena, err);
     if (fine) {
-        log_info("gateway listens", kv_str("https", options->listen),
-                 kv_str("http", options->listen_http), kv_str("postgres", options->listen_pg),
+        log_info("gateway listens", kv_str("https", shown(options->listen)),
+                 kv_str("http", shown(options->listen_http)),
+                 kv_str("postgres", shown(options->listen_pg)),
                  kv_i64("threads", run.gateway.worker_count));
         loop_run_here(run.gateway.main);
     }

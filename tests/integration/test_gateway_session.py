@@ -321,6 +321,20 @@ def test_roles_are_read_again_on_hangup(scram_gate, tmp_path):
         lambda: psql(scram_gate, "select 1", password="fresh", sslmode="disable").returncode == 0, 20, "the new password")
 
 
+def test_a_file_of_roles_that_cannot_be_read_again_is_said_to_be_just_that(scram_gate, tmp_path):
+    users = tmp_path / "users.txt"
+    before = users.read_text(encoding="utf-8")
+    users.write_text("broken\n", encoding="utf-8")
+    scram_gate.run.signal(1)
+    gw.eventually(scram_gate, lambda: "were not read" in scram_gate.run.err, "it is said")
+    users.write_text(before, encoding="utf-8")
+    scram_gate.run.signal(1)
+    gw.eventually(scram_gate, lambda: '"roles read again"' in scram_gate.run.err, "and that they were")
+    err = scram_gate.stop().err
+    assert err.index("roles were not read again") < err.index('"roles read again"')
+    assert err.count('"roles read again"') == 1
+
+
 def test_a_password_is_asked_for_under_tls_only(gate):
     assert psql(gate, "select 1", sslmode="verify-full", sslrootcert=gate.ca).stdout == "1\n"
     done = psql(gate, "select 1", sslmode="disable")
