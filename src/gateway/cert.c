@@ -217,7 +217,17 @@ bool gateway_cert_make(const char *dir, const char *list, int life_s, Error *err
            save_certs(arena_printf(arena, "%s/gateway.crt", dir), cert, ca, err);
 }
 
-bool gateway_cert_left(const char *path, int64_t *ret, Error *err)
+static bool fits(X509 *cert, const char **names)
+{
+    for (int i = 0; names[i]; i++)
+        if (X509_check_host(cert, names[i], 0, 0, NULL) != 1 &&
+            X509_check_ip_asc(cert, names[i], 0) != 1)
+            return false;
+    return true;
+}
+
+bool gateway_cert_look(const char *path, const char *names, int64_t *ret_left, bool *ret_fits,
+                       Error *err)
 {
     auto_arena Arena *arena = arena_new();
     char *text;
@@ -231,6 +241,7 @@ bool gateway_cert_left(const char *path, int64_t *ret, Error *err)
     auto_cert X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
     if (!cert || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
         return fail(err, "read the certificate");
-    *ret = (int64_t)days * DAY_S + seconds;
+    *ret_left = (int64_t)days * DAY_S + seconds;
+    *ret_fits = fits(cert, gateway_names(arena, names ? names : ""));
     return true;
 }

@@ -82,8 +82,10 @@ bool gateway_admin(Arena *arena, const char *socket_path, const GatewayRequest *
 /* A private CA (kept where it is there) and a certificate for the names, good for that many
  * seconds, into `dir`: ca.crt, ca.key, gateway.crt, gateway.key. */
 bool gateway_cert_make(const char *dir, const char *names, int life_s, Error *err) MUST_USE;
-/* Seconds until the certificate ends; false where there is none that can be read. */
-bool gateway_cert_left(const char *path, int64_t *ret, Error *err) MUST_USE;
+/* Seconds until the certificate ends, and whether it is for all of the names (NULL: any); false
+ * where there is none that can be read. */
+bool gateway_cert_look(const char *path, const char *names, int64_t *ret_left, bool *ret_fits,
+                       Error *err) MUST_USE;
 /* That of the names, and those that a driver makes of them: "app.db.internal" needs
  * "api.db.internal" as well. NULL at the end. */
 const char **gateway_names(Arena *arena, const char *names);

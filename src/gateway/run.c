@@ -271,16 +271,34 @@ static bool cert_ready(Main *run, Error *err)
     Error ignored = ERROR_INIT;
     int renew_s = options->cert_life_s / 3 < RENEW_LEFT_S ? options->cert_life_s / 3 : RENEW_LEFT_S;
     int64_t left = 0;
+    bool fits = false;
 
     if (options->cert)
         return true;
-    if (gateway_cert_left(run->cert, &left, &ignored) && left >= renew_s)
+    bool there = gateway_cert_look(run->cert, options->names, &left, &fits, &ignored);
+    if (there && left >= renew_s && fits)
         return true;
+    if (there && left > 0 && !options->names) {
+        log_warn("the certificate ends soon, and is made again only where --names says for what",
+                 kv_str("file", run->cert), kv_i64("days", left / (24L * 3600)));
+        return true;
+    }
+    if (there && !options->names) {
+        (void)error_set(err, ERR_USAGE, "the certificate \"%s\" has ended", run->cert);
+        return error_hint(err, "`homeport gateway cert` makes a new one; with --names the gateway "
+                               "does so by itself.");
+    }
     if (!options->names) {
         (void)error_set(err, ERR_USAGE, "there is no certificate");
         return error_hint(err, "Give --cert and --key, or --names for one that is made.");
     }
-    return gateway_cert_make(options->tls_dir, options->names, options->cert_life_s, err);
+    if (gateway_cert_make(options->tls_dir, options->names, options->cert_life_s, err))
+        return true;
+    if (!there || left <= 0)
+        return false;
+    log_warn("the certificate could not be made again", kv_str("reason", err->message));
+    *err = ERROR_INIT;
+    return true;
 }
 
 static void on_renew(evutil_socket_t fd, short what, void *arg)

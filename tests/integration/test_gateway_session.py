@@ -13,6 +13,7 @@ import time
 import pytest
 
 import gateway as gw
+import wait
 
 PSQL = "/usr/lib/postgresql/15/bin/psql"
 
@@ -465,6 +466,49 @@ def test_a_certificate_is_made_again_before_it_ends_and_nobody_is_dropped(homepo
         assert time.time() < ssl.cert_time_to_seconds(first["notAfter"]) < ssl.cert_time_to_seconds(shown()["notAfter"])
         old.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert old.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def shows(gate, name):
+    ctx = ssl.create_default_context(cafile=gate.ca)
+    try:
+        with ctx.wrap_socket(gw.Tcp(gate.tls_port).sock, server_hostname=name) as sock:
+            return sock.getpeercert()["serialNumber"]
+    except ssl.SSLCertVerificationError:
+        return None
+
+
+def test_a_name_that_was_added_is_in_the_certificate_from_the_next_start(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"))
+    first = shows(gate, "db.neon.test")
+    assert first and not shows(gate, "app-pooler.neon.test")
+    gate.stop()
+    gate.start()
+    assert shows(gate, "db.neon.test") == first  # one that fits is kept
+    gate.stop()
+    gate.options.append("--names=localhost,db.neon.test,app-pooler.neon.test")
+    gate.start()
+    assert shows(gate, "app-pooler.neon.test") and shows(gate, "api.neon.test")
+    gate.stop()
+    (gate.ca.parent / "ca.key").unlink()  # the owner keeps it elsewhere
+    gate.options.append("--names=localhost,other.neon.test")
+    gate.start()
+    assert shows(gate, "localhost") and not shows(gate, "other.neon.test")
+    assert "could not be made again" in gate.stop().err
+
+
+def test_a_certificate_near_its_end_is_shown_also_where_nobody_says_for_what_to_make_the_next(homeport, servers):
+    gate = gw.Gateway(homeport, servers.get(15, "target"))
+    gate.stop()
+    homeport.ok("gateway", "cert", "--names=localhost", "--cert-life-s=864000", f"--dir={gate.dir}")
+    gate.options.remove("--names=localhost,db.neon.test")
+    gate.start()
+    assert shows(gate, "localhost")
+    assert "ends soon" in gate.stop().err
+    homeport.ok("gateway", "cert", "--names=localhost", "--cert-life-s=3", f"--dir={gate.dir}")
+    look = ["openssl", "x509", "-checkend", "0", "-noout", "-in", gate.ca.parent / "gateway.crt"]
+    wait.until(lambda: subprocess.run(look, capture_output=True).returncode, 20, "it has ended")
+    ended = homeport("gateway", *gate.options)
+    assert ended.rc == 2 and "has ended" in ended.err
 
 
 def test_the_owners_certificate_is_shown_and_read_again(homeport, servers, tmp_path):
