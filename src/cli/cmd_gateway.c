@@ -36,6 +36,17 @@ static const char *tls_dir(const Invocation *inv)
     return beside_work(inv, inv->config->gateway.tls_dir, "gateway-tls");
 }
 
+/* What an app is told has to be true wherever it is started; a file that Node does not find it goes
+ * on without. */
+static const char *from_anywhere(const Invocation *inv, const char *path)
+{
+    char here[PATH_MAX];
+
+    return *path == '/' || !getcwd(here, sizeof here)
+               ? path
+               : arena_printf(inv->arena, "%s/%s", here, path);
+}
+
 static GatewayOptions options_of(const Invocation *inv)
 {
     const GatewaySettings *s = &inv->config->gateway;
@@ -144,13 +155,12 @@ static bool cert_run(const Invocation *inv, Error *err)
     return cli_print(&out, err);
 }
 
-/* Neon's names for one and the same URL, as its integration with Vercel sets them. */
 static bool env_run(const Invocation *inv, Error *err)
 {
     const char *names = inv->config->gateway.names;
     const char *host = arena_strndup(inv->arena, names, strcspn(names, ", "));
-    const char *ca =
-        inv->config->gateway.cert ? NULL : arena_printf(inv->arena, "%s/ca.crt", tls_dir(inv));
+    const char *made = from_anywhere(inv, arena_printf(inv->arena, "%s/ca.crt", tls_dir(inv)));
+    const char *ca = inv->config->gateway.cert ? NULL : made;
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
@@ -175,6 +185,9 @@ static bool env_run(const Invocation *inv, Error *err)
         "read too late for the second. The names that must resolve to the gateway:\n");
     for (const char **name = gateway_names(inv->arena, names); *name; name++)
         (void)fprintf(stderr, "  %s\n", *name);
+    if (ca && !file_exists(ca))
+        (void)fprintf(stderr, "The CA is not there yet: `homeport gateway cert` makes it, and a "
+                              "gateway that is started with --names.\n");
     return cli_print(&out, err);
 }
 
