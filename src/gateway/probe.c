@@ -372,10 +372,31 @@ static bool query_websocket(Doctor *doctor)
                 CHECK_LOGIN);
 }
 
+static bool was_refused(const Error *err)
+{
+    return err->sqlstate[0] || strstr(err->message, "FATAL");
+}
+
+/* Where nothing is said about TLS libpq tries again without, and would then tell of that try. */
+static bool dial_tcp(Doctor *doctor, const char *text, PGconn **ret, Error *err)
+{
+    const char *with = strchr(text, '?') ? "&" : "?";
+    const char *tls = arena_printf(doctor->arena, "%s%ssslmode=require", text, with);
+    PgUrl url;
+
+    if (!strstr(text, "sslmode=")) {
+        if (url_parse(doctor->arena, tls, "app", &url, err) && pg_connect(&url, "doctor", ret, err))
+            return true;
+        if (was_refused(err))
+            return false;
+        *err = ERROR_INIT;
+    }
+    return url_parse(doctor->arena, text, "app", &url, err) && pg_connect(&url, "doctor", ret, err);
+}
+
 static bool query_tcp(Doctor *doctor)
 {
     const char *what = "a query over TCP";
-    PgUrl url;
     Error err = ERROR_INIT;
     auto_conn PGconn *conn = NULL;
     const char *port = doctor->probe->pg_port;
@@ -383,12 +404,13 @@ static bool query_tcp(Doctor *doctor)
                                            strchr(doctor->probe->url, '?') ? "&" : "?", port)
                             : doctor->probe->url;
 
-    if (!url_parse(doctor->arena, text, "app", &url, &err) ||
-        !pg_connect(&url, "doctor", &conn, &err) || !pg_exec(conn, "SELECT 42", &err))
-        return note(doctor, what, arena_strdup(doctor->arena, err.message),
-                    "Only programs that do not use Neon's driver (pg, psql, Prisma) need it: start "
-                    "the gateway with --listen-pg.");
-    return note(doctor, what, PQsslInUse(conn) ? "answered, under TLS" : "answered", NULL);
+    if (dial_tcp(doctor, text, &conn, &err) && pg_exec(conn, "SELECT 42", &err))
+        return note(doctor, what, PQsslInUse(conn) ? "answered, under TLS" : "answered", NULL);
+    /* Who was refused has found the gateway: nothing is wrong with where it listens. */
+    return note(doctor, what, arena_strdup(doctor->arena, err.message),
+                was_refused(&err) ? CHECK_LOGIN
+                                  : "Only programs that do not use Neon's driver (pg, psql, "
+                                    "Prisma) need it: start the gateway with --listen-pg.");
 }
 
 bool gateway_probe(Arena *arena, const GatewayProbe *probe, GatewayCheck **ret, int *ret_count,

@@ -358,6 +358,16 @@ def test_doctor_finds_what_is_right_and_says_what_is_not(two, homeport):
     assert set(failed) == {f"a query over {way}" for way in ("HTTP", "a WebSocket", "TCP")}
     for check in failed.values():
         assert 'password authentication failed for user "app"' in check["detail"]
+        assert "role, password" in check["fix"]
+    # Who says nothing about TLS is told what happened under it, and not of a second try without.
+    result = homeport("gateway", "doctor", "postgresql://nobody:wrong@localhost/shop", f"--port={two.gate.tls_port}",
+                      f"--pg-port={two.gate.pg_port}", *base)
+    tcp = result.json["checks"][-1]
+    assert tcp["what"] == "a query over TCP" and 'failed for user "nobody"' in tcp["detail"], tcp
+    assert "role, password" in tcp["fix"]
+    result = homeport("gateway", "doctor", "postgresql://app:pw-of-role@localhost/shop", f"--port={two.gate.tls_port}",
+                      "--pg-port=1", *base)
+    assert [c["what"] for c in result.json["checks"] if "--listen-pg" in (c["fix"] or "")] == ["a query over TCP"]
     result = homeport("gateway", "doctor", "postgresql://app:pw@db.nowhere.invalid/shop", *base)
     assert result.rc == 3 and all("hosts" in c["fix"] for c in result.json["checks"])
     assert homeport("gateway", "doctor", "postgresql://app:pw@127.0.0.1/shop", *base).rc == 2
