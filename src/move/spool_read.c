@@ -530,13 +530,14 @@ static bool small_record(SpoolReader *reader, const Record *record, SpoolItem *r
     }
 }
 
+/* What is wrong is said with its place, which may be in the transaction's own file. */
 static bool begin_large(SpoolReader *reader, const Record *record, size_t at, SpoolItem *ret,
                         Error *err)
 {
     LargeRecord large = {0};
 
     if (!record_parse_large(record, &large))
-        return error_set(err, ERR_FORMAT, "a record is not whole");
+        return damaged(reader, "a record is not whole", err);
     if (large.ends.commit < reader->from)
         return true;
     reader->ends = large.ends;
@@ -572,8 +573,6 @@ static bool outer_record(SpoolReader *reader, const Record *record, size_t at, S
         if (!reader->skips)
             give_begin(reader, at, ret);
         return true;
-    case RECORD_LARGE:
-        return begin_large(reader, record, at, ret, err);
     default:
         return error_set(err, ERR_FORMAT, "a record of an unknown kind");
     }
@@ -593,6 +592,8 @@ static bool step(SpoolReader *reader, SpoolItem *ret, Error *err)
         ok = learn(reader, record.body, record.len, false, err);
     else if (reader->inside == INSIDE_SMALL)
         ok = small_record(reader, &record, ret, err);
+    else if (record.type == RECORD_LARGE)
+        return begin_large(reader, &record, at, ret, err);
     else
         ok = outer_record(reader, &record, at, ret, err);
     if (ok && reader->at == reader->raw_len && reader->inside == INSIDE_SMALL)

@@ -361,8 +361,7 @@ static void a_large_transaction_whose_file_is_not_what_was_referred_to_is_refuse
     assert_non_null(strstr(read_all(arena, forged.spool, 0), "t000000000001.tx\": No such file"));
     forge_large(&forged, &good, good.len);
     assert_int_equal(truncate(forged.file, 90), 0);
-    assert_non_null(strstr(read_all(arena, forged.spool, 0),
-                           "transaction 1, offset 90: the file has another length than it should"));
+    large_says(&forged, "", 90, "the file has another length than it should");
     forge_large(&forged, &good, good.len);
     (void)forge(forged.file, other, good.data, good.len);
     large_says(&forged, "B300 ", 0, "a block of another file");
