@@ -102,54 +102,7 @@ static const char *left_text(Arena *arena, double seconds)
                : arena_printf(arena, ", about %d h %02d min left", minutes / 60, minutes % 60);
 }
 
-static void status_text(Arena *arena, Text *out, const char *dir, const MoveStatus *status)
-{
-    const char *plain = term_style(stdout, TERM_PLAIN);
-
-    if (!status->exists) {
-        text_addf(out, "No move has begun in \"%s\".\n", dir);
-        add_line(out, "next", status->next);
-        return;
-    }
-    add_fenced(out, status);
-    text_addf(out, "%s%s%s%s\n",
-              term_style(stdout, status->complete  ? TERM_GREEN
-                                 : status->running ? TERM_CYAN
-                                                   : TERM_YELLOW),
-              status->complete  ? "complete"
-              : status->running ? "at work"
-                                : "incomplete",
-              plain, status->running ? arena_printf(arena, " (process %d)", status->pid) : "");
-    add_line(out, "phase", status->phase);
-    add_line(out, "source", status->source);
-    add_line(out, "target", status->target);
-    add_line(out, "started", status->started_at);
-    add_line(out, "finished", status->finished_at);
-    if (status->tables_total > 0)
-        add_line(out, "copied",
-                 arena_printf(arena, "%s rows, %s, %d of %d tables%s",
-                              text_count(arena, status->rows_done),
-                              text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
-                              status->tables_total, left_text(arena, status->seconds_left)));
-    add_line(out, "verified", status->compared_text);
-    if (!status->complete)
-        add_line(out, "error", status->last_error);
-    add_line(out, "next", status->next);
-    if (status->fence_lift_sql)
-        text_addf(out, "\nOnly if the move is given up: this SQL lifts the fence of the %s.\n\n%s",
-                  status->lifted_side, status->fence_lift_sql);
-    if (!status->relaxed_sql)
-        return;
-    text_add_char(out, '\n');
-    wrap_add(
-        out, "",
-        "The target's server still has the settings of --relax-durability. The next run of the "
-        "move puts them back, or this SQL:",
-        0, line_width());
-    text_addf(out, "\n%s", status->relaxed_sql);
-}
-
-/* ---- a live move that follows: its mover knows ---- */
+/* ---- what a mover tells: it answers, or has noted it beside the copy ---- */
 
 static const char *text_of(const json_t *live, const char *name)
 {
@@ -182,12 +135,96 @@ static bool is_so(const json_t *live, const char *name)
     return json_is_true(json_object_get(live, name));
 }
 
+/* Its name, and how its server sees it. */
+static const char *slot_text(Arena *arena, const json_t *live)
+{
+    const char *name = text_of(live, "slot");
+    const char *state = text_of(live, "slot_wal_status");
+
+    if (!state)
+        return name;
+    if (strcmp(state, "gone") == 0)
+        return arena_printf(arena, "%s is GONE from its server", name);
+    if (strcmp(state, "lost") == 0)
+        return arena_printf(arena, "%s is LOST: its server has thrown away WAL that it needs",
+                            name);
+    const char *safe = is_known(live, "slot_safe_bytes")
+                           ? arena_printf(arena, ", %s to its limit",
+                                          text_bytes(arena, bytes_of(live, "slot_safe_bytes")))
+                           : "";
+    return arena_printf(arena, "%s: %s, holds back %s of WAL%s%s", name, state,
+                        text_bytes(arena, bytes_of(live, "slot_retained_bytes")), safe,
+                        is_so(live, "slot_active") ? "" : ", nobody reads it");
+}
+
+/* What is on our disk, and what the slot holds back. */
+static void add_kept(Arena *arena, Text *out, const json_t *live)
+{
+    add_line(out, "spool",
+             arena_printf(arena, "%s%s", text_bytes(arena, bytes_of(live, "spool_bytes")),
+                          is_so(live, "held_back") ? ", full" : ""));
+    add_line(out, "slot", slot_text(arena, live));
+}
+
+/* ---- what the work folder tells ---- */
+
+static void status_text(const Invocation *inv, Text *out, const MoveStatus *status,
+                        const json_t *stream)
+{
+    const char *plain = term_style(stdout, TERM_PLAIN);
+    Arena *arena = inv->arena;
+
+    if (!status->exists) {
+        text_addf(out, "No move has begun in \"%s\".\n", inv->config->dir);
+        add_line(out, "next", status->next);
+        return;
+    }
+    add_fenced(out, status);
+    text_addf(out, "%s%s%s%s\n",
+              term_style(stdout, status->complete  ? TERM_GREEN
+                                 : status->running ? TERM_CYAN
+                                                   : TERM_YELLOW),
+              status->complete  ? "complete"
+              : status->running ? "at work"
+                                : "incomplete",
+              plain, status->running ? arena_printf(arena, " (process %d)", status->pid) : "");
+    add_line(out, "phase", status->phase);
+    add_line(out, "source", status->source);
+    add_line(out, "target", status->target);
+    add_line(out, "started", status->started_at);
+    add_line(out, "finished", status->finished_at);
+    if (status->tables_total > 0)
+        add_line(out, "copied",
+                 arena_printf(arena, "%s rows, %s, %d of %d tables%s",
+                              text_count(arena, status->rows_done),
+                              text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
+                              status->tables_total, left_text(arena, status->seconds_left)));
+    if (stream)
+        add_kept(arena, out, stream);
+    add_line(out, "verified", status->compared_text);
+    if (!status->complete)
+        add_line(out, "error", status->last_error);
+    add_line(out, "next", status->next);
+    if (status->fence_lift_sql)
+        text_addf(out, "\nOnly if the move is given up: this SQL lifts the fence of the %s.\n\n%s",
+                  status->lifted_side, status->fence_lift_sql);
+    if (!status->relaxed_sql)
+        return;
+    text_add_char(out, '\n');
+    wrap_add(
+        out, "",
+        "The target's server still has the settings of --relax-durability. The next run of the "
+        "move puts them back, or this SQL:",
+        0, line_width());
+    text_addf(out, "\n%s", status->relaxed_sql);
+}
+
+/* ---- a live move: its mover knows more ---- */
+
 /* Until the copy is done, or the other side has caught up; < 0: not known. */
 static double seconds_left(const MoveStatus *status, const json_t *live)
 {
-    if (!live)
-        return status->seconds_left;
-    return is_known(live, "seconds_left") ? number_of(live, "seconds_left") : -1;
+    return is_known(live, "seconds_left") ? number_of(live, "seconds_left") : status->seconds_left;
 }
 
 static void add_number(Json *json, const char *name, bool known, double value)
@@ -230,8 +267,10 @@ static void live_json(Text *out, const MoveStatus *status, const json_t *live)
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         json_kv_bool(&json, flags[i], live && is_so(live, flags[i]));
     json_key(&json, "verified");
-    if (live || status->compared)
-        json_add_bool(&json, live ? is_so(live, "verified") : status->equal);
+    if (is_known(live, "verified"))
+        json_add_bool(&json, is_so(live, "verified"));
+    else if (status->compared)
+        json_add_bool(&json, status->equal);
     else
         json_add_null(&json); /* nothing was compared, or who knows it does not answer */
     json_close(&json);
@@ -250,28 +289,6 @@ static const char *stream_text(Arena *arena, const MoveStatus *status, const jso
                         text_bytes(arena, (uint64_t)number_of(live, "lag_bytes")),
                         text_count(arena, (int64_t)number_of(live, "rows_per_second")),
                         left > 0 ? left_text(arena, left) : "");
-}
-
-/* Its name, and how its server sees it. */
-static const char *slot_text(Arena *arena, const json_t *live)
-{
-    const char *name = text_of(live, "slot");
-    const char *state = text_of(live, "slot_wal_status");
-
-    if (!state)
-        return name;
-    if (strcmp(state, "gone") == 0)
-        return arena_printf(arena, "%s is GONE from its server", name);
-    if (strcmp(state, "lost") == 0)
-        return arena_printf(arena, "%s is LOST: its server has thrown away WAL that it needs",
-                            name);
-    const char *safe = is_known(live, "slot_safe_bytes")
-                           ? arena_printf(arena, ", %s to its limit",
-                                          text_bytes(arena, bytes_of(live, "slot_safe_bytes")))
-                           : "";
-    return arena_printf(arena, "%s: %s, holds back %s of WAL%s%s", name, state,
-                        text_bytes(arena, bytes_of(live, "slot_retained_bytes")), safe,
-                        is_so(live, "slot_active") ? "" : ", nobody reads it");
 }
 
 static const char *verified_text(Arena *arena, const json_t *live)
@@ -321,11 +338,7 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
         arena_printf(arena, "%s rows, up to %s",
                      text_count(arena, (int64_t)number_of(live, "rows_applied")),
                      text_of(live, "applied_lsn") ? text_of(live, "applied_lsn") : "(nothing)"));
-    add_line(out, "spool",
-             arena_printf(arena, "%s%s",
-                          text_bytes(arena, (uint64_t)number_of(live, "spool_bytes")),
-                          is_so(live, "held_back") ? ", full" : ""));
-    add_line(out, "slot", slot_text(arena, live));
+    add_kept(arena, out, live);
     add_line(out, "verified", verified_text(arena, live));
     add_line(out, "ids kept", kept_text(arena, live));
     add_line(out, "schema", text_of(live, "schema_changed"));
@@ -343,27 +356,42 @@ static json_t *ask_mover(const Invocation *inv, const MoveStatus *status)
     return live;
 }
 
+/* What it says is newer than what is in the work folder. */
+static void take_over(const Invocation *inv, MoveStatus *status, const json_t *live)
+{
+    const struct {
+        const char *name;
+        const char **text;
+    } texts[] = {
+        {"phase",      &status->phase     },
+        {"direction",  &status->direction },
+        {"next",       &status->next      },
+        {"last_error", &status->last_error},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (text_of(live, texts[i].name))
+            *texts[i].text = arena_strdup(inv->arena, text_of(live, texts[i].name));
+}
+
 static bool show(const Invocation *inv, Text *out, MoveStatus *status, Error *err)
 {
     if (!move_status(inv->arena, inv->config, status, err))
         return false;
     json_t *live = ask_mover(inv, status);
-    if (live) {
-        status->phase = arena_strdup(inv->arena, text_of(live, "phase"));
-        status->direction = arena_strdup(inv->arena, text_of(live, "direction"));
-        status->next = arena_strdup(inv->arena, text_of(live, "next"));
-        if (!text_of(live, "fenced"))
-            status->fenced = NULL;
-        if (text_of(live, "last_error"))
-            status->last_error = arena_strdup(inv->arena, text_of(live, "last_error"));
-    }
+    json_t *stream = status->stream ? json_loads(status->stream, 0, NULL) : NULL;
+    const json_t *told = live ? live : stream;
+    take_over(inv, status, told);
+    if (live && !text_of(live, "fenced"))
+        status->fenced = NULL;
     if (inv->json)
-        live_json(out, status, live);
+        live_json(out, status, told);
     else if (live)
         live_text(inv->arena, out, status, live);
     else
-        status_text(inv->arena, out, inv->config->dir, status);
+        status_text(inv, out, status, stream);
     json_decref(live);
+    json_decref(stream);
     return true;
 }
 
@@ -424,7 +452,8 @@ const Command cmd_status = {
                    "is at work on it, whether the target is complete, and what to do next. Of a "
                    "live move its mover says how far behind the stream is and how long it takes to "
                    "catch up, what is kept on disk, how much WAL the slot holds back and how "
-                   "near its server's limit that is, and whether both sides were compared. Where "
+                   "near its server's limit that is, also during the copy, and whether both sides "
+                   "were compared. Where "
                    "none runs and a side is fenced, "
                    "it says so first, and ends with the SQL that lifts the fence by hand. Asks "
                    "neither server.",

@@ -37,6 +37,8 @@ typedef struct JobLive {
     bool (*open_keeper)(void *context, Job *job, Attempt *attempt, Error *err);
     /* Once the schema is there: nobody else may write to it. */
     bool (*schema_made)(void *context, Job *job, Attempt *attempt, Error *err);
+    /* Each second of the copy. */
+    bool (*look)(void *context, Error *err);
 } JobLive;
 
 struct Job {

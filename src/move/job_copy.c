@@ -128,7 +128,7 @@ static bool on_tick(void *context, Error *err)
     /* Only for `status` to show: somebody who reads the state for long must not end the move. */
     if (!state_progress(&job->state, err))
         log_warn("the progress could not be saved", kv_str("reason", err->message));
-    return true;
+    return !job->live || job->live->look(job->live->context, err);
 }
 
 bool job_copy(Job *job, Attempt *attempt, Error *err)

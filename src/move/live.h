@@ -92,6 +92,7 @@ typedef struct LagSample {
 /* How the server of a feed sees its slot. */
 typedef struct SlotHealth {
     bool known;
+    bool connected; /* the stream flowed when it was asked for */
     bool active;
     char status[16];  /* wal_status of pg_replication_slots, or "gone" */
     int64_t safe;     /* bytes that it may hold beyond what it holds, or SLOT_NO_LIMIT */
@@ -298,6 +299,8 @@ void live_hooks_close(Live *live);
 
 /* Some times a second, while following. False: the move cannot go on. */
 bool live_look(Live *live, Error *err) MUST_USE;
+/* err: why the receiver has ended, and what that means. Always false. */
+bool live_fail_receiver(const Live *live, const Error *why, Error *err);
 /* What differs from them, named in live->changed. */
 bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
 /* A comparison of everything, or of what was touched, beside the main loop; one at a time. */
@@ -327,6 +330,9 @@ int64_t live_behind(const ReceiveStatus *received, const ApplyStatus *applied); 
 /* Every few seconds, while following, over the main thread's connection. */
 void live_slot_look(Live *live, const ReceiveStatus *received);
 json_t *live_status_json(Live *live);
+/* Each second of the copy, while the mover answers nobody: notes for `status` how the stream does
+ * beside it. False where that has ended: what is copied would be in vain. */
+bool live_copy_look(Live *live, Error *err) MUST_USE;
 
 /* ---- live_resync.c ---- */
 

@@ -239,7 +239,7 @@ static bool open_keeper(void *context, Job *job, Attempt *attempt, Error *err)
         !live_set_fact(live, "fingerprint source", fingerprint_text(job->arena, &print), err))
         return error_add_context(err, "note the source's schema");
     attempt->fresh = live->fresh_slot;
-    return live_receive(live, err);
+    return live_receive(live, err) && live_copy_look(live, err);
 }
 
 /* ---- home is fenced as soon as it is there (rule 25) ---- */
@@ -312,6 +312,11 @@ static bool complete(Job *job, Attempt *attempt, Error *err)
     return true;
 }
 
+static bool look(void *context, Error *err)
+{
+    return live_copy_look(context, err);
+}
+
 bool live_copy(Live *live, Error *err)
 {
     live->hooks = (JobLive){
@@ -319,8 +324,11 @@ bool live_copy(Live *live, Error *err)
         .token = live->token,
         .open_keeper = open_keeper,
         .schema_made = schema_made,
+        .look = look,
     };
     live->job.live = &live->hooks;
     live->job.complete = complete;
-    return state_count_run(&live->job.state, err) && job_run_attempts(&live->job, err);
+    /* How the stream did in an earlier run. */
+    return live_set_fact(live, "stream", "", err) && state_count_run(&live->job.state, err) &&
+           job_run_attempts(&live->job, err);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "move/live.h"
 #include "move/reckon.h"
@@ -144,13 +145,19 @@ static bool ask_slot(Live *live, const ReceiveStatus *received, PGresult **ret)
     return false;
 }
 
+/* It was asked for before the stream flowed: that nobody reads it is not so any more. */
+static bool is_outdated(const SlotHealth *slot, const ReceiveStatus *received)
+{
+    return slot->known && received->connected && !slot->connected;
+}
+
 void live_slot_look(Live *live, const ReceiveStatus *received)
 {
     auto_result PGresult *res = NULL;
 
-    if (clock_seconds() < live->next_slot)
+    if (clock_seconds() < live->next_slot && !is_outdated(&live->slot, received))
         return;
-    live->slot = (SlotHealth){0};
+    live->slot = (SlotHealth){.connected = received->connected};
     live->slot.known = ask_slot(live, received, &res);
     live->next_slot =
         clock_seconds() + (live->slot.known || !received->connected ? SLOT_EVERY_S : SLOT_AGAIN_S);
@@ -196,19 +203,20 @@ static const char *slot_step(const Live *live)
                : NULL;
 }
 
-static void add_slot(const Live *live, json_t *json)
+static void add_slot(const Live *live, const ReceiveStatus *received, json_t *json)
 {
     const SlotHealth *slot = &live->slot;
+    bool known = slot->known && !is_outdated(slot, received);
 
     (void)json_object_set_new(json, "slot_wal_status",
-                              slot->known ? json_string(slot->status) : json_null());
+                              known ? json_string(slot->status) : json_null());
     (void)json_object_set_new(json, "slot_active",
-                              slot->known ? json_boolean(slot->active) : json_null());
+                              known ? json_boolean(slot->active) : json_null());
     (void)json_object_set_new(json, "slot_retained_bytes",
-                              slot->known ? json_integer(slot->retained) : json_null());
+                              known ? json_integer(slot->retained) : json_null());
     (void)json_object_set_new(json, "slot_safe_bytes",
-                              slot->known && slot->safe != SLOT_NO_LIMIT ? json_integer(slot->safe)
-                                                                         : json_null());
+                              known && slot->safe != SLOT_NO_LIMIT ? json_integer(slot->safe)
+                                                                   : json_null());
 }
 
 /* ---- all of it ---- */
@@ -312,7 +320,57 @@ json_t *live_status_json(Live *live)
     (void)json_object_set_new(json, "received_lsn", lsn_json(received.received));
     (void)json_object_set_new(json, "flushed_lsn", lsn_json(received.flushed));
     (void)json_object_set_new(json, "seconds_left", left_json(live, behind));
-    add_slot(live, json);
+    add_slot(live, &received, json);
     identities_status(live->job.identities, json);
     return json;
+}
+
+/* ---- beside the copy ---- */
+
+static const char *copy_step(const Live *live, const ReceiveStatus *received)
+{
+    const char *slot = slot_step(live);
+
+    if (slot)
+        return slot;
+    if (received->error.code == ERR_IO)
+        return "Make room on the disk of the work folder: the mover goes on by itself.";
+    return received->held_back
+               ? "The spool is full: the source keeps its WAL until the copy is done."
+               : NULL;
+}
+
+static json_t *copy_json(const Live *live, const ReceiveStatus *received)
+{
+    auto_arena Arena *scratch = arena_new();
+    const char *error =
+        received->error.code != ERR_NONE ? text_readable(scratch, received->error.message) : NULL;
+    json_t *json = json_pack("{s:s, s:b, s:b, s:I, s:s*, s:s*}", "slot", live->feed.slot,
+                             "receiving", received->connected, "held_back", received->held_back,
+                             "spool_bytes", (json_int_t)spool_bytes(live->feed.spool), "last_error",
+                             error, "next", copy_step(live, received));
+
+    (void)json_object_set_new(json, "received_lsn", lsn_json(received->received));
+    (void)json_object_set_new(json, "flushed_lsn", lsn_json(received->flushed));
+    add_slot(live, received, json);
+    return json;
+}
+
+bool live_copy_look(Live *live, Error *err)
+{
+    ReceiveStatus received;
+    Error failed = ERROR_INIT;
+
+    receiver_status(live->feed.receiver, &received);
+    if (!received.running)
+        return live_fail_receiver(live, &received.error, err);
+    live_sample(live);
+    live_slot_look(live, &received);
+    json_t *json = copy_json(live, &received);
+    char *text = json_dumps(json, JSON_COMPACT);
+    if (!live_set_fact(live, "stream", text, &failed))
+        log_warn("how the stream does could not be noted", kv_str("reason", failed.message));
+    free(text);
+    json_decref(json);
+    return true;
 }

@@ -578,7 +578,7 @@ static bool drop_slots(Live *live, const ReceiveStatus *received, const ApplySta
 }
 
 /* Where the slot is lost behind a switch, only the way back is lost with it. */
-static bool fail_receiver(const Live *live, const Error *why, Error *err)
+bool live_fail_receiver(const Live *live, const Error *why, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
     ReplicationRefusal refusal = replication_refusal(why);
@@ -608,7 +608,8 @@ bool live_look(Live *live, Error *err)
     if (!live_keep_system(live, err))
         return false;
     if (!received.running)
-        return fail_receiver(live, &received.error, err);
+        return live_fail_receiver(live, &received.error, err);
+    live_slot_look(live, &received);
     if (!live->feed.applier) {
         if (!live_apply(live, err))
             return false;
@@ -625,7 +626,6 @@ bool live_look(Live *live, Error *err)
     live->last_applied = applied.applied;
     receiver_set_applied(live->feed.receiver, applied.applied);
     note_rate(live, &applied);
-    live_slot_look(live, &received);
     return spool_prune(live->feed.spool, applied.applied, err) &&
            follow_phase(live, live_behind(&received, &applied), err) &&
            drop_slots(live, &received, &applied, err) && look_at_rows(live, err) &&

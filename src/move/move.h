@@ -257,6 +257,7 @@ typedef struct MoveStatus {
     int64_t bytes_done;
     int64_t bytes_total;
     double seconds_left; /* of the copy; < 0: not known, or nobody copies */
+    const char *stream;  /* live: how it does beside the copy, as the mover tells later; or NULL */
     const char *next;    /* what to do now: a sentence */
     /* Rule 29, where no process is at work and a side is fenced, or one is at a switch: else NULL.
      * The SQL is for the first of both. */

@@ -87,6 +87,7 @@ enum {
     COL_COMPARED,
     COL_COMPARED_MS,
     COL_SECONDS_LEFT,
+    COL_STREAM,
 };
 
 const char *phase_name(Phase phase)
@@ -194,6 +195,7 @@ static bool read_record(Store *store, Arena *arena, MoveRecord *ret, Error *err)
         .seconds_left = store_cell(&rows, 0, COL_SECONDS_LEFT)
                             ? store_cell_i64(&rows, 0, COL_SECONDS_LEFT)
                             : -1,
+        .stream = store_cell(&rows, 0, COL_STREAM),
         .half_switched = store_cell_i64(&rows, 0, COL_HALF_SWITCHED) != 0,
     };
     if (!phase_parse(store_cell(&rows, 0, COL_PHASE), &move.place.phase, err))

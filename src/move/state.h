@@ -101,6 +101,7 @@ typedef struct MoveRecord {
     int64_t rows_done;
     int64_t bytes_done;
     int64_t seconds_left; /* of the copy; -1: not known */
+    const char *stream;   /* live: how it does beside the copy, in JSON; NULL: not known */
     int runs;
     const char *last_error;
     const char *target_database; /* once, complete: database_id_text(); NULL: not noted */

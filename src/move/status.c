@@ -221,8 +221,10 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->rows_done = move.rows_done;
     ret->bytes_done = move.bytes_done;
     ret->bytes_total = move.bytes_total;
-    if (ret->running && phase == PHASE_COPYING)
+    if (ret->running && phase == PHASE_COPYING) {
         ret->seconds_left = (double)move.seconds_left;
+        ret->stream = move.stream;
+    }
     if (ret->following && !ret->running)
         tell_fence(arena, &move, ret);
     else if (ret->following && is_shut(&move))

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 
+import psycopg2
 import wait
 from live import Live
 
@@ -116,6 +117,10 @@ def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport,
     with held_copy(target):
         assert 0 < wait.until(lambda: live.status()["seconds_left"], 30, "the copy's time is known") < 600
         assert " min left" in fits(on_terminal(live))
+        copying = slot_says(live, "reserved")
+        assert copying["phase"] == "copying" and copying["slot_active"] is copying["receiving"] is True, copying
+        assert copying["verified"] is copying["lag_bytes"] is None and copying["spool_bytes"] >= 0, copying
+        assert f"{copying['slot']}: reserved, holds back " in text(live) and "\nspool " in text(live)
     live.caught_up()
     assert live.status()["seconds_left"] == 0
 
@@ -136,3 +141,64 @@ def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport,
     live.kill()
     sentences, _, sql = on_terminal(live).partition("\nOnly if the move is given up")
     assert "homeport move --detach" in fits(sentences) and "fence" in sql
+
+
+def copy_that_is_held(homeport, source, target, *args):
+    source.sql("CREATE TABLE large AS SELECT g AS id, md5(g::text) AS note FROM generate_series(1, 30000) AS g")
+    source.script("ALTER TABLE large ADD PRIMARY KEY (id); CREATE TABLE app (id int PRIMARY KEY, text text)")
+    live = Live(homeport, source, target, *args)
+    live.start()
+    return live, held_copy(target)
+
+
+def test_status_warns_during_the_copy_of_a_full_spool_and_of_a_slot_near_its_limit(homeport, servers, taken_down):
+    source = servers.new(15, {"max_slot_wal_keep_size": "64MB"})
+    target = servers.get(15, "target").create_db()
+    live, hold = copy_that_is_held(homeport, source.create_db(), target, "--spool-limit", "1MB")
+    taken_down(live, None)
+    with hold:
+        slot_says(live, "reserved")
+        for number in range(40):
+            live.source.sql("INSERT INTO app SELECT %s, string_agg(md5(random()::text), '')"
+                            " FROM generate_series(1, 32768)", (number,))
+        full = wait.until(lambda: (status := live.status())["held_back"] and status, 20, "the spool is full")
+        assert full["phase"] == "copying" and full["spool_bytes"] > 900000 and " MB, full" in text(live), full
+
+        def near():
+            source.sql("SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
+            return "max_slot_wal_keep_size" in live.status()["next"]
+        wait.until(near, 30, "the slot is near its limit")
+    live.caught_up()
+
+
+def test_a_slot_that_is_lost_during_the_copy_ends_it_and_is_said(homeport, pair, taken_down):
+    """What is copied after that would be in vain."""
+    live, hold = copy_that_is_held(homeport, *pair(15, 15))
+    taken_down(live, None)
+    with hold:
+        slot = slot_says(live, "reserved")["slot"]
+
+        def dropped():
+            live.source.sql("SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE active")
+            with contextlib.suppress(psycopg2.errors.ObjectInUse):  # it was connected again
+                return live.source.sql("SELECT pg_drop_replication_slot(%s)", (slot,))
+        wait.until(dropped, 10, "the slot is dropped")
+        ended = live.mover.wait(30)
+        assert ended.rc == 1 and slot in ended.err and "homeport abort" in ended.err, str(ended)
+    assert slot in live.status()["last_error"]
+    live.ok("abort")
+
+
+def test_status_tells_of_the_slot_while_the_applier_has_stopped(homeport, pair, taken_down):
+    """Also a mover that has not applied anything yet: then WAL is kept back, if ever."""
+    live, _ = taken_down(Live(homeport, *pair(15, 15)), None)
+    live.source.script("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    live.start()
+    live.caught_up()
+    live.target.script("BEGIN READ WRITE; ALTER TABLE t ADD CONSTRAINT small CHECK (n < 100); COMMIT")
+    live.source.sql("INSERT INTO t VALUES (1, 4711)")
+    wait.until(lambda: "23514" in (live.status()["last_error"] or ""), 20, "the applier has stopped")
+    live.stop()
+    live.start()
+    wait.until(lambda: "23514" in (live.status()["last_error"] or ""), 20, "it stopped again")
+    assert slot_says(live, "reserved")["slot_active"] is True
