@@ -330,8 +330,10 @@ static bool check_position(Network *network, const SlotState *slot, Lsn from)
     (void)error_set(&network->err, ERR_WRONG_STATE,
                     "slot %s was confirmed up to %s, but what is here ends at %s", name,
                     lsn_text(slot->confirmed, confirmed), lsn_text(from, ours));
-    return error_hint(&network->err, "Somebody else has read from the slot, or the spool has lost "
-                                     "its end. The tables have to be copied again.");
+    return error_hint(&network->err,
+                      "Somebody else has read from the slot, or the spool has lost "
+                      "its end. The tables have to be copied again: `homeport abort`, then "
+                      "`homeport move`.");
 }
 
 /* Our last session may still be there, where the network broke and the server did not notice. */

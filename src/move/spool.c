@@ -72,7 +72,9 @@ bool spool_damaged(const Spool *spool, const char *what, int64_t number, int64_t
     (void)error_set(err, ERR_FORMAT, "spool \"%s\": %s %" PRId64 ", offset %" PRId64 ": %s",
                     spool->dir, what, number, offset, why);
     return error_hint(err, "The disk or somebody has changed it. What it held cannot be had from "
-                           "the source again: the tables have to be copied again.");
+                           "the source again. Before a cutover `homeport abort`, then `homeport "
+                           "move` copies all again; after one the way back is lost, and `homeport "
+                           "finish` ends the move.");
 }
 
 bool spool_sync_dir(Spool *spool, Error *err)

@@ -5,6 +5,7 @@ import contextlib
 import glob
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -576,6 +577,25 @@ def test_a_sync_that_fails_is_not_believed_and_the_mover_goes_on_when_the_disk_d
     arrives(live, "t")
     live.ok("cutover")
     assert rows(live.target, "t") == rows(live.source, "t")
+
+
+def test_a_spool_that_somebody_changed_is_refused_with_its_position_and_the_way_on(following):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        for number in range(5):
+            live.source.sql("INSERT INTO t VALUES (%s)", (number,))
+            end = as_number(live.source.value("SELECT pg_current_wal_insert_lsn()::text"))
+            wait.until(lambda: as_number(live.status()["flushed_lsn"]) >= end, 20, "it is on our disk")  # noqa: B023
+        live.stop()
+    segment = max((live.dir / "spool/1").glob("s*.seg"))
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    ended = live.start().wait(30)
+    assert ended.rc == 1 and re.search(r"segment \d+, offset \d+: ", ended.err) and "`homeport abort`" in ended.err, str(ended)
+    assert live.target.sql("SELECT count(*) FROM t") == [(0,)]
+    live.ok("abort")
 
 
 def test_way_back_that_is_lost_is_said_and_the_move_can_be_finished(following):
