@@ -69,7 +69,7 @@ static bool fail_ended(const Invocation *inv, int child, Error *err)
     return *err->hint ? false : error_hint(err, "Its log is \"%s\".", log_path(inv));
 }
 
-static bool is_copying(const MoveStatus *status)
+bool mover_is_copying(const MoveStatus *status)
 {
     return strcmp(status->phase, "planned") == 0 || strcmp(status->phase, "schema") == 0 ||
            strcmp(status->phase, "copying") == 0;
@@ -103,7 +103,7 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
         MoveStatus now;
         double patience = COPY_S;
         if (move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid &&
-            !is_copying(&now))
+            !mover_is_copying(&now))
             patience = START_S;
         if (clock_seconds() - began > patience && file_exists(log_path(inv)) && now.pid == pid)
             return true;
@@ -119,7 +119,8 @@ static bool can_answer(const Invocation *inv, const MoveStatus *status, Error *e
 {
     if (status->following)
         return true;
-    bool copying = status->running && (!status->exists || (status->live && is_copying(status)));
+    bool copying =
+        status->running && (!status->exists || (status->live && mover_is_copying(status)));
     if (!copying && (!status->exists || !status->live)) {
         (void)error_set(err, ERR_WRONG_STATE, "there is no live move in \"%s\"", inv->config->dir);
         return error_hint(err, "`homeport move` begins one; --dir names its work folder.");

@@ -19,5 +19,8 @@ bool mover_ask(const Invocation *inv, json_t *request, const MoveWatch *watch, j
 bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pid,
                   Error *err) MUST_USE;
 
+/* Of a live move: not all of it is at the target yet, whether or not somebody copies. */
+bool mover_is_copying(const MoveStatus *status);
+
 /* Prints an answer: as it is with --json. */
 bool mover_print_json(const json_t *answer, Error *err) MUST_USE;

@@ -65,7 +65,7 @@ static PGconn *side(Switch *move, LiveSideName name)
 
 static bool fail_late(const Switch *move, const char *what, Error *err)
 {
-    (void)error_set(err, ERR_WRONG_STATE, "%s took longer than --max-pause allows (%.1f s)", what,
+    (void)error_set(err, ERR_WRONG_STATE, "%s took longer than --max-pause allows (%g s)", what,
                     move->options->max_pause_s);
     return error_hint(err, "Try when it is quieter, or give more time.");
 }

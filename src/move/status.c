@@ -25,9 +25,9 @@ static const char *next_live(Phase phase, bool running)
     case PHASE_ABORTED:
         return "The move was undone. `homeport move` begins anew.";
     case PHASE_ABORTING:
-        return "Run `homeport abort` again.";
+        return running ? "Wait: the move is being undone." : "Run `homeport abort` again.";
     case PHASE_FINISHING:
-        return "Run `homeport finish` again.";
+        return running ? "Wait: the move is being ended." : "Run `homeport finish` again.";
     case PHASE_FENCING:
     case PHASE_DRAINING:
     case PHASE_SWITCHING:

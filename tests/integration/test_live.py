@@ -275,7 +275,7 @@ def test_abort_after_a_cutover_is_refused(move):
     live.ok("rollback")  # by the mover, which was not stopped for it
 
 
-def test_cutover_is_refused_while_the_copy_is_at_work(move):
+def test_cutover_and_verify_are_refused_while_the_copy_is_at_work_or_was_left(move):
     live, _ledger = move()
     with contextlib.closing(live.source.connect(autocommit=False)) as hold:
         hold.cursor().execute("LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
@@ -283,6 +283,12 @@ def test_cutover_is_refused_while_the_copy_is_at_work(move):
         wait.until(lambda: live.status()["exists"], 30, "the move has begun")
         refused = live.run("cutover")
         assert refused.rc == 1 and f"the copy is still at work (process {live.mover.pid})" in refused.err, str(refused)
+        early = live.run("verify")
+        assert early.rc == 1 and "the copy is still at work" in early.err, str(early)
+        live.kill()
+        left = live.run("verify")
+        assert left.rc == 1 and "this is not possible in phase" in left.err and "goes on" in left.err, str(left)
+        live.start()
     live.caught_up()
     nameless = live.homeport("finish", "--dir", live.dir, target=live.target)
     assert nameless.rc == 2 and "no source given; the move of this folder was begun with postgresql:" in nameless.err

@@ -119,6 +119,19 @@ def test_abort_undoes_a_switch_that_a_crash_left_half_way(move, tmp_path):
     live.source.sql("UPDATE account SET balance = balance")
 
 
+def test_status_says_to_wait_while_the_move_is_being_ended(move):
+    """To be run again is only what nobody is at."""
+    live = move()
+    with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS SHARE MODE")
+        ending = live.homeport.start("abort", "--dir", live.dir, source=live.source, target=live.target)
+        status = wait.until(lambda: (now := live.status())["phase"] == "aborting" and now, 30, "it is being undone")
+        assert status["running"] and status["next"].startswith("Wait: "), status
+        ending.kill()
+    assert live.status()["next"] == "Run `homeport abort` again."
+    live.ok("abort")
+
+
 def test_status_answers_while_rows_are_compared_and_what_else_is_asked_comes_later(move):
     live = move()
     with contextlib.closing(live.target.connect(autocommit=False)) as hold:
