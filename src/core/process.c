@@ -22,7 +22,7 @@
 
 enum {
     MAX_OUT = 16 << 20,
-    ERR_TAIL = 8192,
+    ERR_TAIL = 128 * 1024, /* pg_dump lists up to 100,000 bytes of tables behind its error */
     MAX_ENVIRON = 4 << 20,
     CANNOT_START = 127,
     USER_ENTRY = 16384,
@@ -407,15 +407,23 @@ bool process_run(Arena *arena, const ProcessOptions *options, ProcessResult *ret
     return true;
 }
 
-/* Programs say why they failed in their last line. */
-static const char *last_line(char *text)
+/* Programs say why they failed in their last line; PostgreSQL's in the last that they call an
+ * error, behind which details and hints may follow. Takes the end of the last line away. */
+static const char *why_line(Arena *arena, char *text)
 {
     size_t len = strlen(text);
 
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
         text[--len] = '\0';
-    const char *newline = strrchr(text, '\n');
-    return newline ? newline + 1 : text;
+    const char *last = text;
+    const char *error = NULL;
+    for (char *line = arena_strdup(arena, text), *rest = line;
+         (line = strtok_r(rest, "\r\n", &rest));) {
+        last = line;
+        if (strstr(line, ": error: "))
+            error = line;
+    }
+    return error ? error : last;
 }
 
 bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *ret, Error *err)
@@ -428,7 +436,7 @@ bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *r
         *ret = result;
     if (result.status != 0) {
         const char *name = strrchr(options->argv[0], '/');
-        const char *why = last_line(result.err_tail);
+        const char *why = why_line(arena, result.err_tail);
         return error_set(err, ERR_PROGRAM, "%s failed (status %d)%s%s",
                          name ? name + 1 : options->argv[0], result.status, *why ? ": " : "", why);
     }

@@ -31,7 +31,7 @@ typedef struct ProcessOptions {
 typedef struct ProcessResult {
     int status;     /* exit status, or 128 + signal */
     char *out;      /* captured standard output, at most 16 MiB */
-    char *err_tail; /* the last 8 KiB of standard error */
+    char *err_tail; /* the last 128 KiB of standard error */
 } ProcessResult;
 
 /* Runs it to its end. Fails only where it could not be run, was stopped by the
@@ -40,8 +40,9 @@ typedef struct ProcessResult {
 bool process_run(Arena *arena, const ProcessOptions *options, ProcessResult *ret,
                  Error *err) MUST_USE;
 
-/* process_run, and a status other than 0 is ERR_PROGRAM with the last line of
- * standard error. `ret` may be NULL; it is filled for such a status as well. */
+/* process_run, and a status other than 0 is ERR_PROGRAM with the last line of standard error, or
+ * the last of them that is called an error. `ret` may be NULL; it is filled for such a status as
+ * well. */
 bool process_check(Arena *arena, const ProcessOptions *options, ProcessResult *ret,
                    Error *err) MUST_USE;
 

@@ -159,11 +159,15 @@ bool schema_dump(Arena *arena, const DumpRequest *request, Archive *ret, Error *
         .stop_while_held = true,
         .stdout_path = partial,
     };
-    if (!process_check(arena, &options, NULL, err) || !schema_read(arena, partial, ret, err)) {
+    ProcessResult result = {0};
+    if (!process_check(arena, &options, &result, err) || !schema_read(arena, partial, ret, err)) {
         /* Its locks we have ourselves: it can only wait behind somebody who waits for us. The words
          * are of the query. */
-        if (strstr(err->message, "LOCK TABLE"))
+        if (result.err_tail && strstr(result.err_tail, "LOCK TABLE")) {
             err->code = ERR_SNAPSHOT;
+            (void)error_hint(err, "A statement waits on the source for a lock on a table and "
+                                  "stood in the way: it goes on now. Run it again.");
+        }
         return error_add_context(err, "dump the schema");
     }
     if (rename(partial, request->path) < 0)

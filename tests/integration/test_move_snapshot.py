@@ -228,6 +228,36 @@ def test_rule_3_ddl_between_the_snapshot_and_the_lock_is_noticed(homeport, shops
     move.check_exact()
 
 
+def test_rule_3_a_dump_behind_a_waiting_statement_is_made_again(homeport, shops, pg_bin, tmp_path):
+    """It waits for us, and pg_dump for it. Also where there are many tables: pg_dump names them all behind its error."""
+    source, target = shops
+    source.script("".join(f"CREATE TABLE {'wide' * 14}_{i} ();" for i in range(200)))
+    bins = tmp_path / "bin"
+    bins.mkdir()
+    (bins / "pg_restore").symlink_to(pg_bin(17) / "pg_restore")
+    (bins / "pg_dump").write_text(f"""\
+#!/bin/sh
+case $1 in --version) ;; *)
+    touch {bins}/begun
+    while [ ! -e {bins}/go ]; do sleep 0.05; done;;
+esac
+exec {pg_bin(17)}/pg_dump "$@"
+""", encoding="utf-8")
+    (bins / "pg_dump").chmod(0o755)
+    move = Move(homeport, source, target, "--pg-bin", bins)
+    run = move.start()
+    run.wait_for((bins / "begun").exists, what="pg_dump begun")
+    ddl = Background(lambda stop: source.sql("ALTER TABLE shop.session ADD COLUMN more integer"))
+    run.wait_for(lambda: source.value("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"), what="DDL waits")
+    (bins / "go").touch()
+    result = run.wait()
+    ddl.end()
+    assert result.rc == 0, str(result)
+    assert "canceling statement due to statement timeout" in result.err and "Query was" not in result.err, str(result)
+    assert "rows start again under a new one" in result.err
+    move.check_exact()
+
+
 def test_rule_3_the_keeper_waits_shortly_and_lets_others_pass(homeport, shops):
     """Behind a lock that is waited for everybody waits: a long migration must not freeze the app."""
     source, target = shops
