@@ -86,11 +86,15 @@ static const char *without_maintain(Arena *arena, const char *statement)
     if (privileges == ALL_OTHERS)
         return arena_printf(arena, "%.*s ALL %s", (int)verb.len, verb.ptr, rest);
     Text out = text_init(arena, MAX_ACL);
-    text_addf(&out, "%.*s ", (int)verb.len, verb.ptr);
+    const char *before = " ";
+    text_add_n(&out, verb.ptr, verb.len);
     walker.at = list;
-    for (token = sql_next(&walker); token.ptr < rest; token = sql_next(&walker))
-        if (privilege_bit(&token) & ALL_OTHERS)
-            text_addf(&out, "%.*s,", (int)token.len, token.ptr);
+    for (token = sql_next(&walker); token.ptr < rest; token = sql_next(&walker)) {
+        if (!(privilege_bit(&token) & ALL_OTHERS))
+            continue;
+        text_addf(&out, "%s%.*s", before, (int)token.len, token.ptr);
+        before = ",";
+    }
     text_add(&out, " ");
     text_add(&out, rest);
     return text_str(&out);

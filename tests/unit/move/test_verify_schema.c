@@ -222,6 +222,22 @@ static void maintain_is_left_out_between_versions_of_which_one_lacks_it(void **s
     }
 }
 
+static void what_is_shown_without_maintain_is_a_statement(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    ArchiveEntry acl =
+        entry("ACL", "TABLE t", "me", "GRANT SELECT,MAINTAIN,INSERT ON TABLE t TO a;\n");
+
+    assert_string_equal(compare(arena,
+                                &(Sides){
+                                    NULL, 0, &acl, 1, {16, 17},
+                                        NULL
+    }),
+                        "ACL public.TABLE t: only on the target: "
+                        "GRANT SELECT,INSERT ON TABLE t TO a\n");
+}
+
 static void views_are_equal_whether_a_version_names_the_table_or_not(void **state)
 {
     (void)state;
@@ -440,6 +456,7 @@ int main(void)
         cmocka_unit_test(privileges_are_compared_as_sets_with_roles_mapped),
         cmocka_unit_test(privileges_of_a_role_left_behind_are_no_difference),
         cmocka_unit_test(maintain_is_left_out_between_versions_of_which_one_lacks_it),
+        cmocka_unit_test(what_is_shown_without_maintain_is_a_statement),
         cmocka_unit_test(views_are_equal_whether_a_version_names_the_table_or_not),
         cmocka_unit_test(where_and_how_an_object_is_stored_is_compared),
         cmocka_unit_test(only_the_columns_of_a_view_s_one_relation_lose_its_name),
