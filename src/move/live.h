@@ -132,7 +132,7 @@ typedef struct Live {
     SwitchOptions resume_options;
     /* ---- live_watch.c ---- */
     double next_look;
-    double next_fingerprint;
+    double last_fingerprint; /* clock_seconds() when the schemas were looked at; 0: not yet */
     double next_touched;
     double next_drop;     /* of slots that are not needed any more */
     double applier_retry; /* clock_seconds() when a stopped applier is started again; 0: it runs */

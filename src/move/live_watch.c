@@ -10,10 +10,12 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "move/live.h"
+#include "move/verify.h"
 
 enum {
     LOOK_EVERY_S = 1,
     FINGERPRINT_EVERY_S = 60,
+    CHANGED_EVERY_S = 10, /* where they do not fit: somebody mends that, and waits to read so */
     TOUCHED_EVERY_S = 10,
     DROP_EVERY_S = 60,
     FEW_TOUCHED = 500, /* rows, compared within a few hundredths of a second */
@@ -207,9 +209,11 @@ static bool find_unpublished(Live *live, Arena *scratch, Error *err)
                     strcmp(PQgetvalue(res, k, 1), tables[i].name) == 0;
         if (found)
             continue;
-        live->changed =
-            arena_printf(live->arena, "%s is new and not followed yet: `homeport move --resync %s`",
-                         tables[i].qualified, tables[i].qualified);
+        const char *name = verify_name(scratch, tables[i].schema, tables[i].name);
+        /* As a shell takes it: a name may be in quotes of its own. */
+        live->changed = arena_printf(
+            live->arena, "%s is new and not followed yet: `homeport move --resync '%s'`", name,
+            name);
         return true;
     }
     return true;
@@ -552,10 +556,12 @@ static bool look_at_rows(Live *live, Error *err)
 
 static bool look_at_schema(Live *live, Error *err)
 {
-    if (clock_seconds() < live->next_fingerprint)
+    int every_s = live->changed ? CHANGED_EVERY_S : FINGERPRINT_EVERY_S;
+
+    if (live->last_fingerprint > 0 && clock_seconds() < live->last_fingerprint + every_s)
         return true;
-    live->next_fingerprint = clock_seconds() + FINGERPRINT_EVERY_S;
     const char *before = live->changed;
+    live->last_fingerprint = clock_seconds();
     if (!live_check_fingerprints(live, err)) {
         (void)live_hint_locks(live, err);
         log_warn("the schemas could not be compared", kv_str("reason", err->message),

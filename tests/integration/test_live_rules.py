@@ -2,6 +2,8 @@
 
 import contextlib
 import pathlib
+import re
+import shlex
 import signal
 import sqlite3
 import threading
@@ -239,6 +241,29 @@ def test_rule_20_who_has_a_table_to_himself_when_following_begins_is_waited_for_
     live.applied_past()
     assert live.target.sql("SELECT n FROM t WHERE id = 77") == [(1,)]
     assert "last_error" not in live.status() or not live.status()["last_error"]
+
+
+def test_rule_20_what_is_mended_is_soon_said_no_more(following):
+    """Not at the next minute: who has mended it reads there whether he has."""
+    live = following(KEYED)
+    wait.until(lambda: live.status()["verified"], 30, "all is compared")
+    live.source.sql("ALTER TABLE t ADD COLUMN more int")
+    assert "t.more is new on the source" in live.run("cutover").err
+    assert "t.more is new on the source" in live.status()["schema_changed"]
+    at_home(live, "ALTER TABLE t ADD COLUMN more int")
+    wait.until(lambda: live.status()["schema_changed"] is None, 25, "it is not said any more")
+
+
+def test_rule_20_what_is_said_to_follow_a_new_table_can_be_run_as_it_is(following):
+    live = following(KEYED)
+    for make in (live.source.sql, lambda sql: at_home(live, sql)):
+        make('CREATE TABLE "Odd Name" (id int PRIMARY KEY)')
+    live.source.sql('INSERT INTO "Odd Name" VALUES (1)')
+    refused = live.run("cutover")
+    command, = re.findall(r"`homeport (move --resync .+?)`", refused.err)
+    assert live.ok(*shlex.split(command))["rows"] == 1
+    live.ok("cutover")
+    assert rows(live.target, '"Odd Name"') == [(1,)]
 
 
 def test_rule_32_a_rehearsal_that_fails_leaves_the_source_as_it_was_too(following):
