@@ -362,10 +362,12 @@ static void backend_lost(Backend *backend)
  * were we ever a message out of step, one client would get another one's rows. */
 static bool take_reset(Backend *backend, char type, const char *payload, size_t len)
 {
+    bool before = type == 'C' && backend->resets > 1 &&
+                  (strcmp(payload, "ROLLBACK") == 0 || strcmp(payload, "SET") == 0);
+
     if (type == 'C' && strcmp(payload, "DISCARD ALL") == 0 && backend->resets == 1)
         backend->reset_seen = true;
-    else if (type != 'Z' && type != 'S' && type != 'N' && type != 'A' &&
-             !(type == 'C' && strcmp(payload, "ROLLBACK") == 0 && backend->resets == 2))
+    else if (type != 'Z' && type != 'S' && type != 'N' && type != 'A' && !before)
         backend->reset_failed = true;
     if (type != 'Z')
         return true;
@@ -465,6 +467,12 @@ void backend_reset(Backend *backend)
         wire_add_simple(&messages, "ROLLBACK");
         backend->resets++;
     }
+    /* Where DISCARD ALL takes longer than that, it is the next statement that PostgreSQL ends. */
+    if (backend->hurried) {
+        wire_add_simple(&messages, "SET statement_timeout = 0");
+        backend->resets++;
+    }
+    backend->hurried = false;
     wire_add_simple(&messages, "DISCARD ALL");
     backend->resets++;
     stream_write_soon(backend->stream, bytes_data(&messages), bytes_len(&messages));

@@ -45,6 +45,7 @@ struct Backend {
     int64_t generation;
     unsigned char proof[32]; /* the pool's */
     int resets;              /* answers to its cleaning that are still to come */
+    bool hurried;            /* its user may have set how long a statement may take */
     bool reset_seen;         /* its last statement has been answered */
     bool reset_failed;
     bool protocol_broken;

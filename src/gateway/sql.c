@@ -557,8 +557,6 @@ static void on_lost(void *arg)
 
 /* ---- from the pool ---- */
 
-static const char throttled_message[] = "too many failed logins, try again later";
-
 static void on_refused(Work *work, const WireError *error)
 {
     const char *code = error->fields[FIELD_CODE];
@@ -587,6 +585,7 @@ static void on_ready(void *arg, PoolOutcome outcome, Backend *backend, const Wir
     switch (outcome) {
     case POOL_READY:
         work->backend = backend;
+        backend->hurried = work->body.hurries;
         backend_set_user(backend, &(BackendUser){on_message, on_lost, work});
         send_statements(work);
         return;
@@ -595,7 +594,8 @@ static void on_ready(void *arg, PoolOutcome outcome, Backend *backend, const Wir
         return;
     case POOL_THROTTLED:
         metric_add(&work->worker->metrics.throttled, 1);
-        work->error = wire_error(work->arena, NULL, NULL, throttled_message);
+        work->error =
+            wire_error(work->arena, NULL, NULL, "too many failed logins, try again later");
         work_reply_error(work, 429);
         return;
     case POOL_TIMEOUT:

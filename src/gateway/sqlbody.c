@@ -337,6 +337,16 @@ static bool read_plain(Arena *arena, const char *data, size_t len, SqlQuery *ret
     return true;
 }
 
+static bool names_timeout(const SqlQuery *query)
+{
+    static const char name[] = "statement_timeout";
+
+    for (int i = 0; i < query->param_count; i++)
+        if (query->params[i] && strcasecmp(query->params[i], name) == 0)
+            return true;
+    return strcasestr(query->text, name);
+}
+
 bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Error *err)
 {
     json_error_t problem;
@@ -346,6 +356,7 @@ bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Err
     if (read_plain(arena, data, len, &plain)) {
         body.queries = arena_alloc(arena, sizeof plain);
         *body.queries = plain;
+        body.hurries = names_timeout(&plain);
         *ret = body;
         return true;
     }
@@ -370,6 +381,8 @@ bool sqlbody_parse(Arena *arena, const char *data, size_t len, SqlBody *ret, Err
         if (!query_read(arena, queries ? json_array_get(queries, (size_t)i) : root,
                         &body.queries[i], err))
             return false;
+    for (int i = 0; i < body.count; i++)
+        body.hurries = body.hurries || names_timeout(&body.queries[i]);
     *ret = body;
     return true;
 }

@@ -26,6 +26,7 @@ typedef struct SqlBody {
     SqlQuery *queries;
     int count;
     bool batch;
+    bool hurries; /* it may have set how long a statement may take */
 } SqlBody;
 
 /* The message is that of the reply. */

@@ -297,6 +297,27 @@ def test_nothing_of_a_session_is_left_for_the_next_request(gate, leak, check, ex
     assert client.query("select pg_backend_pid()")[1]["rows"] == pid  # one connection, cleaned
 
 
+SHORT = {"text": ("set Statement_Timeout = 60", []), "parameters": ("select set_config($1, '60', false)", ["statement_timeout"])}
+
+
+@pytest.mark.parametrize("how", SHORT)
+def test_a_statement_timeout_ends_no_statement_of_the_next_request(homeport, servers, how):
+    """It would where DISCARD ALL takes longer: PostgreSQL ends what it reads next."""
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", "--pool-size=1")
+    text, params = SHORT[how]
+    client = gate.client()
+    tables = ("do $$ begin for i in 1..300 loop execute format('create temp table t%s(a int primary key, b text)', i); "
+              "end loop; end $$")
+    for _ in range(2):
+        # Committed before the timeout is set, so that it is DISCARD ALL alone that takes long.
+        status, reply = client.post({"queries": [{"query": tables}, {"query": "commit"}, {"query": text, "params": params}]})
+        assert status == 200, reply
+        status, reply = client.query("select current_setting('statement_timeout')")
+        assert (status, reply.get("rows")) == (200, [["0"]]), reply
+        assert client.query("begin /* statement_timeout */")[0] == client.query("select 1")[0] == 200
+    assert gate.metric("logins_total") == 1
+
+
 def test_an_open_transaction_that_failed_does_not_poison_the_next_request(gate):
     client = gate.client()
     client.query("begin")
