@@ -152,6 +152,7 @@ static void worker_init(Gateway *gateway, int index, const char *too_large)
                                        .body_limit = options->max_request_bytes,
                                        .count = &gateway->clients,
                                        .max_connections = options->max_connections,
+                                       .refusal_headers = options->cors ? SQL_ORIGIN : NULL,
                                        .too_large_type = "application/json",
                                        .too_large_reply = too_large,
                                        .budget = &gateway->budget,

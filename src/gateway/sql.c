@@ -109,7 +109,7 @@ static void reply(Worker *worker, HttpExchange *exchange, int status, const char
 
     add_request_id(worker, &all);
     if (cors)
-        bytes_add_text(&all, "access-control-allow-origin: *\r\n");
+        bytes_add_text(&all, SQL_ORIGIN);
     if (headers)
         bytes_add_text(&all, headers);
     bytes_add_char(&all, '\0');

@@ -4,6 +4,9 @@
 #include "gateway/shared.h"
 #include "gateway/wire.h"
 
+/* Where --cors asks for it, of every reply. */
+#define SQL_ORIGIN "access-control-allow-origin: *\r\n"
+
 /* The worker's HTTP server calls these; `arg` is the worker. */
 void sql_handle(void *arg, HttpExchange *exchange);
 /* Of requests that are large: has somebody been here with this password, and is it right? */

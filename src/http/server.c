@@ -299,14 +299,17 @@ static void conn_linger(Conn *conn)
 /* Refused before a handler saw it; the connection ends, since what follows cannot be trusted. */
 static void refuse(Conn *conn, int status, const char *type, const char *text)
 {
+    const char *always = conn->server->settings.refusal_headers;
+    Bytes headers = bytes_init(SIZE_MAX);
     Bytes body = bytes_init(SIZE_MAX);
 
+    bytes_add_text(&headers, always ? always : "");
+    bytes_add_text(&headers, status == 503 ? "retry-after: 1\r\n" : "");
+    bytes_add_char(&headers, '\0');
     bytes_add_text(&body, text);
-    write_reply(conn,
-                &(HttpReply){.status = status,
-                             .type = type,
-                             .headers = status == 503 ? "retry-after: 1\r\n" : NULL},
+    write_reply(conn, &(HttpReply){.status = status, .type = type, .headers = bytes_data(&headers)},
                 &body, false);
+    bytes_free(&headers);
     exchange_free(conn);
     conn->message_done = false;
     conn_linger(conn);

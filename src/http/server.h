@@ -51,6 +51,7 @@ typedef struct HttpSettings {
     int idle_ms;                 /* 0: 60 s */
     Budget *budget;              /* of bodies and replies; NULL: none */
     const char *short_reply;     /* body of the reply with status 503 where it is used up */
+    const char *refusal_headers; /* lines of all replies that the server makes itself; NULL: none */
     const char *too_large_type;  /* of the reply with status 413 */
     const char *too_large_reply; /* its body */
     void (*handle)(void *arg, HttpExchange *exchange);

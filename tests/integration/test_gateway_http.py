@@ -662,7 +662,10 @@ def test_out_of_connections_is_a_503(homeport, servers):
 
 
 def test_cors_is_on_where_it_was_asked_for(homeport, servers):
-    gate = gw.Gateway(homeport, servers.get(15, "target"), "--cors")
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--cors", "--max-request=1KiB")
+    client = gate.client()
+    # Without it a browser would tell the page of no status at all.
+    assert client.query("select 1" + " " * 2000)[0] == 413 and client.headers["access-control-allow-origin"] == "*"
     client = gate.client()
     assert client.query("select 1")[0] == 200 and client.headers["access-control-allow-origin"] == "*"
     client.conn.request("OPTIONS", "/sql")
