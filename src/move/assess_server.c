@@ -333,14 +333,16 @@ static bool judge_connections(AssessRun *run, AssessSide side, Error *err)
 
 static void judge_programs(AssessRun *run)
 {
-    const AssessServer *source = &run->sides[SIDE_SOURCE];
-    const AssessServer *target = &run->sides[SIDE_TARGET];
-    bool needed = run->config->schema != SCHEMA_EXISTING;
+    int source = run->sides[SIDE_SOURCE].seen.version_num;
+    int target = run->sides[SIDE_TARGET].seen.version_num;
+    int newest = source > target ? source : target;
     Programs programs;
     Error err = ERROR_INIT;
 
-    if (programs_find(run->arena, run->config, source->seen.version_num, target->seen.version_num,
-                      &programs, &err))
+    bool found = programs_find(run->arena, run->config, source, target, &programs, &err);
+    bool needed = !found && run->config->schema != SCHEMA_EXISTING;
+    if (found && (!run->config->verify ||
+                  programs_find(run->arena, run->config, newest, newest, &programs, &err)))
         return;
     finding_add(
         run,

@@ -114,19 +114,25 @@ static void consider_path(Arena *arena, Candidates *candidates)
         consider(arena, candidates, arena_strndup(arena, path, (size_t)(slash - path)));
 }
 
-static bool fail_none(const Config *config, const Candidates *candidates, int needed, Error *err)
+/* `advised` reads the target as well: what is installed for the dump then does for the comparison.
+ */
+static bool fail_none(const Config *config, const Candidates *candidates, int needed, int advised,
+                      Error *err)
 {
     (void)error_set(err, ERR_PROGRAM, "no pg_dump of version %d or newer (found: %s)", needed,
                     candidates->seen.len > 0 ? text_str(&candidates->seen) : "none");
+    if (config->pg_bin && access(config->pg_bin, F_OK) != 0)
+        return error_hint(err, "There is no folder %s, which --pg-bin names.", config->pg_bin);
     if (config->pg_bin)
         return error_hint(err,
                           "Only %s was looked in, as --pg-bin says: give the folder of "
                           "PostgreSQL %d's pg_dump and pg_restore.",
-                          config->pg_bin, needed);
+                          config->pg_bin, advised);
     return error_hint(err,
-                      "Install PostgreSQL %d's client programs (Debian: apt-get install "
-                      "postgresql-client-%d), or give their folder with --pg-bin.",
-                      needed, needed);
+                      "Install PostgreSQL %d's client programs (apt-get install "
+                      "postgresql-client-%d, of Debian or apt.postgresql.org), or give their "
+                      "folder with --pg-bin.",
+                      advised, advised);
 }
 
 static int choose(const Candidates *candidates, int needed, int target_version_num)
@@ -145,6 +151,7 @@ bool programs_find(Arena *arena, const Config *config, int source_version_num,
     auto_arena Arena *scratch = arena_new();
     Candidates *candidates = arena_alloc(scratch, sizeof *candidates);
     int needed = source_version_num / VERSION_NUM_PER_MAJOR;
+    int target = target_version_num / VERSION_NUM_PER_MAJOR;
 
     candidates->seen = text_init(scratch, 4096);
     if (config->pg_bin)
@@ -157,7 +164,7 @@ bool programs_find(Arena *arena, const Config *config, int source_version_num,
         chosen = choose(candidates, needed, target_version_num);
     }
     if (chosen < 0)
-        return fail_none(config, candidates, needed, err);
+        return fail_none(config, candidates, needed, target > needed ? target : needed, err);
     *ret = (Programs){
         .pg_dump = arena_strdup(arena, candidates->found[chosen].pg_dump),
         .pg_restore = arena_strdup(arena, candidates->found[chosen].pg_restore),

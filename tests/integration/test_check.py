@@ -327,13 +327,13 @@ def test_clean_pair_has_no_blockers(pair, check):
 # -- what the servers are
 
 
-def test_target_older_than_source(pair, check):
+def test_target_older_than_source(pair, check, pg_bin):
     source, target = pair(16, 15)
     finding = check(source, target).get("target-older", "both")
     assert finding["severity"] == "blocker"
     assert finding["objects"] == ["source 16, target 15"]
     assert finding["fix"] == "Make the target a server of PostgreSQL 16 or newer."
-    assert check(*pair(15, 16)).ids() == set()
+    assert check(*pair(15, 16), "--pg-bin", str(pg_bin(17))).ids() == set()
 
 
 def test_same_database_on_both_sides(pair, check):
@@ -815,6 +815,21 @@ def test_pg_dump_that_can_read_the_source(pair, check, tmp_path, pg_bin):
         db.sql("CREATE TABLE t (id int PRIMARY KEY)")
     report = check(source, target, "--pg-bin", str(tmp_path), "--schema", "existing")
     assert report.get("pg-dump-missing")["severity"] == "warning"
+    gone = check(source, target, "--pg-bin", str(tmp_path / "gone")).get("pg-dump-missing")
+    assert gone["fix"] == f"There is no folder {tmp_path}/gone, which --pg-bin names."
+
+
+def test_pg_dump_that_can_read_both(pair, check, tmp_path, pg_bin):
+    """Without it a move would copy everything, and could not finish for want of the comparison."""
+    source, target = pair(15, 17)
+    found = check(source, target, "--pg-bin", str(pg_bin(15))).get("pg-dump-missing", "both")
+    assert found["severity"] == "warning"
+    assert found["summary"] == (f"no pg_dump of version 17 or newer (found: 15 in {pg_bin(15)}):"
+                                " the schemas of both sides cannot be compared")
+    assert not check(source, target, "--pg-bin", str(pg_bin(17))).has("pg-dump-missing")
+    assert not check(source, target, "--pg-bin", str(pg_bin(15)), env={"HOMEPORT_VERIFY": "no"}).has("pg-dump-missing")
+    # Whoever has none is told to get the one that does for everything.
+    assert "PostgreSQL 17's" in check(source, target, "--pg-bin", str(tmp_path)).get("pg-dump-missing")["fix"]
 
 
 @pytest.fixture
