@@ -70,8 +70,10 @@ static bool verify_alone(const Invocation *inv, Error *err)
         return false;
     if (report.verified)
         return true;
-    if (report.differences == 0)
-        return error_set(err, ERR_FOUND, "the schema was not compared");
+    if (report.differences == 0) {
+        (void)error_set(err, ERR_FOUND, "the schema was not compared");
+        return error_hint(err, "The rows are equal; --rows-only asks for no more than that.");
+    }
     return error_set(err, ERR_FOUND, "%lld %s", (long long)report.differences,
                      text_plural(report.differences, "difference", "differences"));
 }

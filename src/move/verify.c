@@ -500,6 +500,8 @@ void verify_report_json(Json *json, const VerifyReport *report)
     json_open_object(json);
     json_kv_bool(json, "compared", report->schema_compared);
     json_kv_string(json, "why_not", report->schema_skipped);
+    json_kv_string(json, "hint",
+                   report->schema_hint && *report->schema_hint ? report->schema_hint : NULL);
     json_close(json);
     differing_json(json, report);
     json_key(json, "list");

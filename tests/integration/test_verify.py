@@ -76,7 +76,7 @@ def test_copy_of_the_zoo_is_equal_and_stays_so_however_it_is_stored(homeport, da
     result = verify(homeport, source, target, "--pg-bin", pg_bin(15), rc=0)
     assert result.json["verified"] is True
     assert result.json["differences"] == 0 and result.json["list"] == []
-    assert result.json["schema"] == {"compared": True, "why_not": None}
+    assert result.json["schema"] == {"compared": True, "why_not": None, "hint": None}
     assert result.json["rows"] == sum(count for count, _ in zoo.rows(source).values()) - matview_rows(source) \
         - not_carried_rows(source) + source.value("SELECT count(*) FROM pg_largeobject_metadata")
     for change in zoo.NO_DIFFERENCE:
@@ -505,6 +505,9 @@ def test_schema_that_cannot_be_dumped_is_not_called_verified(homeport, twins, tm
     assert result.json["differences"] == 0
     assert result.json["schema"]["compared"] is False
     assert "no pg_dump" in result.json["schema"]["why_not"]
+    assert result.json["schema"]["hint"] == (
+        f"Only {empty} was looked in, as --pg-bin says: give the folder of PostgreSQL 15's pg_dump and pg_restore.")
+    assert "hint: The rows are equal; --rows-only asks for no more than that." in result.err
     assert verify(homeport, source, target, "--pg-bin", empty, "--rows-only", rc=0).json["verified"] is True
 
 
