@@ -266,6 +266,8 @@ static bool once(const Invocation *inv, Error *err)
 
     bool ok = move_once(inv->arena, inv->config, &watch, &report, err);
     progress_end(&view, ok);
+    if (!ok && err->code == ERR_CANCELLED)
+        return error_hint(err, "Run it again; `homeport status` says where it stands.");
     if (!ok && err->code != ERR_FOUND)
         return false;
     if (report.assessment.blockers > 0)

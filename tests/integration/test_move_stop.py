@@ -29,6 +29,7 @@ def check_stops(move, run, number):
     error = moving.error_of(result)
     assert error["code"] == "cancelled"
     assert {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number] in error["message"]
+    assert error["hint"] == "Run it again; `homeport status` says where it stands."
     wait.until(lambda: not moving.processes(str(move.dir)), 5, "programs gone")
     move.check_no_session(AT_ONCE)
 
