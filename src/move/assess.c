@@ -141,6 +141,7 @@ static const Fact facts[INPUT_COUNT] = {
     [INPUT_TABLESPACES] = {sql_assess_facts_tablespaces,       true },
     [INPUT_SETTINGS] = {sql_assess_facts_settings,          false},
     [INPUT_DATABASE_SETTINGS] = {sql_assess_facts_database_settings, false},
+    [INPUT_DATABASE] = {sql_assess_facts_database,          false},
 };
 
 static bool read_left_out(AssessRun *run, Error *err)

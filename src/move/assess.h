@@ -51,6 +51,7 @@ typedef enum AssessInput {
     INPUT_TABLESPACES,
     INPUT_SETTINGS,
     INPUT_DATABASE_SETTINGS,
+    INPUT_DATABASE,
     INPUT_COUNT
 } AssessInput;
 

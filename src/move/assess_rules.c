@@ -68,6 +68,11 @@ const Rule assess_rules[] = {
          .inputs = {INPUT_DATABASE_SETTINGS, INPUT_ROLE_MAP},
          .summary = "settings of the source's database and roles (ALTER ... SET) that no dump of a "
                     "database carries"),
+    RULE(.id = "database-privilege", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
+         .side = SIDE_TARGET, .sql = sql_assess_database_privilege,
+         .inputs = {INPUT_DATABASE, INPUT_ROLE_MAP},
+         .summary = "the source's database has privileges, a connection limit or a comment of its "
+                    "own, which no dump of what is in it carries"),
     RULE(.id = "target-unsafe-setting", .severity = SEVERITY_WARNING, .scope = SCOPE_BOTH,
          .side = SIDE_TARGET, .sql = sql_assess_unsafe_setting,
          .summary = "a crash of the target's server would destroy its databases"),

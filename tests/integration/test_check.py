@@ -209,6 +209,16 @@ CASES = [
          source="CREATE ROLE app_role; ALTER DATABASE :db SET search_path = \"$user\", shop;"
                 "ALTER DATABASE :db SET app.tenant = 'it''s'; ALTER ROLE app_role IN DATABASE :db SET work_mem = '7MB'",
          target="CREATE ROLE app_role", fix_on="target"),
+    Case("database-privilege", "warning", "both",
+         ["CONNECT for app_role", "CREATE for app_role", "connection limit = 9", "its comment", "no TEMPORARY for PUBLIC"],
+         "-- on the target:\nGRANT CONNECT ON DATABASE :db TO app_role;\n"
+         "GRANT CREATE ON DATABASE :db TO app_role WITH GRANT OPTION;\n"
+         "ALTER DATABASE :db CONNECTION LIMIT 9;\nCOMMENT ON DATABASE :db IS 'it''s the shop';\n"
+         "REVOKE TEMPORARY ON DATABASE :db FROM PUBLIC;",
+         source="CREATE ROLE app_role; CREATE ROLE other_role; REVOKE TEMPORARY ON DATABASE :db FROM PUBLIC;"
+                "GRANT CONNECT ON DATABASE :db TO app_role, other_role; ALTER DATABASE :db CONNECTION LIMIT 9;"
+                "GRANT CREATE ON DATABASE :db TO app_role WITH GRANT OPTION; COMMENT ON DATABASE :db IS 'it''s the shop'",
+         target="CREATE ROLE app_role", fix_on="target"),
     Case("setting-different", "warning", "both",
          ["DateStyle: source German, DMY, target ISO, MDY", "TimeZone: source Europe/Vienna, target UTC"],
          '-- on the target:\nALTER DATABASE :db SET "DateStyle" = German, DMY;\n'
@@ -614,7 +624,9 @@ def test_rights_of_an_ordinary_role_on_the_source(pair, check):
         if name not in ("trigger-fires-back", "large-objects"):
             source.script(statements(fixes[name]))
     # Member of a superuser's role is no superuser: triggers still cannot rest.
-    assert check(url, target).ids() == {"trigger-fires-back", "large-objects"}
+    report = check(url, target)
+    assert report.ids() == {"trigger-fires-back", "large-objects", "database-privilege"}
+    assert report.get("database-privilege")["objects"] == ["CREATE for app"]  # for the publication
 
 
 def test_configuration_tables_of_an_extension_are_published_with_the_others(pair, check):
@@ -666,6 +678,7 @@ def test_rights_of_an_ordinary_role_on_the_target(pair, check):
         "target-replica-role": ("blocker", "live", ["app"]),
         "target-space-unknown": ("note", "both", []),
         "event-trigger": ("note", "once", ["e (on ddl_command_end)"]),
+        "database-privilege": ("warning", "both", ["TEMPORARY for PUBLIC"]),
     }
     assert "GRANT SET ON PARAMETER session_replication_role TO app;" in report.get("target-replica-role")["fix"]
     assert "should be free" in report.get("target-space-unknown")["fix"]
@@ -673,7 +686,7 @@ def test_rights_of_an_ordinary_role_on_the_target(pair, check):
         "-- on the target:\n-- with --map-role keeper=app this role owns what keeper would; or else\n"
         "GRANT keeper TO app;\n"
         "-- with --map-role postgres=app this role owns what postgres would; a superuser is nobody to act for")
-    for name in ("target-privilege", "owner-privilege", "target-replica-role"):
+    for name in ("target-privilege", "owner-privilege", "target-replica-role", "database-privilege"):
         target.script(statements(report.get(name)["fix"]))
     # CREATE on the database is enough for a trusted extension.
     mapped = ("--map-role", "postgres=app")
