@@ -432,9 +432,10 @@ static bool act(Control *control, Caller *caller, Error *err)
         pause_begin(control, caller);
         return true; /* the answer comes later */
     }
-    if (verb == GATEWAY_RESUME && pausing)
+    /* The pause of before a restart is on disk, and would come again with the next one. */
+    if (verb == GATEWAY_RESUME && pausing && !control->state.paused)
         pause_undo(control);
-    else if (verb == GATEWAY_RESUME && control->phase == PHASE_PAUSED && !resume_now(control, err))
+    else if (verb == GATEWAY_RESUME && control->phase != PHASE_SERVING && !resume_now(control, err))
         return false;
     if (verb == GATEWAY_SWITCH && !switch_now(control, caller->request.url, err))
         return false;
