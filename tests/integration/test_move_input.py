@@ -584,7 +584,7 @@ def test_server_with_fewer_connections_than_jobs(homeport, servers, pair):
     """check warns; the move goes on with what it gets and does not wait for more."""
     source, _ = pair(15, 15)
     target = servers.new(15, settings={"max_connections": 8, "max_wal_senders": 0, "wal_level": "replica"}).create_db()
-    shop(source, target)
+    shop(source, target, transfers=100000)  # enough that the others are still at work when one is refused
     move = Move(homeport, source, target, "--jobs", "16")
     began = time.monotonic()
     result = move.ok()
