@@ -92,20 +92,6 @@ static bool failed_by_setting(const ProcessResult *result)
            strstr(result->err_tail, "Command was: SET transaction_timeout = 0;") != NULL;
 }
 
-/* Where it goes on after an error its last line only counts them. */
-static bool fail_restore(const ProcessResult *result, Error *err)
-{
-    const char *found = NULL;
-
-    for (const char *at = result->err_tail; at && (at = strstr(at, ": error: "));
-         at += strlen(": "))
-        found = at + strlen(": error: ");
-    if (err->code == ERR_PROGRAM && found)
-        (void)error_set(err, ERR_PROGRAM, "pg_restore failed (status %d): %.*s", result->status,
-                        (int)strcspn(found, "\n"), found);
-    return error_add_context(err, "restore the large objects");
-}
-
 static bool run_restore(Arena *arena, const LargeObjectRequest *request, Error *err)
 {
     bool unknown = has_unknown_setting(request);
@@ -131,7 +117,7 @@ static bool run_restore(Arena *arena, const LargeObjectRequest *request, Error *
     if (process_check(arena, &options, &result, err))
         return true;
     if (!unknown || err->code != ERR_PROGRAM || !failed_by_setting(&result))
-        return fail_restore(&result, err);
+        return error_add_context(err, "restore the large objects");
     *err = ERROR_INIT;
     return true;
 }

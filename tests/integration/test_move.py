@@ -68,7 +68,7 @@ exec {pg_bin(17)}/pg_restore "$@"
 """, encoding="utf-8")
     restore.chmod(0o755)
     result = move(homeport, source, target, "--pg-bin", folder)
-    why = "restore the large objects: pg_restore failed (status 1): could not execute query: ERROR:  other"
+    why = "restore the large objects: pg_restore failed (status 1): pg_restore: error: could not execute query: ERROR:  other"
     assert result.rc != 0 and why in result.err, str(result)
     assert target.sql(LARGE_OBJECTS) == []
     assert homeport.ok("status", "--json").json["complete"] is False
