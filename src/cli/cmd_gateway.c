@@ -155,6 +155,7 @@ static bool cert_run(const Invocation *inv, Error *err)
     return cli_print(&out, err);
 }
 
+/* Neon's names for one and the same URL, as its integration with Vercel sets them. */
 static bool env_run(const Invocation *inv, Error *err)
 {
     const char *names = inv->config->gateway.names;

@@ -118,7 +118,7 @@ typedef struct Live {
     ControlCall *waiting[CONTROL_MAX_CALLS]; /* came meanwhile; in their order */
     int waiting_count;
     const char *last_error;
-    bool at_work; /* the loop has begun, which nothing that waits for a lock may hold up for long */
+    bool at_work; /* following begins: nothing that waits for a lock may hold that up for long */
     double conclude_at; /* clock_seconds() when a switch is brought to its end; 0: it has ended */
     bool unnoted;       /* it is undone, but that is not in the state yet */
     bool shut;          /* the side that is in use could not be unfenced: the app cannot write */
