@@ -130,7 +130,9 @@ static void add_role(Rewrite *rewrite, const SqlToken *before, const SqlToken *t
     rewrite->in_list = false;
     if (!role || is_kept(rewrite, role))
         return;
-    text_addf(&rewrite->out, "%s%s", rewrite->kept_count > 0 ? ", " : "", role);
+    /* Tokens that stand side by side stay two: another quoting would join TO a"b" to one name. */
+    const char *gap = strchr(" \t\n,;)", *rewrite->copied) ? "" : " ";
+    text_addf(&rewrite->out, "%s%s%s", rewrite->kept_count > 0 ? ", " : "", role, gap);
     keep_role(rewrite, role);
 }
 

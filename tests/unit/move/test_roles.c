@@ -139,6 +139,20 @@ static void statements_for_a_providers_role_go(void **state)
     }
 }
 
+/* No pg_dump writes such a thing; what was written once is read as the same roles again. */
+static void names_that_stand_side_by_side_stay_two(void **state)
+{
+    (void)state;
+    static const Case cases[] = {
+        {"GRANT ALL ON TABLE t TO app\"\";\n",   "GRANT ALL ON TABLE t TO \"home app\" \"\";\n"},
+        {"GRANT ALL ON TABLE t TO \"app\"b;\n",  "GRANT ALL ON TABLE t TO \"home app\" b;\n"   },
+        {"GRANT ALL ON TABLE t TO app,other;\n",
+         "GRANT ALL ON TABLE t TO \"home app\", \"other\";\n"                                  },
+    };
+
+    check_cases("ACL", cases, COUNT_OF(cases));
+}
+
 static void default_privileges_are_of_and_for_mapped_roles(void **state)
 {
     (void)state;
@@ -297,6 +311,7 @@ int main(void)
         cmocka_unit_test(privileges_go_to_the_mapped_role),
         cmocka_unit_test(keywords_for_roles_stay_and_quoted_ones_are_names),
         cmocka_unit_test(statements_for_a_providers_role_go),
+        cmocka_unit_test(names_that_stand_side_by_side_stay_two),
         cmocka_unit_test(default_privileges_are_of_and_for_mapped_roles),
         cmocka_unit_test(policies_are_for_mapped_roles_and_their_conditions_stay),
         cmocka_unit_test(user_mappings_are_for_mapped_roles),
