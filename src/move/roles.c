@@ -128,12 +128,13 @@ static void add_role(Rewrite *rewrite, const SqlToken *before, const SqlToken *t
     }
     rewrite->copied = token->ptr + token->len;
     rewrite->in_list = false;
-    if (!role || is_kept(rewrite, role))
-        return;
+    if (role && !is_kept(rewrite, role)) {
+        text_addf(&rewrite->out, "%s%s", rewrite->kept_count > 0 ? ", " : "", role);
+        keep_role(rewrite, role);
+    }
     /* Tokens that stand side by side stay two: another quoting would join TO a"b" to one name. */
-    const char *gap = strchr(" \t\n,;)", *rewrite->copied) ? "" : " ";
-    text_addf(&rewrite->out, "%s%s%s", rewrite->kept_count > 0 ? ", " : "", role, gap);
-    keep_role(rewrite, role);
+    if (!strchr(" \t\n,;)", *rewrite->copied))
+        text_add(&rewrite->out, " ");
 }
 
 static bool is_behind_role(const Rewrite *rewrite, const SqlToken *before)

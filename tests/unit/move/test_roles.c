@@ -144,10 +144,11 @@ static void names_that_stand_side_by_side_stay_two(void **state)
 {
     (void)state;
     static const Case cases[] = {
-        {"GRANT ALL ON TABLE t TO app\"\";\n",   "GRANT ALL ON TABLE t TO \"home app\" \"\";\n"},
-        {"GRANT ALL ON TABLE t TO \"app\"b;\n",  "GRANT ALL ON TABLE t TO \"home app\" b;\n"   },
+        {"GRANT ALL ON TABLE t TO app\"\";\n",       "GRANT ALL ON TABLE t TO \"home app\" \"\";\n"},
+        {"GRANT ALL ON TABLE t TO \"app\"b;\n",      "GRANT ALL ON TABLE t TO \"home app\" b;\n"   },
+        {"GRANT ALL ON TABLE t TO app, \"app\"b;\n", "GRANT ALL ON TABLE t TO \"home app\" b;\n"   },
         {"GRANT ALL ON TABLE t TO app,other;\n",
-         "GRANT ALL ON TABLE t TO \"home app\", \"other\";\n"                                  },
+         "GRANT ALL ON TABLE t TO \"home app\", \"other\";\n"                                      },
     };
 
     check_cases("ACL", cases, COUNT_OF(cases));
