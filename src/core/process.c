@@ -145,8 +145,8 @@ static NORETURN void child_run(const Launch *launch)
         child_fail(launch, "setuid");
     /* setuid clears it. */
     if (launch->user)
-        (void)prctl(PR_SET_PDEATHSIG,
-                    SIGTERM); /* not run: that user cannot write what was counted */
+        /* not run: another user cannot write what was counted */
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (launch->options->dir && chdir(launch->options->dir) < 0)
         child_fail(launch, "chdir");
     (void)execve(launch->file, launch->argv, launch->env);

@@ -13,13 +13,20 @@ enum {
     CONNECT_S = 15
 };
 
+static bool drop_scratch(DrizzleScratch *scratch, Error *err)
+{
+    auto_arena Arena *arena = arena_new();
+
+    return pg_execf(scratch->server, err, "DROP DATABASE IF EXISTS %s",
+                    pg_ident(arena, scratch->name));
+}
+
 static bool create_scratch(DrizzleScratch *scratch, Error *err)
 {
     auto_arena Arena *arena = arena_new();
 
     /* Left behind by a run that was killed; the name has the move's id in it. */
-    if (!pg_execf(scratch->server, err, "DROP DATABASE IF EXISTS %s",
-                  pg_ident(arena, scratch->name)))
+    if (!drop_scratch(scratch, err))
         return error_add_context(err, "drop an earlier scratch database");
     /* Its collation is of no matter, as it holds no row: C goes with every encoding. */
     return pg_execf(scratch->server, err,
@@ -155,14 +162,22 @@ bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch 
            gaps_check_columns(scratch->conn, request, err);
 }
 
-void drizzle_close(DrizzleScratch *scratch)
+/* Over a new connection where the one that was kept for it is gone: nothing else takes it away. */
+static bool drop_again(DrizzleScratch *scratch, const PgUrl *target, Error *err)
 {
-    auto_arena Arena *arena = arena_new();
+    pg_close(scratch->server);
+    scratch->server = NULL;
+    return pg_connect_retry(target, "scratch", CONNECT_S, &scratch->server, err) &&
+           drop_scratch(scratch, err);
+}
+
+void drizzle_close(DrizzleScratch *scratch, const PgUrl *target)
+{
+    Error lost = ERROR_INIT;
     Error failed = ERROR_INIT;
 
     pg_close(scratch->conn);
-    if (scratch->server && !pg_execf(scratch->server, &failed, "DROP DATABASE IF EXISTS %s",
-                                     pg_ident(arena, scratch->name)))
+    if (scratch->server && !drop_scratch(scratch, &lost) && !drop_again(scratch, target, &failed))
         log_warn("the scratch database is left behind", kv_str("database", scratch->name),
                  kv_str("reason", failed.message));
     pg_close(scratch->server);

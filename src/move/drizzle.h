@@ -48,5 +48,5 @@ typedef struct Drift {
 bool drizzle_schema(Arena *arena, const DrizzleRequest *request, DrizzleScratch *ret_scratch,
                     Drift *ret_drift, Archive *ret, Error *err) MUST_USE;
 
-/* Drops the scratch database. Fine where none was made. */
-void drizzle_close(DrizzleScratch *scratch);
+/* Drops the scratch database from the target's server. Fine where none was made. */
+void drizzle_close(DrizzleScratch *scratch, const PgUrl *target);

@@ -182,9 +182,9 @@ bool job_finish(Job *job, Attempt *attempt, Error *err)
 
 /* ---- one snapshot after the other ---- */
 
-static void attempt_close(Attempt *attempt)
+static void attempt_close(Attempt *attempt, const PgUrl *target)
 {
-    drizzle_close(&attempt->scratch);
+    drizzle_close(&attempt->scratch, target);
     keeper_close(&attempt->keeper);
 }
 
@@ -251,7 +251,7 @@ bool job_run_attempts(Job *job, Error *err)
         Attempt attempt = {0};
 
         bool ok = job_connect_target(job, err) && run_attempt(job, &attempt, err);
-        attempt_close(&attempt);
+        attempt_close(&attempt, &job->target_url);
         if (ok || !is_worth_a_try(&attempt, err) || tries == SNAPSHOT_TRIES)
             return ok;
         log_warn("starting again", kv_str("reason", err->message), kv_i64("try", tries));

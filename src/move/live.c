@@ -64,6 +64,13 @@ bool live_reconnect(Live *live, LiveSideName side, int seconds, Error *err)
                             seconds, &live->conns[side], err);
 }
 
+/* not run: a mover lives on without an applier only where its threads could not be made */
+bool live_fail_idle(Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE, "nothing is being applied right now");
+    return error_hint(err, "`homeport status` says why.");
+}
+
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err)
 {
     PGconn **conn = &live->conns[side];
@@ -260,7 +267,7 @@ static void answer_verify(Live *live, ControlCall *call)
     live->list_all = false;
     if (!ok) {
         if (err.code == ERR_NONE)
-            (void)error_set(&err, ERR_WRONG_STATE, "the copy is not complete yet");
+            (void)live_fail_idle(&err);
         control_fail(call, &err);
         return;
     }

@@ -166,7 +166,8 @@ const PgUrl *live_url(const Live *live, LiveSideName side);
 LiveSideName live_from(const Live *live);
 LiveSideName live_to(const Live *live);
 const char *live_side_name(LiveSideName side); /* "source" */
-/* The main thread's connection to a side, which may write to it although it is fenced. */
+/* The main thread's connection to a side, which may write to it although it is fenced. The next
+ * call for that side closes one that is lost: nobody who holds it may call what calls this. */
 bool live_connect(Live *live, LiveSideName side, PGconn **ret, Error *err) MUST_USE;
 /* Where there is none: made, and tried again for that long (pg_connect_retry()); it has not passed
  * the fence yet. */
@@ -174,6 +175,8 @@ bool live_reconnect(Live *live, LiveSideName side, int seconds, Error *err) MUST
 /* Where err is a lock that was not to be had: names in its hint who holds which table. Always
  * false. */
 bool live_hint_locks(Live *live, Error *err);
+/* What has no applier to ask, until the next try to start one. Always false. */
+bool live_fail_idle(Error *err);
 /* The fence of a side. */
 bool live_fence(Live *live, LiveSideName side, Fence *ret, Error *err) MUST_USE;
 /* The side that changes go to is fenced, or is again: what came there meanwhile is looked for. */

@@ -54,13 +54,11 @@ static bool drop_schema(PGconn *conn, Error *err)
 }
 
 /* Whether the fence and the schema homeport of a side are ours to take away. */
-static bool is_ours(Live *live, LiveSideName side, bool *ret, Error *err)
+static bool is_ours(const Live *live, LiveSideName side, PGconn *conn, bool *ret, Error *err)
 {
     const char *other = NULL;
-    PGconn *conn = NULL;
 
-    if (!live_connect(live, side, &conn, err) ||
-        !owner_other(conn, live->arena, live->job.state.move.id, &other, err))
+    if (!owner_other(conn, live->arena, live->job.state.move.id, &other, err))
         return false;
     if (other)
         log_warn("fence and schema homeport are another move's: left as they are",
@@ -104,7 +102,7 @@ static bool clean_side(Live *live, LiveSideName side, bool gone, Error *err)
 
     if (is_away(live, side, gone) ||
         (live_connect(live, side, &conn, err) && drop_slots(live, side, conn, err) &&
-         drop_publication(live, conn, err) && is_ours(live, side, &ours, err) &&
+         drop_publication(live, conn, err) && is_ours(live, side, conn, &ours, err) &&
          (!ours || remove_fence(live, side, conn, err))))
         return true;
     return fail_at(side, err);
@@ -218,7 +216,8 @@ static bool empty_target(Live *live, Error *err)
     Fence fence;
     bool ours = false;
 
-    return (live_connect(live, LIVE_HOME, &home, err) && is_ours(live, LIVE_HOME, &ours, err) &&
+    return (live_connect(live, LIVE_HOME, &home, err) &&
+            is_ours(live, LIVE_HOME, home, &ours, err) &&
             relax_end(home, live->job.state.store, err) &&
             (!ours || (live_fence(live, LIVE_HOME, &fence, err) && fence_lift(home, &fence, err) &&
                        drop_all(live, home, err)))) ||

@@ -154,7 +154,7 @@ static bool check_caught_up(Switch *move, Error *err)
     Lsn reached = 0;
 
     if (!live->feed.applier)
-        return error_set(err, ERR_WRONG_STATE, "nothing is being applied right now");
+        return live_fail_idle(err);
     applier_status(live->feed.applier, &applied);
     if (!applied.running) {
         (void)error_set(err, ERR_WRONG_STATE, "the applier has stopped: %s", applied.error.message);

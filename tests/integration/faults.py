@@ -17,7 +17,8 @@ WRAPPERS = ("src/pg/", "src/core/", "src/store/")  # for the site of a call the 
 @dataclasses.dataclass(frozen=True)
 class Site:
     id: str
-    name: str  # "PQexec at src/move/live.c:12"
+    name: str  # "PQexec at src/move/live.c:12 < src/move/live.c:99"
+    functions: frozenset = dataclasses.field(compare=False)  # from the one that called to the caller of who asked for it
     stack: str = dataclasses.field(compare=False)
 
     def __str__(self):
@@ -50,16 +51,19 @@ class Faults:
         self._give(f"record {self.records}")
 
     def sites(self):
-        """What was called since record(), in that order, one of each place in src."""
+        """What was called since record(), in that order, one of each place in src and caller of it."""
         self.order.unlink()
         found = {}
         calls = [line.split() for line in self._lines("sites")]
         places = self._places({offset for call in calls for offset in call[2:]})
         for number, function, *offsets in calls:
             stack = [places[offset] for offset in offsets if places[offset]]
-            outside = [line for line, _ in stack if not line.startswith(WRAPPERS)]
+            outside = [number for number, (line, _) in enumerate(stack) if not line.startswith(WRAPPERS)][:2]
             if outside:
-                site = Site(number, f"{function} at {outside[0]}", " < ".join(f"{line} {name}" for line, name in stack))
+                # With its caller, as what fails in a wrapper that move/ has is another thing to each of these.
+                site = Site(number, f"{function} at {' < '.join(stack[at][0] for at in outside)}",
+                            frozenset(name for _, name in stack[:outside[-1] + 1]),
+                            " < ".join(f"{line} {name}" for line, name in stack))
                 found.setdefault(site.name, site)
         return list(found.values())
 
@@ -86,8 +90,8 @@ class Faults:
 
 
 def chosen(sites, count, *always):
-    """`count` of them, as far apart as they can be, and those in whose stack a function of `always` is."""
+    """`count` of them, as far apart as they can be, and those of the functions of `always`."""
     stride = 1 if ALL else max(1, len(sites) / count)
     numbers = {int(number * stride + SEED) % len(sites) for number in range(int(len(sites) / stride))}
     return [site for number, site in enumerate(sites)
-            if number in numbers or any(f" {name}" in site.stack for name in always)]
+            if number in numbers or site.functions & set(always)]

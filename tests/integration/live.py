@@ -2,6 +2,7 @@
 that steer it."""
 
 import json
+import socket
 
 import wait
 
@@ -29,6 +30,14 @@ class Live:
         result = self.run(command, *args, **options)
         assert result.rc == 0, str(result)
         return result.json
+
+    def ask(self, request):
+        """The mover, what no command of ours asks it."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(self.dir / "control.sock"))
+            sock.sendall(json.dumps(request).encode() + b"\n")
+            with sock.makefile() as answers:
+                return json.loads(answers.readline())
 
     def status(self):
         return self.homeport.ok("status", "--json", "--dir", self.dir).json

@@ -5,8 +5,11 @@ and the next try goes on to where everything is equal.
 Of the places (faults.py) some are chosen, as far apart as they can be; HOMEPORT_FAULTS=all has each fail.
 """
 
+import pathlib
+
 import pytest
 
+import test_identities as identities
 import wait
 from faults import Faults, chosen
 from ledger import ODD_TABLES, TABLES, Ledger
@@ -15,6 +18,7 @@ from moving import Move, shop
 
 pytestmark = pytest.mark.timeout(3600)
 
+GITGUD = pathlib.Path(__file__).resolve().parents[2] / "examples/gitgud/src/lib/db/migrations"
 CODES = {"io", "connect", "sql", "state", "snapshot", "program", "format", "cancelled"}
 SETTLED = {"caught-up": "source", "away": "source", "home": "target"}
 OPTIONS = ("--split-bytes", "100kB")
@@ -32,6 +36,33 @@ def shops(pair):
     return source, target
 
 
+# Functions with places of which each fails: what comes then is run by no other test.
+ALONE = {
+    "dump": ("truncate_tables", "on_tick", "job_obtain_archive", "keep_archive", "keep_finished", "check_storage", "set_owners",
+             "marks_read", "marks_check_crash", "complete_once", "types_differ", "schema_dump", "state_count_run",
+             "read_values", "sequences_read", "parents_analyze", "end_copy", "fail_target", "send_bytes", "pump_rows",
+             "batch_send", "count_some", "verify_counts", "read_list", "pool_run", "make_id"),
+    "journal": ("create_scratch", "apply_journal", "drizzle_schema", "drizzle_close", "find_places", "drop_entry",
+                "schema_drop_all"),
+    "mapped": ("identities_note_in", "identities_pin", "identities_query", "copy_pairs", "identities_send"),
+    "check": ("judge_keys", "read_ids", "judge_ids", "look_for_more", "assess_identity_rules", "judge_owner",
+              "assess_space_rules"),
+    "verify": ("open_side", "connect_side", "again_wait", "merge_streams", "role_map", "verify_states", "verify_values",
+               "dump_start", "start_workers"),
+    "begin": ("live_fence", "live_hold_fence", "open_keeper", "schema_made", "write_positions", "complete", "live_resume_load",
+              "live_fact", "live_load_hooks", "live_load_feeds", "live_sample", "live_copy_look", "find_unpublished",
+              "find_without_stream", "look_at_rows", "look_at_schema", "spool_sync_dir", "open_folder", "dispatcher_main",
+              "binding_make", "receiver_start", "applier_start", "workers_start", "control_wait", "live_load_token"),
+    "live switch": ("move_sequences", "change_feed", "drop_old_slot", "net_commit", "copy_flush", "copy_end", "copy_staged",
+               "block_read_header", "block_read_payload", "load_header", "wait_for", "run_halves", "rows_enter", "send_sync",
+               "rows_leave", "rows_statement", "rows_commit", "send_prepare", "rows_progress", "rows_change", "wait_socket",
+               "pump", "push"),
+    "live verify": ("live_check_start", ),
+    "live resync": ("resync_held", "replace_all"),
+    "abort": ("is_ours", "end"),
+}
+
+
 def judge(result, site):
     """It did what was asked (true), or says what failed."""
     about = f"{site}\n{result}"
@@ -47,48 +78,125 @@ def judge(result, site):
 # -- move --once
 
 
-def test_move_goes_on_wherever_it_failed(homeport, faults, shops):
+class Kind:
+    """Of a move: what it moves and how, and when it has arrived."""
+
+    def __init__(self, homeport, pair, tmp_path):
+        self.homeport = homeport
+        self.source, self.target = pair(15, 15)
+        self.made = 0
+        self.options = self.prepare(tmp_path)
+        self.compared_by = [] if "--schema" in self.options else self.options
+
+    def another(self):
+        self.made += 1
+        return Move(self.homeport, self.source, self.target.server.create_db(), *OPTIONS, *self.options,
+                    name=f"work{self.made}", verify=True)
+
+    def check(self, move):
+        move.check_exact()
+
+
+class ByDump(Kind):
+    def prepare(self, _):
+        shop(self.source, self.target)
+        return []
+
+
+class ByJournal(Kind):
+    """And a table that the journal does not know of."""
+
+    def prepare(self, _):
+        self.homeport.ok("migrations", "apply", "--migrations", GITGUD, target=self.source)
+        self.source.script("CREATE TABLE by_hand (id serial PRIMARY KEY, n integer);"
+                           "INSERT INTO by_hand (n) SELECT g FROM generate_series(1, 10) AS g")
+        return ["--schema", "drizzle", "--migrations", GITGUD, "--accept-drift"]
+
+
+class Mapped(Kind):
+    def prepare(self, folder):
+        self.source.script(identities.SCHEMA)
+        return identities.options(identities.write_map(folder / "map.csv", identities.pairs()))
+
+    def check(self, move):
+        identities.assert_mapped(move.source, move.target, dict(identities.pairs()))
+        move.check_nothing_left()
+
+
+# How many places are chosen of each, beside those of ALONE.
+MOVES = {ByDump: (12, "dump"), ByJournal: (2, "journal"), Mapped: (2, "mapped")}
+
+
+@pytest.mark.parametrize("kind", MOVES)
+def test_move_goes_on_wherever_it_failed(homeport, faults, pair, tmp_path, kind):
     """One run after the other, each with its fault, where the one before has left it."""
-    source, target = shops
-    before = source.contents()
-    made = []
+    moves = kind(homeport, pair, tmp_path)
+    before = moves.source.contents()
 
-    def another():
-        made.append(Move(homeport, source, target.server.create_db(), *OPTIONS, name=f"work{len(made)}", verify=True))
-        return made[-1]
+    def check_arrived(move, result, site):
+        assert move.status()["complete"], f"{site}\n{result}"
+        if not result.json["verified"]:
+            found = homeport("verify", "--json", "--dir", move.dir, *moves.compared_by, source=move.source, target=move.target)
+            assert found.rc == 0, f"{site}\n{result}\n{found}"
+        moves.check(move)
 
-    move = another()
+    move = moves.another()
     faults.record()
     move.ok(env=faults.env)
     sites = faults.sites()
     assert len(sites) > 100, "these are not all of them"
 
+    count, alone = MOVES[kind]
+    fail = chosen(sites, count, *ALONE[alone])
     failed = set()
-    move = another()
-    for site in chosen(sites, 12):
+    move = moves.another()
+    for site in fail:
         for _ in range(2):  # the first goes on behind this place, maybe
             faults.fail(site)
             result = move.run(env=faults.env)
             faults.withdraw()
-            done = judge(result, site)
-            assert source.contents() == before, f"{site}\n{result}"
+            done = judge(result, site) and result.json["complete"]  # else the schema could not be compared
+            assert moves.source.contents() == before, f"{site}\n{result}"
             move.check_no_session()
             if done:
                 check_arrived(move, result, site)
-                move = another()
+                move = moves.another()
             if faults.failed():
                 failed.add(site)
                 break
     check_arrived(move, move.ok(), None)
-    assert len(failed) > len(chosen(sites, 12)) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
+    assert len(failed) > len(fail) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
 
 
-def check_arrived(move, result, site):
-    assert move.status()["complete"], f"{site}\n{result}"
-    if not result.json["verified"]:
-        found = move.homeport("verify", "--json", "--dir", move.dir, source=move.source, target=move.target)
-        assert found.rc == 0, f"{site}\n{result}\n{found}"
-    move.check_exact()
+# -- check
+
+
+def test_check_says_what_failed_wherever_it_did(homeport, faults, pair, tmp_path):
+    """Or judges as it does else: it only reads."""
+    moves = Mapped(homeport, pair, tmp_path)
+    moves.source.script("CREATE TABLE audit (actor text); INSERT INTO audit SELECT id FROM users;"
+                        "INSERT INTO visits VALUES ('guest', '/')")
+    before = moves.source.contents()
+
+    def check():
+        return homeport("check", "--json", *moves.options, source=moves.source, target=moves.target, env=faults.env)
+
+    faults.record()
+    judged = check()
+    sites = faults.sites()
+    assert len(sites) > 20, f"these are not all of them: {judged}"
+    for site in chosen(sites, 2, *ALONE["check"]):
+        faults.fail(site)
+        result = check()
+        faults.withdraw()
+        assert faults.failed(), f"not called again: {site}"
+        if judge(result, site):
+            assert result.rc == judged.rc and ids(result) - ids(judged) <= {"rule-unanswered"}, f"{site}\n{result}"
+        assert moves.source.contents() == before
+
+
+def ids(result):
+    return {finding["id"] for finding in result.json["findings"]}
 
 
 # -- verify
@@ -110,7 +218,7 @@ def test_verify_says_nothing_wrong_wherever_it_failed(homeport, faults, shops, e
     assert verify().rc == (0 if equal else 3)
     sites = faults.sites()
     assert len(sites) > 30, "these are not all of them"
-    for site in chosen(sites, 5):
+    for site in chosen(sites, 5, *([] if equal else ALONE["verify"])):
         faults.fail(site)
         result = verify()
         faults.withdraw()
@@ -208,8 +316,9 @@ def test_live_move_begins_wherever_it_failed(homeport, faults, pair, taken_down)
         assert source.contents() == before, str(site)
 
     check_begun(None)
+    fail = chosen(sites, 6, *ALONE["begin"])
     failed = set()
-    for site in chosen(sites, 6):
+    for site in fail:
         faults.fail(site)
         live.start()
         wait.until(lambda: not live.mover.running or live.status()["phase"] == "caught-up", 60, f"an end with {site}")
@@ -224,7 +333,7 @@ def test_live_move_begins_wherever_it_failed(homeport, faults, pair, taken_down)
     live.mover = None
     faulty.settle()
     check_begun(None)
-    assert len(failed) > len(chosen(sites, 6)) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
+    assert len(failed) > len(fail) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
 
 
 COMMANDS = {
@@ -253,8 +362,9 @@ def test_live_move_loses_no_write_wherever_it_failed(homeport, faults, pair, tak
             faulty.settle()
         sites = faults.sites()
         assert len(sites) > 30, "these are not all of them"
+        fail = chosen(sites, 7, *ALONE[f"live {command}"])
         failed = set()
-        for site in chosen(sites, 7):
+        for site in fail:
             faults.fail(site)
             judge(asked(), site)
             faulty.settle(site)
@@ -263,7 +373,7 @@ def test_live_move_loses_no_write_wherever_it_failed(homeport, faults, pair, tak
                 failed.add(site)
             faults.withdraw()
         phase = faulty.settle()
-    assert len(failed) > len(chosen(sites, 7)) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
+    assert len(failed) > len(fail) // 2, f"failed at {len(failed)} alone: {sorted(map(str, failed))}"
     ledger.stop()
     here, there = (source, target) if phase != "home" else (target, source)
     ledger.check(here)
@@ -305,7 +415,7 @@ def test_live_move_ends_wherever_it_failed(homeport, faults, pair, taken_down, e
     assert len(sites) > 20, "these are not all of them"
     check_ended(live)
     live = another()
-    for site in chosen(sites, 4, *ONCE_WRONG):
+    for site in chosen(sites, 4, *ONCE_WRONG, *ALONE.get(end, ())):
         faults.fail(site)
         result = live.run(end)
         done = judge(result, site)

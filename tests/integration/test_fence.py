@@ -562,22 +562,34 @@ def test_lifting_and_removing_where_nothing_is_fenced(open_house):
     assert house.db.sql("SELECT 1 FROM pg_proc WHERE proname = 'fence'") == []
 
 
-def test_rule_29_whatever_step_it_dies_at_the_fence_can_be_lifted(open_house):
+def dies(process):
+    """Whether it did, as it was asked to."""
+    process.communicate(timeout=60)
+    assert process.returncode in (0, tools.DIED)
+    return process.returncode == tools.DIED
+
+
+def loses_its_connection(process):
+    """And says so, unless all was done by then."""
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 or process.returncode == 1 and "connection" in err, err
+    return "lost: " in err
+
+
+@pytest.mark.parametrize("option, happens", (("--die-at", dies), ("--lose-at", loses_its_connection)), ids=("dies", "lost"))
+def test_rule_29_whatever_step_it_dies_at_or_loses_its_connection_the_fence_can_be_lifted(open_house, option, happens):
     house = open_house
     house.server.sql("ALTER ROLE app SET default_transaction_read_only = off")
     before = house.settings()
-    died = 0
-    for what in ("prepare", "all", "lift", "remove"):
+    ended = 0
+    for what in ("prepare", "all", "lift", "remove", "armed"):
         for at in range(1, 200):
-            if what in ("lift", "remove"):
+            if what in ("lift", "remove", "armed"):
                 house.fence()
             elif what == "all":
                 house.tool("prepare")
-            process = house.start(what, "--die-at", at)
-            process.communicate(timeout=60)
-            assert process.returncode in (0, tools.DIED)
-            finished = process.returncode == 0
-            died += not finished
+            happened = happens(house.start(what, option, at))
+            ended += happened
             # What is open at the server ends with its connection.
             wait.until(lambda: not house.server.sql(
                 "SELECT 1 FROM pg_stat_activity WHERE application_name = 'homeport tool'"), 10, "the session's end")
@@ -588,9 +600,9 @@ def test_rule_29_whatever_step_it_dies_at_the_fence_can_be_lifted(open_house):
             assert house.settings() == before
             assert set(house.states().values()) <= {"D"}
             assert house.refusal("INSERT INTO a VALUES (99, 'x')") is None
-            if finished:
+            if not happened:
                 break
-    assert died > 40
+    assert ended > 40
 
 
 def test_arming_takes_less_than_a_tenth_of_a_second_for_a_hundred_tables(open_house):

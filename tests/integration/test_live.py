@@ -273,6 +273,7 @@ def test_abort_after_a_cutover_is_refused(move):
     assert result.rc == 1 and "rollback" in result.err, str(result)
     assert live.status()["phase"] == "home"
     live.ok("rollback")  # by the mover, which was not stopped for it
+    wait.until(lambda: live.status()["next"].startswith("`homeport cutover` tries again"), 10, "what to do next is said")
 
 
 def test_cutover_and_verify_are_refused_while_the_copy_is_at_work_or_was_left(move):
@@ -382,6 +383,13 @@ def test_peer_fault_a_backlog_at_cutover_is_caught_up_before_cutover_is_allowed(
     live.source.sql("INSERT INTO transfer (token, sender, receiver, amount)"
                     " SELECT 'bulk ' || g, 1, 2, 0 FROM generate_series(1, 100000) AS g")
     live.start()
+    live.caught_up()
+    with live.target.connect(autocommit=False, application_name="homeport test") as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+        live.source.sql("INSERT INTO scratch (id) SELECT g || repeat('far behind', 100) FROM generate_series(1, 30000) AS g")
+        live.wait_for("following")
+        refused = live.run("cutover")
+        assert refused.rc == 1 and "home has not caught up yet" in refused.err, str(refused)
     live.caught_up()
     live.ok("cutover")
     assert live.target.sql("SELECT count(*) FROM transfer WHERE token LIKE 'bulk%'") == [(100000,)]

@@ -129,7 +129,26 @@ def test_status_says_to_wait_while_the_move_is_being_ended(move):
         assert status["running"] and status["next"].startswith("Wait: "), status
         ending.kill()
     assert live.status()["next"] == "Run `homeport abort` again."
+    refused = live.homeport("move", "--dir", live.dir, source=live.source, target=live.target)
+    assert refused.rc == 1 and "being ended" in refused.err and "Run `homeport abort` again" in refused.err, str(refused)
     live.ok("abort")
+
+
+def test_a_move_that_is_finished_is_not_begun_again(move):
+    live = move()
+    live.ok("cutover")
+    live.ok("finish")
+    again = live.homeport("move", "--dir", live.dir, source=live.source, target=live.target)
+    assert again.rc == 0 and "This move is finished already" in again.out, str(again)
+    assert live.status()["phase"] == "finished" and lives.traces(live.source) == [] == lives.traces(live.target)
+
+
+def test_bad_input_who_asks_the_mover_for_what_it_does_not_know_is_told_so(move):
+    live = move()
+    for request, said in (({"verb": "dance"}, 'the mover does not know "dance"'), ({"verb": "resync"}, "no table is named")):
+        answer = live.ask(request)
+        assert answer["ok"] is False and answer["error"]["code"] == "usage" and answer["error"]["message"] == said, answer
+    assert live.status()["phase"] == "caught-up" and live.mover.running
 
 
 def test_status_answers_while_rows_are_compared_and_what_else_is_asked_comes_later(move):

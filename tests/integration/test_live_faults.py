@@ -280,6 +280,9 @@ def test_rule_32_home_that_is_lost_right_behind_the_record_is_said_until_it_acce
     assert "lift the fence" in wait.until(said, 10, "status says it")
     said = live.homeport("status", "--dir", live.dir).out
     assert said.startswith("Both sides may be fenced"), said
+    refused = live.run("move", "--resync", "t")
+    assert refused.rc == 1 and "a switch has not come to its end" in refused.err, str(refused)
+    wait.until(lambda: "the app cannot write yet" in live.mover.err, 10, "it has tried again")
     way.refuse(False)
     wait.until(lambda: live.status()["receiving"] and live.status()["fenced"] is None, 30, "the switch is at its end")
     live.target.sql("INSERT INTO t VALUES (1)")

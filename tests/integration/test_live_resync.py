@@ -217,6 +217,16 @@ def test_rule_6_resync_of_a_partitioned_table_and_of_its_partitions(following, n
     assert live.run("verify").json["differences"] == left
 
 
+@pytest.mark.parametrize("name", ("nothing", "public.nothing", "passing"))
+def test_bad_input_resync_of_what_is_not_followed_is_refused(following, name):
+    live = following("CREATE TABLE t (id int PRIMARY KEY)")
+    live.source.sql("CREATE UNLOGGED TABLE passing (id int PRIMARY KEY)")
+    refused = live.run("move", "--resync", name)
+    assert refused.rc == 2 and f'"{name}" is no table whose changes are followed' in refused.err, str(refused)
+    live.source.sql("INSERT INTO t VALUES (1)")
+    live.applied_past(live.source)
+
+
 @pytest.mark.parametrize("name", ("tree_b0", "tree"))
 def test_rule_6_resync_of_a_hash_over_an_enum_leaves_the_branches_beside_it(following, name):
     """Rows of such partitions are sent to the table above them that is divided so, and no higher."""

@@ -1,6 +1,7 @@
 /*
- * Loaded before the program's libraries: finds the places of the program that call libpq or touch
- * files, and has one of them fail once, as it does where a connection is lost or a disk is bad.
+ * Loaded before the program's libraries: finds the places of the program that call libpq, touch
+ * files or ask the machine for something, and has one of them fail once, as it does where a
+ * connection is lost or a disk is bad.
  *
  * A site is a function and the innermost return addresses inside the program, as offsets. The file
  * that FAULT_SITES names says what happens while it exists: "record NUMBER" writes a line "id
@@ -9,7 +10,9 @@
  * file.
  *
  * What libpq says of it is its own: the connection is shut down before the call, or what it is to
- * connect to is a port where nobody listens. Calls on files have EIO, also those that SQLite makes.
+ * connect to is a port where nobody listens. Calls on files have EIO, also those that SQLite makes;
+ * what SQLite itself refuses is a statement on a table that is not there. Of what the machine is
+ * asked for there is no thread, no descriptor and no memory left.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,13 +21,17 @@
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -207,12 +214,6 @@ static bool fd_fails(const char *function, int fd, const void *caller)
     return on_disk && file_fails(function, caller);
 }
 
-static void conn_fails(const char *function, const PGconn *conn, const void *caller)
-{
-    if (fails(function, caller))
-        (void)shutdown(PQsocket(conn), SHUT_RDWR);
-}
-
 static void *next(const char *name)
 {
     void *found = dlsym(RTLD_NEXT, name);
@@ -220,6 +221,27 @@ static void *next(const char *name)
     if (!found)
         abort();
     return found;
+}
+
+/* What only sends is told of the loss at once, as libpq has buffers, and notices when it reads. */
+static bool only_sends(const char *function)
+{
+    return strncmp(function, "PQsend", strlen("PQsend")) == 0 ||
+           strncmp(function, "PQput", strlen("PQput")) == 0 ||
+           strcmp(function, "PQpipelineSync") == 0;
+}
+
+static void conn_fails(const char *function, PGconn *conn, const void *caller)
+{
+    static int (*consume)(PGconn *);
+
+    if (!fails(function, caller))
+        return;
+    (void)shutdown(PQsocket(conn), SHUT_RDWR);
+    if (!consume)
+        *(void **)&consume = next("PQconsumeInput");
+    if (only_sends(function))
+        (void)consume(conn);
 }
 
 #define CALLER __builtin_return_address(0)
@@ -266,6 +288,16 @@ ON_CONNECTION(PGresult *, PQgetResult, (PGconn * conn), conn)
 ON_CONNECTION(int, PQputCopyData, (PGconn * conn, const char *data, int len), conn, data, len)
 ON_CONNECTION(int, PQputCopyEnd, (PGconn * conn, const char *message), conn, message)
 ON_CONNECTION(int, PQgetCopyData, (PGconn * conn, char **buffer, int async), conn, buffer, async)
+
+/* What is in SQLite's own memory needs no file: a statement that it cannot make has an error too.
+ */
+int sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **ret, const char **rest)
+{
+    FIND_REAL(sqlite3_prepare_v2, "sqlite3_prepare_v2");
+    if (fails("sqlite3_prepare_v2", CALLER))
+        return real(db, "SELECT * FROM made_to_fail", -1, ret, rest);
+    return real(db, sql, len, ret, rest);
+}
 
 PGconn *PQconnectdbParams(const char *const *keywords, const char *const *values, int expand)
 {
@@ -363,6 +395,38 @@ int fdatasync(int fd)
 {
     FIND_REAL(fdatasync, "fdatasync");
     return fd_fails("fdatasync", fd, CALLER) ? -1 : real(fd);
+}
+
+/* What a machine at its limits refuses. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *argument)
+{
+    FIND_REAL(pthread_create, "pthread_create");
+    return fails("pthread_create", CALLER) ? EAGAIN : real(thread, attributes, run, argument);
+}
+
+static int refuse(int error)
+{
+    errno = error;
+    return -1;
+}
+
+int eventfd(unsigned count, int flags)
+{
+    FIND_REAL(eventfd, "eventfd");
+    return fails("eventfd", CALLER) ? refuse(EMFILE) : real(count, flags);
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    FIND_REAL(poll, "poll");
+    return fails("poll", CALLER) ? refuse(ENOMEM) : real(fds, count, timeout);
+}
+
+int getentropy(void *data, size_t len)
+{
+    FIND_REAL(getentropy, "getentropy");
+    return fails("getentropy", CALLER) ? refuse(ENOSYS) : real(data, len);
 }
 
 int rename(const char *from, const char *to)

@@ -1,6 +1,6 @@
 /*
  * fence_tool prepare|arm|prove|lift|remove|armed|sql|all --url URL [--tables public.a,public.b]
- *            [--token T] [--deadline SECONDS] [--die-at N] [--pass 1]
+ *            [--token T] [--deadline SECONDS] [--die-at N] [--lose-at N] [--pass 1]
  *
  * Prints a JSON object. `all` is arm and prove in one session.
  */
@@ -80,6 +80,8 @@ static bool leaves_no_trace(PGconn *conn, Error *err)
     char *lock_timeout = NULL;
     char *synchronous_commit = NULL;
 
+    if (PQstatus(conn) != CONNECTION_OK)
+        return error_set(err, ERR_CONNECT, "the connection is lost");
     if (PQtransactionStatus(conn) != PQTRANS_IDLE)
         return error_set(err, ERR_WRONG_STATE, "a transaction is open");
     if (!pg_query_text(conn, arena, "SHOW lock_timeout", &lock_timeout, err) ||
@@ -108,6 +110,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "sql") == 0)
         return fputs(fence_lift_sql(arena, &fence), stdout) < 0;
     tool_die_at = strtol(tool_option(argc, argv, "die-at", "0"), NULL, 10);
+    tool_lose_at = strtol(tool_option(argc, argv, "lose-at", "0"), NULL, 10);
     if (!run(argc > 1 ? argv[1] : "", conn, &fence, deadline_s, &err))
         return tool_fail(&err);
     return leaves_no_trace(conn, &err) ? 0 : tool_fail(&err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/arena.h"
@@ -17,13 +18,22 @@ enum {
     TOOL_DIED = 77
 };
 
+/* Of its words to a server: at which it ends, or loses its connection, which it says. */
 static long tool_die_at;
+static long tool_lose_at;
 static long tool_words;
 
-static inline void tool_count_word(void)
+static inline void tool_count_word(const PGconn *conn)
 {
-    if (tool_die_at > 0 && ++tool_words == tool_die_at)
+    if (tool_die_at == 0 && tool_lose_at == 0) /* as while it connects */
+        return;
+    tool_words++;
+    if (tool_words == tool_die_at)
         _exit(TOOL_DIED);
+    if (tool_words == tool_lose_at) {
+        (void)fputs("lost: ", stderr);
+        (void)shutdown(PQsocket(conn), SHUT_RDWR);
+    }
 }
 
 PGresult *__real_PQexec(PGconn *conn, const char *sql);
@@ -43,7 +53,7 @@ int __wrap_PQsendQueryParams(PGconn *conn, const char *sql, int count, const Oid
 
 PGresult *__wrap_PQexec(PGconn *conn, const char *sql)
 {
-    tool_count_word();
+    tool_count_word(conn);
     return __real_PQexec(conn, sql);
 }
 
@@ -51,7 +61,7 @@ PGresult *__wrap_PQexecParams(PGconn *conn, const char *sql, int count, const Oi
                               const char *const *values, const int *lengths, const int *formats,
                               int format)
 {
-    tool_count_word();
+    tool_count_word(conn);
     return __real_PQexecParams(conn, sql, count, types, values, lengths, formats, format);
 }
 
@@ -59,7 +69,7 @@ int __wrap_PQsendQueryParams(PGconn *conn, const char *sql, int count, const Oid
                              const char *const *values, const int *lengths, const int *formats,
                              int format)
 {
-    tool_count_word();
+    tool_count_word(conn);
     return __real_PQsendQueryParams(conn, sql, count, types, values, lengths, formats, format);
 }
 
