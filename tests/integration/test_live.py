@@ -386,8 +386,12 @@ def test_peer_fault_a_backlog_at_cutover_is_caught_up_before_cutover_is_allowed(
     live.caught_up()
     with live.target.connect(autocommit=False, application_name="homeport test") as hold:
         hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
-        live.source.sql("INSERT INTO scratch (id) SELECT g || repeat('far behind', 100) FROM generate_series(1, 30000) AS g")
-        live.wait_for("following")
+
+        def far_behind():
+            live.source.sql("INSERT INTO scratch (id) SELECT gen_random_uuid() || repeat('far behind', 100)"
+                            " FROM generate_series(1, 10000) AS g")
+            return live.status()["phase"] == "following"
+        wait.until(far_behind, 60, "it is far behind")
         refused = live.run("cutover")
         assert refused.rc == 1 and "home has not caught up yet" in refused.err, str(refused)
     live.caught_up()
