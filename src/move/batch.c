@@ -52,6 +52,7 @@ bool batch_run(PGconn *conn, BatchItem *items, int count, Error *err)
     for (int i = 0; i < count; i++)
         items[i].error = ERROR_INIT;
     if (PQenterPipelineMode(conn) != 1)
+        /* not run: it fails for who has not read the last result, and we have */
         return pg_fail_conn(conn, err);
     for (int done = 0; done < count; done += CHUNK) {
         int chunk = count - done < CHUNK ? count - done : CHUNK;

@@ -553,6 +553,7 @@ static bool prove_no_writers(PGconn *conn, Error *err)
         if (!passing || clock_seconds() >= deadline_s)
             return false;
         if (!cancel_sleep_ms(1, &stop)) {
+            /* not run: the request to stop would have to come in this millisecond */
             *err = stop;
             return false;
         }
@@ -614,8 +615,8 @@ static bool end_left(PGconn *conn, const char *move_id, Error *err)
         if (pg_cell_i64(res, 0, 0) == 0)
             return true;
         if (clock_seconds() >= deadline_s)
-            return error_set(err, ERR_WRONG_STATE, "a session \"%s\" does not end",
-                             params[0]); /* not run: only a server that hangs keeps one */
+            /* not run: only a server that hangs keeps one */
+            return error_set(err, ERR_WRONG_STATE, "a session \"%s\" does not end", params[0]);
         (void)poll(NULL, 0, LEFT_LOOK_MS);
     }
 }

@@ -103,7 +103,8 @@ bool live_hint_locks(Live *live, Error *err)
 
         if (!live_connect(live, (LiveSideName)side, &conn, &ignored) ||
             !pg_query(conn, sql_live_lock_holders, 0, NULL, &res, &ignored))
-            continue; /* it was there a moment ago */
+            continue; /* not run: both sides were there a moment ago, when the lock was not to be
+                         had */
         for (int i = 0; i < PQntuples(res); i++)
             text_addf(&text, "%s%s on the %s is held by %s", text.len ? ", " : "",
                       pg_qualified(scratch, pg_cell(res, i, 0), pg_cell(res, i, 1)),
@@ -554,9 +555,11 @@ bool move_stop(Arena *arena, const Config *config, bool *ret_was, Error *err)
 
     *ret_was = holder > 0;
     if (holder > 0 && kill(holder, SIGTERM) < 0)
+        /* not run: root, as which the tests run, may end any process */
         return error_set_errno(err, "stop process %d", holder);
     while (file_lock_holder(lock) == holder && holder > 0) {
         if (clock_seconds() > deadline)
+            /* not run: it takes the whole minute, of a process that hangs */
             return error_set(err, ERR_WRONG_STATE, "process %d does not end", holder);
         if (!cancel_sleep_ms(STOP_PAUSE_MS, err))
             return false;

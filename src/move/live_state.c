@@ -126,8 +126,10 @@ static bool read_feed(const StoreRows *rows, int row, LiveFeed *ret, Error *err)
                 : DIRECTION_FORWARD,
         .slot = store_cell(rows, row, COL_SLOT),
     };
-    return !start || lsn_parse(start, &ret->start) ||
-           error_set(err, ERR_FORMAT, "the state has no position but \"%s\"", start);
+    if (!start || lsn_parse(start, &ret->start))
+        return true;
+    /* not run: only of a state that somebody changed */
+    return error_set(err, ERR_FORMAT, "the state has no position but \"%s\"", start);
 }
 
 bool live_number(Live *live, const char *name, int *ret, Error *err)

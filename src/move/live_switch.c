@@ -73,10 +73,11 @@ static bool fail_late(const Switch *move, const char *what, Error *err)
 static bool check_time(const Switch *move, const char *what, Error *err)
 {
     if (cancel_pending())
+        /* not run: what waits has seen it; it would have to come between two waits */
         return error_set(err, ERR_CANCELLED, "stopped while %s", what);
     if (clock_seconds() < move->deadline)
         return true;
-    return fail_late(move, what, err);
+    return fail_late(move, what, err); /* not run: what waits has the same deadline */
 }
 
 /* ---- before the pause ---- */
@@ -136,9 +137,9 @@ static bool fail_behind(const Live *live, Lsn before, Lsn end, Error *err)
                                            : live->rate * BYTES_A_ROW;
     uint64_t behind = end > applied.applied ? end - applied.applied : 0;
     (void)error_set(err, ERR_WRONG_STATE, "the other side is %" PRIu64 " bytes behind", behind);
-    if (rate > BYTES_A_ROW)
-        return error_hint(err, "At its rate that takes about %.0f s: try then.",
-                          (double)behind / rate);
+    double needed_s = rate > BYTES_A_ROW ? (double)behind / rate : 0;
+    if (needed_s > MOST_BEHIND_S) /* else something holds it up: as long as that was waited for */
+        return error_hint(err, "At its rate that takes about %.0f s: try then.", needed_s);
     return error_hint(err, "`homeport status --watch` shows when it has caught up.");
 }
 
@@ -289,6 +290,7 @@ static bool put_ahead(Switch *move, SequenceValue *values, int count, Error *err
                   err))
         return false;
     if (PQntuples(res) != count)
+        /* not run: between two questions inside the pause */
         return error_set(err, ERR_WRONG_STATE, "sequences came or went meanwhile");
     for (int i = 0; i < count; i++)
         values[i].last_value = arena_strdup(arena, pg_cell(res, i, 2));
@@ -535,8 +537,8 @@ static void end_back(Live *live, HookRun *back, const HookCall *call, bool resum
     early.hook = HOOK_RESUME;
     if (resume && !hook_is_done(back, 0) && hook_gateway_is_done(back) &&
         !hook_run(live, &gateway_alone, &early, &why))
-        log_warn("the gateway's clients wait",
-                 kv_str("reason", why.message)); /* not run: it answered a moment ago */
+        /* not run: it answered a moment ago */
+        log_warn("the gateway's clients wait", kv_str("reason", why.message));
     if (!hook_end(back, &why))
         live_hook_failed(live, call, &why);
 }
@@ -657,6 +659,7 @@ static bool undo_after(Switch *move, bool failed, Error *err)
         tell_undone(live, err);
     drop_reverse_slot(move);
     if (!live->feed.applier && !live_apply(live, &why))
+        /* not run: no thread could be made, right behind a switch that has failed */
         log_error("the applier could not be started again", kv_str("reason", why.message));
     return !failed;
 }

@@ -75,6 +75,7 @@ static bool keep_prints(Live *live, Arena *scratch, const Fingerprint now[LIVE_S
                       err) &&
         store_run(store, "COMMIT", STORE_NO_VALUES, err))
         return true;
+    /* not run: the state's file would have to fail where a schema has changed on both sides */
     (void)!store_run(store, "ROLLBACK", STORE_NO_VALUES, &ignored);
     return false;
 }
@@ -247,6 +248,7 @@ bool live_check_fingerprints(Live *live, Error *err)
             !take(live, scratch, (LiveSideName)side, &now[side], err))
             return error_add_context(err, "compare the schemas");
         if (!text)
+            /* not run: only in a state that somebody changed */
             return error_set(err, ERR_WRONG_STATE, "the state lacks \"%s\"", fact_names[side]);
         if (!fingerprint_parse(scratch, text, &before[side], err))
             return false;
@@ -531,6 +533,7 @@ static void retry_applier(Live *live, const ApplyStatus *applied)
     applier_stop(live->feed.applier);
     live->feed.applier = NULL;
     if (!live_apply(live, &failed))
+        /* not run: no thread could be made, right behind an error of the applier */
         log_error("the applier could not be started", kv_str("reason", failed.message));
     live->applier_retry = next;
 }
@@ -590,6 +593,7 @@ bool live_fail_receiver(const Live *live, const Error *why, Error *err)
     ReplicationRefusal refusal = replication_refusal(why);
 
     if (why->code == ERR_NONE)
+        /* not run: it ends with an error, or where it is told to */
         return error_set(err, ERR_WRONG_STATE, "the receiver has ended");
     *err = *why;
     (void)error_add_context(err, "receive");

@@ -103,6 +103,7 @@ static bool conclude_again(Job *job, Error *err)
     if (!find_target_again(job, err) || !marks_read(job->target, job->arena, &marks, err))
         return false;
     if (marks.there && strcmp(marks.id, job->state.move.id) != 0)
+        /* not run: it would have had to begin between two steps of the end of this one */
         return job_other_move(&marks, err);
     return (!marks.there || marks_drop(job->target, err)) && job_forget_archives(job, err) &&
            state_event(&job->state, EVENT_DONE, err);

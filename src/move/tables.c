@@ -139,6 +139,7 @@ static bool columns_read(PGconn *conn, Arena *arena, Table *tables, int count, E
         text_addf(&oids, i ? ",%u" : "%u", tables[i].oid);
     text_add_char(&oids, '}');
     if (oids.overflowed)
+        /* not run: of more than a million tables */
         return error_set(err, ERR_WRONG_STATE, "too many tables: %d", count);
 
     const char *params[] = {text_str(&oids)};

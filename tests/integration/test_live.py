@@ -386,6 +386,9 @@ def test_peer_fault_a_backlog_at_cutover_is_caught_up_before_cutover_is_allowed(
     live.caught_up()
     with live.target.connect(autocommit=False, application_name="homeport test") as hold:
         hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+        live.source.sql("INSERT INTO scratch (id) VALUES ('held up')")
+        refused = live.run("cutover")
+        assert refused.rc == 1 and "bytes behind" in refused.err and "status --watch" in refused.err, str(refused)
 
         def far_behind():
             live.source.sql("INSERT INTO scratch (id) SELECT gen_random_uuid() || repeat('far behind', 100)"

@@ -254,6 +254,16 @@ def test_rule_20_what_is_mended_is_soon_said_no_more(following):
     wait.until(lambda: live.status()["schema_changed"] is None, 25, "it is not said any more")
 
 
+def test_rule_20_of_many_changes_the_first_are_named_and_the_rest_counted(following):
+    live = following(KEYED)
+    # Of nine views with a column each.
+    live.source.script("".join(f"CREATE VIEW v{g} AS SELECT {g} AS n;" for g in range(9)))
+    said = wait.until(lambda: live.status()["schema_changed"], 60, "the changes are said")
+    assert said.count("is new on the source") == 5 and said.endswith(" and 13 more"), said
+    live.source.script("".join(f"DROP VIEW v{g};" for g in range(9)))
+    wait.until(lambda: live.status()["schema_changed"] is None, 60, "they are said no more")
+
+
 def test_rule_20_what_is_said_to_follow_a_new_table_can_be_run_as_it_is(following):
     live = following(KEYED)
     for make in (live.source.sql, lambda sql: at_home(live, sql)):
