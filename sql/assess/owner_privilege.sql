@@ -12,8 +12,12 @@ SELECT format('%I', t.rolname) AS object,
        || CASE WHEN t.rolsuper THEN ''
                ELSE format(E'\nGRANT %I TO %I;', t.rolname, current_user) END AS fix
   FROM (SELECT coalesce(m.value, r.role) AS home,
-               string_agg(DISTINCT format('--map-role %s=%s', r.role, current_user), ' ') AS options
+               -- As one word of a command that a shell is given.
+               string_agg(DISTINCT '--map-role '
+                          || CASE WHEN q.pair ~ '^[A-Za-z0-9_.=-]+$' THEN q.pair
+                                  ELSE '''' || pg_catalog.replace(q.pair, '''', '''\''''') || '''' END, ' ') AS options
           FROM jsonb_to_recordset($1::jsonb) AS r (role text, use text)
+               CROSS JOIN LATERAL (SELECT r.role || '=' || current_user) AS q (pair)
                LEFT JOIN jsonb_each_text($2::jsonb) AS m ON m.key = r.role
          WHERE r.use = 'owner'
            AND (m.value IS NOT NULL

@@ -4,11 +4,15 @@
 SELECT CASE c.relkind
             WHEN 'm' THEN pg_catalog.format('materialized view %I.%I: drop it on both sides, and make it again at home'
                                             ' after the move', n.nspname, c.relname)
-            ELSE pg_catalog.format('unlogged table %1$I.%2$I: ALTER TABLE ... SET LOGGED on both sides, then `homeport'
-                                   ' move --resync %1$I.%2$I`', n.nspname, c.relname)
+            ELSE pg_catalog.format('unlogged table %s: ALTER TABLE ... SET LOGGED on both sides, then `homeport'
+                                   ' move --resync %s`', q.name,
+                                   -- As one word of a command that a shell is given.
+                                   CASE WHEN q.name ~ '^[A-Za-z0-9_.=-]+$' THEN q.name
+                                        ELSE '''' || pg_catalog.replace(q.name, '''', '''\''''') || '''' END)
        END
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+       CROSS JOIN LATERAL (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)) AS q (name)
  WHERE (c.relkind = 'r' AND c.relpersistence = 'u' OR c.relkind = 'm' AND c.relispopulated)
    AND n.nspname !~ '^pg_'
    AND n.nspname NOT IN ('information_schema', 'homeport')

@@ -126,6 +126,28 @@ const char *text_plural(int64_t count, const char *one, const char *many)
     return count == 1 ? one : many;
 }
 
+char *text_shell_word(Arena *arena, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_@%+=:,./-";
+    size_t len = strlen(text);
+    /* A quote is four bytes: out of the quotes, one by itself, and in again. */
+    char *word = arena_alloc(arena, 4 * len + 3);
+    char *at = word;
+
+    if (len > 0 && text[strspn(text, plain)] == '\0')
+        return arena_strdup(arena, text);
+    *at++ = '\'';
+    for (; *text; text++) {
+        if (*text == '\'')
+            at = stpcpy(at, "'\\'");
+        *at++ = *text;
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return word;
+}
+
 bool text_is_one_of(const char *text, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -38,6 +38,10 @@ char *text_count(Arena *arena, int64_t count) RETURNS_NONNULL;
 /* One of the two. */
 const char *text_plural(int64_t count, const char *one, const char *many) RETURNS_NONNULL;
 
+/* As one word of a command that a shell is given: in quotes where it takes any. In the caller's
+ * arena. */
+char *text_shell_word(Arena *arena, const char *text) RETURNS_NONNULL;
+
 /* `text` is one of these, exactly. */
 bool text_is_one_of(const char *text, const char *const *texts, size_t count);
 

@@ -167,19 +167,20 @@ static const char *bytes(Arena *arena, int64_t count)
 
 static void add_unknown(AssessRun *run, const SpaceNeed *need, const char *data_directory)
 {
-    finding_add(run,
-                &(FindingText){
-                    .id = "target-space-unknown",
-                    .severity = SEVERITY_NOTE,
-                    .scope = SCOPE_BOTH,
-                    .side = SIDE_TARGET,
-                    .summary = "this role cannot learn how much space is free on the target",
-                    .advice = arena_printf(run->arena,
-                                           "On the target's server, df -h %s: %s should be free.",
-                                           data_directory ? data_directory : "DATA_DIRECTORY",
-                                           bytes(run->arena, need->data_bytes + need->wal_bytes)),
-                },
-                NULL);
+    finding_add(
+        run,
+        &(FindingText){
+            .id = "target-space-unknown",
+            .severity = SEVERITY_NOTE,
+            .scope = SCOPE_BOTH,
+            .side = SIDE_TARGET,
+            .summary = "this role cannot learn how much space is free on the target",
+            .advice = arena_printf(
+                run->arena, "On the target's server, df -h %s: %s should be free.",
+                data_directory ? text_shell_word(run->arena, data_directory) : "DATA_DIRECTORY",
+                bytes(run->arena, need->data_bytes + need->wal_bytes)),
+        },
+        NULL);
 }
 
 static void judge_space(AssessRun *run, const SpaceNeed *need, const SpaceFree *free)

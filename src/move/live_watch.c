@@ -211,10 +211,9 @@ static bool find_unpublished(Live *live, Arena *scratch, Error *err)
         if (found)
             continue;
         const char *name = verify_name(scratch, tables[i].schema, tables[i].name);
-        /* As a shell takes it: a name may be in quotes of its own. */
-        live->changed = arena_printf(
-            live->arena, "%s is new and not followed yet: `homeport move --resync '%s'`", name,
-            name);
+        live->changed =
+            arena_printf(live->arena, "%s is new and not followed yet: `homeport move --resync %s`",
+                         name, text_shell_word(scratch, name));
         return true;
     }
     return true;

@@ -249,7 +249,7 @@ static bool set_owner(PGconn *target, Arena *scratch, const Config *config,
     if (!pg_exec(target, sql, err)) {
         if (strcmp(err->sqlstate, "42704") == 0)
             (void)error_hint(err, "Create the role, or map it with --map-role %s=ROLE.",
-                             entry->owner);
+                             text_shell_word(scratch, entry->owner));
         return error_add_context(err, "give it to its owner");
     }
     return true;

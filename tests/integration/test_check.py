@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -696,6 +697,18 @@ def test_rights_of_an_ordinary_role_on_the_target(pair, check):
     target.script(statements(after.get("extension-privilege")["fix"]))
     target.script(statements(after.get("superuser-needed")["fix"]))
     assert check(source, url, *mapped).ids() == {"event-trigger"}
+
+
+def test_role_map_that_is_said_can_be_given_as_it_is(pair, check):
+    """However the role is named."""
+    source, target = pair(15, 15)
+    source.script("""CREATE ROLE "it's $keeper"; CREATE TABLE t (id int PRIMARY KEY);
+                     ALTER TABLE t OWNER TO "it's $keeper" """)
+    target.server.sql("""CREATE ROLE "it's $keeper" """)
+    url = target.role("app")
+    fix = check(source, url).get("owner-privilege")["fix"]
+    said, = re.findall(r"with (--map-role .*keeper.*) this role owns", fix)
+    assert not check(source, url, *shlex.split(said)).has("owner-privilege")
 
 
 def test_replica_role_matters_to_a_copy_into_an_existing_schema(pair, check):

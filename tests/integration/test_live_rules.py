@@ -264,16 +264,32 @@ def test_rule_20_of_many_changes_the_first_are_named_and_the_rest_counted(follow
     wait.until(lambda: live.status()["schema_changed"] is None, 60, "they are said no more")
 
 
-def test_rule_20_what_is_said_to_follow_a_new_table_can_be_run_as_it_is(following):
+@pytest.mark.parametrize("table", ('"Odd Name"', '"It\'s $new"'), ids=("blank", "quote"))
+def test_rule_20_what_is_said_to_follow_a_new_table_can_be_run_as_it_is(following, table):
     live = following(KEYED)
     for make in (live.source.sql, lambda sql: at_home(live, sql)):
-        make('CREATE TABLE "Odd Name" (id int PRIMARY KEY)')
-    live.source.sql('INSERT INTO "Odd Name" VALUES (1)')
+        make(f"CREATE TABLE {table} (id int PRIMARY KEY)")
+    live.source.sql(f"INSERT INTO {table} VALUES (1)")
     refused = live.run("cutover")
     command, = re.findall(r"`homeport (move --resync .+?)`", refused.err)
     assert live.ok(*shlex.split(command))["rows"] == 1
     live.ok("cutover")
-    assert rows(live.target, '"Odd Name"') == [(1,)]
+    assert rows(live.target, table) == [(1,)]
+
+
+def test_rule_21_what_is_said_to_follow_a_table_that_was_unlogged_can_be_run_as_it_is(following):
+    live = following(KEYED)
+    table = '"It\'s passing"'
+    for make in (live.source.sql, lambda sql: at_home(live, sql)):
+        make(f"CREATE UNLOGGED TABLE {table} (id int PRIMARY KEY)")
+    refused = live.run("cutover")
+    command, = re.findall(r"`homeport (move --resync .+?)`", refused.err)
+    for make in (live.source.sql, lambda sql: at_home(live, sql)):
+        make(f"ALTER TABLE {table} SET LOGGED; INSERT INTO {table} VALUES (1)")
+    at_home(live, f"DELETE FROM {table}")
+    assert live.ok(*shlex.split(command))["rows"] == 1
+    live.ok("cutover")
+    assert rows(live.target, table) == [(1,)]
 
 
 def test_rule_32_a_rehearsal_that_fails_leaves_the_source_as_it_was_too(following):

@@ -253,6 +253,29 @@ static void what_is_not_utf8_can_be_read(void **state)
     assert_null(text_readable(arena, NULL));
 }
 
+static void one_word_of_a_shell_is_what_it_was_made_of(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const struct {
+        const char *text;
+        const char *word;
+    } cases[] = {
+        {"public.t",      "public.t"       },
+        {"/srv/a-b_c",    "/srv/a-b_c"     },
+        {"",              "''"             },
+        {"two words",     "'two words'"    },
+        {"\"Odd\" $HOME", "'\"Odd\" $HOME'"},
+        {"it's",          "'it'\\''s'"     },
+        {"''",            "''\\'''\\'''"   },
+        {"caf\xC3\xA9",   "'caf\xC3\xA9'"  },
+        {"a;b",           "'a;b'"          },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_string_equal(text_shell_word(arena, cases[i].text), cases[i].word);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +289,7 @@ int main(void)
         cmocka_unit_test(counts_have_a_comma_at_each_thousand),
         cmocka_unit_test(distance_is_the_number_of_edits_either_way),
         cmocka_unit_test(what_is_not_utf8_can_be_read),
+        cmocka_unit_test(one_word_of_a_shell_is_what_it_was_made_of),
         cmocka_unit_test(distance_of_long_texts_is_of_their_beginnings),
     };
 
