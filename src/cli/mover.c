@@ -56,10 +56,28 @@ static void live_on(const Invocation *inv, const LiveOptions *options, int paren
     _exit(ok ? 0 : error_exit_status(&err));
 }
 
+/* Says so where somebody has the work folder. */
+static bool is_free(const Invocation *inv, Error *err)
+{
+    MoveStatus now;
+
+    if (!move_status(inv->arena, inv->config, &now, err))
+        return false;
+    if (!now.running)
+        return true;
+    (void)error_set(err, ERR_WRONG_STATE, "a mover is at work in \"%s\" already (process %d)",
+                    inv->config->dir, now.pid);
+    return error_hint(err, "`homeport status` shows how far it is; `homeport move --stop` ends it, "
+                           "and another move needs another --dir.");
+}
+
 static bool fail_ended(const Invocation *inv, int child, Error *err)
 {
     Error said;
 
+    /* One that began at the same moment was there before it. */
+    if (!is_free(inv, err))
+        return false;
     if (read(child, &said, sizeof said) == (ssize_t)sizeof said) {
         *err = said;
         (void)error_add_context(err, "the mover has ended");
@@ -80,7 +98,7 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
     double began = clock_seconds();
     int ends[2] = {-1, -1};
 
-    if (!file_make_dir(inv->config->dir, 0700, err))
+    if (!is_free(inv, err) || !file_make_dir(inv->config->dir, 0700, err))
         return false;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_set_errno(err, "make a pipe");
@@ -98,14 +116,14 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
 
         if (waitpid(pid, &status, WNOHANG) == pid)
             return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || fail_ended(inv, child, err);
-        if (is_listening(inv))
-            return true;
         MoveStatus now;
         double patience = COPY_S;
-        if (move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid &&
-            !mover_is_copying(&now))
+        bool ours = move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid;
+        if (ours && is_listening(inv))
+            return true;
+        if (ours && !mover_is_copying(&now))
             patience = START_S;
-        if (clock_seconds() - began > patience && file_exists(log_path(inv)) && now.pid == pid)
+        if (ours && clock_seconds() - began > patience && file_exists(log_path(inv)))
             return true;
         if (clock_seconds() - began > START_S)
             return error_set(err, ERR_WRONG_STATE, "the mover does not answer");

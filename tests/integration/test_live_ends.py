@@ -377,6 +377,37 @@ def test_rule_32_deadline_holds_where_the_other_side_goes_silent(move, proxy, mo
     assert live.source.value("SELECT amount FROM transfer WHERE token = 'at home'") == 3
 
 
+def test_a_second_mover_in_the_background_is_told_of_the_first(homeport, pair, taken_down):
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    live, _ = taken_down(Live(homeport, source, target), None)
+    live.start()
+    live.caught_up()
+    for _ in range(3):
+        result = live.run("move", "--detach")
+        assert result.rc == 1, str(result)
+        assert f"a mover is at work in \"{live.dir}\" already (process {live.mover.pid})" in result.err
+        assert "the mover has ended" not in result.err
+        assert "`homeport status`" in result.err and "`homeport move --stop`" in result.err
+    assert live.status()["pid"] == live.mover.pid
+
+
+def test_of_two_movers_in_the_background_one_begins(homeport, pair):
+    """At the same moment: both find the folder free."""
+    source, target = pair(15, 15)
+    source.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    live = Live(homeport, source, target)
+    arguments = ("move", "--detach", "--json", "--dir", live.dir)
+    runs = [homeport.start(*arguments, source=source, target=target) for _ in range(2)]
+    first, second = sorted((run.wait(60) for run in runs), key=lambda result: result.rc)
+    assert (first.rc, second.rc) == (0, 1), f"{first} {second}"
+    pid = first.json["pid"]
+    assert f"already (process {pid})" in second.err, str(second)
+    live.wait_for("caught-up")
+    assert live.status()["pid"] == pid
+    live.ok("move", "--stop")
+
+
 def test_a_mover_in_the_background_that_ends_at_once_says_why(homeport, servers):
     source, target = (servers.new(15).create_db() for _ in range(2))
     source.sql("CREATE TABLE t (id int PRIMARY KEY)")
