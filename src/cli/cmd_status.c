@@ -39,6 +39,7 @@ static void status_pairs(Json *writer, const MoveStatus *status)
     json_kv_bool(&json, "complete", status->complete);
     json_kv_string(&json, "phase", status->phase);
     json_kv_string(&json, "direction", status->direction);
+    json_kv_string(&json, "app_at", status->app_at);
     json_kv_bool(&json, "running", status->running);
     json_key(&json, "pid");
     if (status->running)
@@ -86,6 +87,15 @@ static void add_fenced(Text *out, const MoveStatus *status)
     text_add(out, term_style(stdout, TERM_BOLD));
     wrap_add(out, "", status->fenced_text, 0, line_width());
     text_add(out, term_style(stdout, TERM_PLAIN));
+}
+
+/* Where a side is fenced that is said above all. */
+static const char *app_text(const MoveStatus *status)
+{
+    if (!status->app_at || status->fenced)
+        return NULL;
+    return strcmp(status->app_at, "target") == 0 ? "lives at home: the target has its data"
+                                                 : "lives at the source, which has its data";
 }
 
 /* ", about 3 min left"; "" where that is not known. */
@@ -191,6 +201,7 @@ static void status_text(const Invocation *inv, Text *out, const MoveStatus *stat
     add_line(out, "phase", status->phase);
     add_line(out, "source", status->source);
     add_line(out, "target", status->target);
+    add_line(out, "app", app_text(status));
     add_line(out, "started", status->started_at);
     add_line(out, "finished", status->finished_at);
     if (status->tables_total > 0)
@@ -455,7 +466,9 @@ const Command cmd_status = {
                    "near its server's limit that is, also during the copy, and whether both sides "
                    "were compared. Where "
                    "none runs and a side is fenced, "
-                   "it says so first, and ends with the SQL that lifts the fence by hand. Asks "
+                   "it says so first, and ends with the SQL that lifts the fence by hand. At which "
+                   "side the app lives is said also when the move is over: `app_at` in JSON is "
+                   "source or target, and null where homeport does not switch it (--once). Asks "
                    "neither server.",
     .settings = (const char *const[]){"dir",                                                        NULL                     },
     .options = status_options,

@@ -239,6 +239,7 @@ typedef struct MoveStatus {
     bool following;        /* its copy is complete: a mover follows, or could */
     const char *phase;     /* "copying": see move/state.h */
     const char *direction; /* "forward" */
+    const char *app_at;    /* live: "source" or "target": whose data is the app's; else NULL */
     bool complete;
     bool running; /* a process holds the folder's lock */
     int pid;

@@ -77,9 +77,12 @@ static const char *next_step(const MoveRecord *move, bool running)
     return move->live ? next_live(move->place.phase, running) : next_once(move, running);
 }
 
-/* Whether the app lives at home: in a switch, where it was before. */
+/* Whether the app lives at home: in a switch, where it was before; at the end, where the last
+ * switch has brought it. */
 static bool is_at_home(const Place *place)
 {
+    if (place->phase == PHASE_FINISHING || place->phase == PHASE_FINISHED)
+        return place->direction == DIRECTION_FORWARD;
     return place->phase == PHASE_HOME ||
            (phase_is_switch(place->phase) && place->direction == DIRECTION_BACK);
 }
@@ -210,6 +213,8 @@ bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err
     ret->phase = phase_name(move.place.phase);
     ret->direction = direction_name(move.place.direction);
     ret->complete = move.place.phase == PHASE_FINISHED;
+    if (move.live)
+        ret->app_at = is_at_home(&move.place) ? "target" : "source";
     ret->source = move.source;
     ret->target = move.target;
     ret->started_at = clock_iso(arena, move.started_ms);

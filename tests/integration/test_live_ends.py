@@ -92,6 +92,21 @@ def test_the_side_that_the_app_lives_on_is_never_called_gone(move):
     live.ok("finish")
 
 
+@pytest.mark.parametrize("verbs, at, said", (
+    (("abort",), "source", "lives at the source"), (("cutover", "finish"), "target", "lives at home"),
+    (("cutover", "rollback", "finish"), "source", "lives at the source")), ids=("abort", "finish", "rollback"))
+def test_status_says_where_the_app_lives_to_the_end(move, verbs, at, said):
+    live = move()
+    assert live.status()["app_at"] == "source"
+    for verb in verbs:
+        live.ok(verb)
+        if verb not in ("abort", "finish"):
+            assert live.status()["app_at"] == {"cutover": "target", "rollback": "source"}[verb]
+    status = live.status()
+    assert (status["app_at"], status["complete"]) == (at, verbs[-1] == "finish")
+    assert said in live.homeport.ok("status", "--dir", live.dir).out
+
+
 def test_finish_brings_a_switch_to_its_end_that_a_crash_left_behind_its_commit_point(move, tmp_path):
     """Whoever waits at a pooler is let go on, also when no mover runs any more."""
     live = move()
