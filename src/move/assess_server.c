@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "migrations/migrations.h"
 #include "move/fence.h"
 #include "move/owner.h"
 #include "move/programs.h"
@@ -359,6 +360,34 @@ static void judge_programs(AssessRun *run)
         NULL);
 }
 
+/* With `schema: drizzle` the schema is made of the app's journal: what is wrong with its folder
+ * ends the move before a row is copied. */
+static void judge_migrations(AssessRun *run)
+{
+    const Config *config = run->config;
+    MigrationsPlace place;
+    MigrationsFolder folder;
+    Error err = ERROR_INIT;
+
+    if (config->schema != SCHEMA_DRIZZLE ||
+        (migrations_locate(run->arena, config, NULL, &place, &err) &&
+         migrations_load(run->arena, place.folder, &folder, &err)))
+        return;
+    finding_add(run,
+                &(FindingText){
+                    .id = "migrations-unreadable",
+                    .severity = SEVERITY_BLOCKER,
+                    .scope = SCOPE_BOTH,
+                    .side = SIDE_SOURCE,
+                    .summary = arena_printf(run->arena,
+                                            "%s: the schema is to be made of the app's "
+                                            "migrations",
+                                            err.message),
+                    .advice = arena_strdup(run->arena, err.hint),
+                },
+                NULL);
+}
+
 /* Foreign keys and triggers must rest while changes are applied; where the rows come before them
  * (a schema that homeport makes, without a stream) they do not exist yet. */
 static void judge_target_may_rest(AssessRun *run)
@@ -453,6 +482,7 @@ bool assess_server_rules(AssessRun *run, Error *err)
     judge_target_read_only(run);
     judge_same_database(run);
     judge_programs(run);
+    judge_migrations(run);
     judge_target_may_rest(run);
     for (AssessSide side = SIDE_SOURCE; side < SIDE_COUNT; side++) {
         judge_pooler(run, side);

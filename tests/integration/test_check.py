@@ -20,6 +20,7 @@ import zoo
 import zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GITGUD = ROOT / "examples/gitgud/src/lib/db/migrations"
 # What a pair of the tests' servers always has: a rule of the move, and servers that may lose data.
 ALWAYS = {"ddl-waits", "target-unsafe-setting"}
 
@@ -108,8 +109,8 @@ CASES = [
     *(Case("large-objects", "blocker", "once", ["1 large objects, from 4001 to 4001"],
            "Take the source's schema (--schema dump), or keep their bytes in a bytea column; those that no row refers to"
            " are found and removed by: vacuumlo --dry-run DATABASE, then without --dry-run.",
-           source="SELECT lo_create(4001)", fix_on="", args=("--once", "--schema", schema))
-      for schema in ("existing", "drizzle")),
+           source="SELECT lo_create(4001)", fix_on="", args=("--once", "--schema", *schema))
+      for schema in (("existing",), ("drizzle", "--migrations", GITGUD))),
     Case("schema-homeport", "blocker", "both", ["homeport.t", "function homeport.f()"],
          "-- on the source: the app has to know the new name\nALTER SCHEMA homeport RENAME TO homeport_app;",
          source="CREATE SCHEMA homeport; CREATE TABLE homeport.t (id serial PRIMARY KEY);"
@@ -856,6 +857,25 @@ def test_pg_dump_that_can_read_both(pair, check, tmp_path, pg_bin):
     assert not check(source, target, "--pg-bin", str(pg_bin(15)), env={"HOMEPORT_VERIFY": "no"}).has("pg-dump-missing")
     # Whoever has none is told to get the one that does for everything.
     assert "PostgreSQL 17's" in check(source, target, "--pg-bin", str(tmp_path)).get("pg-dump-missing")["fix"]
+
+
+def test_migrations_that_the_schema_is_to_be_made_of(pair, check, homeport, tmp_path):
+    """As the move would read them: by the options that it takes."""
+    source, target = pair(15, 15)
+    drizzle = ("--once", "--schema", "drizzle")
+    finding = check(source, target, *drizzle).get("migrations-unreadable", "both")
+    assert finding["severity"] == "blocker" and "no folder of Drizzle migrations was found" in finding["summary"]
+    assert "--migrations" in finding["fix"]
+    broken = tmp_path / "broken" / "meta"
+    broken.mkdir(parents=True)
+    (broken / "_journal.json").write_text("{", encoding="utf-8")
+    for folder in (tmp_path / "gone", broken.parent):
+        finding = check(source, target, *drizzle, "--migrations", folder).get("migrations-unreadable")
+        assert str(folder) in finding["summary"]
+        moved = homeport("move", *drizzle, "--migrations", folder, source=source, target=target)
+        assert moved.rc == 3 and "migrations-unreadable" in moved.err, str(moved)
+    assert not check(source, target, *drizzle, "--migrations", GITGUD).has("migrations-unreadable")
+    assert not check(source, target, "--once").has("migrations-unreadable")
 
 
 @pytest.fixture
