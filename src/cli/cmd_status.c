@@ -205,11 +205,13 @@ static void status_text(const Invocation *inv, Text *out, const MoveStatus *stat
     add_line(out, "started", status->started_at);
     add_line(out, "finished", status->finished_at);
     if (status->tables_total > 0)
-        add_line(out, "copied",
-                 arena_printf(arena, "%s rows, %s, %d of %d tables%s",
-                              text_count(arena, status->rows_done),
-                              text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
-                              status->tables_total, left_text(arena, status->seconds_left)));
+        add_line(
+            out, "copied",
+            arena_printf(arena, "%s %s, %s, %d of %d %s%s", text_count(arena, status->rows_done),
+                         text_plural(status->rows_done, "row", "rows"),
+                         text_bytes(arena, (uint64_t)status->bytes_done), status->tables_done,
+                         status->tables_total, text_plural(status->tables_total, "table", "tables"),
+                         left_text(arena, status->seconds_left)));
     if (stream)
         add_kept(arena, out, stream);
     add_line(out, "verified", status->compared_text);
@@ -328,9 +330,10 @@ static const char *kept_text(Arena *arena, const json_t *live)
 
     return kept + back == 0 ? NULL
                             : arena_printf(arena,
-                                           "%s ids that the map does not have on the way home, %s "
+                                           "%s %s that the map does not have on the way home, %s "
                                            "on the way back",
-                                           text_count(arena, kept), text_count(arena, back));
+                                           text_count(arena, kept), text_plural(kept, "id", "ids"),
+                                           text_count(arena, back));
 }
 
 static void live_text(Arena *arena, Text *out, const MoveStatus *status, const json_t *live)
@@ -346,8 +349,9 @@ static void live_text(Arena *arena, Text *out, const MoveStatus *status, const j
     add_line(out, "stream", stream_text(arena, status, live));
     add_line(
         out, "applied",
-        arena_printf(arena, "%s rows, up to %s",
+        arena_printf(arena, "%s %s, up to %s",
                      text_count(arena, (int64_t)number_of(live, "rows_applied")),
+                     text_plural((int64_t)number_of(live, "rows_applied"), "row", "rows"),
                      text_of(live, "applied_lsn") ? text_of(live, "applied_lsn") : "(nothing)"));
     add_kept(arena, out, live);
     add_line(out, "verified", verified_text(arena, live));

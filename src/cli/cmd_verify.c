@@ -74,7 +74,7 @@ static bool verify_alone(const Invocation *inv, Error *err)
         (void)error_set(err, ERR_FOUND, "the schema was not compared");
         return error_hint(err, "The rows are equal; --rows-only asks for no more than that.");
     }
-    return error_set(err, ERR_FOUND, "%lld %s", (long long)report.differences,
+    return error_set(err, ERR_FOUND, "%s %s", text_count(inv->arena, report.differences),
                      text_plural(report.differences, "difference", "differences"));
 }
 
@@ -115,13 +115,13 @@ static void live_text(Text *out, const json_t *answer)
               text_duration(out->arena, json_number_value(json_object_get(answer, "seconds"))));
 }
 
-static bool judge_live(const json_t *answer, Error *err)
+static bool judge_live(Arena *arena, const json_t *answer, Error *err)
 {
     int64_t differences = number_of(answer, "differences");
     int left = (int)json_array_size(json_object_get(answer, "left"));
 
     if (differences > 0)
-        return error_set(err, ERR_FOUND, "%lld %s", (long long)differences,
+        return error_set(err, ERR_FOUND, "%s %s", text_count(arena, differences),
                          text_plural(differences, "difference", "differences"));
     return left == 0 || error_set(err, ERR_FOUND, "%d %s not be compared", left,
                                   text_plural(left, "table could", "tables could"));
@@ -147,7 +147,7 @@ static bool verify_by_mover(const Invocation *inv, Error *err)
         live_text(&out, answer);
         ok = cli_print(&out, err);
     }
-    ok = ok && judge_live(answer, err);
+    ok = ok && judge_live(inv->arena, answer, err);
     json_decref(answer);
     return ok;
 }

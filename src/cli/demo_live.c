@@ -148,6 +148,7 @@ static bool start_writers(DemoRun *run, Error *err)
 /* By the mover, which knows what is on its way. */
 static bool verify_live(DemoRun *run, Error *err)
 {
+    auto_arena Arena *scratch = arena_new();
     json_t *answer = NULL;
 
     if (!ask(run, json_pack("{s:s}", "verb", "verify"), &answer, err))
@@ -156,8 +157,8 @@ static bool verify_live(DemoRun *run, Error *err)
     json_decref(answer);
     if (differences == 0)
         return true;
-    (void)error_set(err, ERR_FOUND, "%lld differences between the two sides",
-                    (long long)differences);
+    (void)error_set(err, ERR_FOUND, "%s %s between the two sides", text_count(scratch, differences),
+                    text_plural(differences, "difference", "differences"));
     return error_hint(err, "`homeport demo --keep` leaves the servers to be looked at.");
 }
 
@@ -307,15 +308,18 @@ int64_t demo_lost(const DemoRun *run)
 
 static bool judge(const DemoRun *run, Error *err)
 {
+    auto_arena Arena *scratch = arena_new();
+
     if (run->report.verify.differences > 0)
-        return error_set(err, ERR_FOUND, "%lld differences",
-                         (long long)run->report.verify.differences);
+        return error_set(err, ERR_FOUND, "%s %s",
+                         text_count(scratch, run->report.verify.differences),
+                         text_plural(run->report.verify.differences, "difference", "differences"));
     if (!run->report.verify.verified)
         return error_set(err, ERR_FOUND, "the schema was not compared");
     if (memcmp(&run->made, &run->found, sizeof run->made) != 0)
-        return error_set(err, ERR_FOUND, "%lld writes were acknowledged, and %lld are there",
-                         (long long)demo_writes_total(&run->made),
-                         (long long)demo_writes_total(&run->found));
+        return error_set(err, ERR_FOUND, "%s writes were acknowledged, and %s are there",
+                         text_count(scratch, demo_writes_total(&run->made)),
+                         text_count(scratch, demo_writes_total(&run->found)));
     return true;
 }
 

@@ -199,8 +199,8 @@ static void add_unmapped(FindingParts *parts, const char *column, const Unmapped
                          IdentityFate fate)
 {
     if (found->counts[fate] > 0)
-        parts_add_object(parts, arena_printf(parts->arena, "%s: %lld %s: %s%s", column,
-                                             (long long)found->counts[fate],
+        parts_add_object(parts, arena_printf(parts->arena, "%s: %s %s: %s%s", column,
+                                             text_count(parts->arena, found->counts[fate]),
                                              text_plural(found->counts[fate], "id", "ids"),
                                              found->shown[fate],
                                              found->counts[fate] > SHOWN_IDS ? ", ..." : ""));
@@ -352,8 +352,10 @@ static bool look_at_table(IdentityRules *rules, const PGresult *found, int first
         }
         if (hits > 0)
             parts_add_object(&parts[container],
-                             arena_printf(arena, "%s: in %d of %d rows looked at",
-                                          pg_cell(found, row, FOUND_OBJECT), hits, PQntuples(res)));
+                             arena_printf(arena, "%s: in %s of %s rows looked at",
+                                          pg_cell(found, row, FOUND_OBJECT),
+                                          text_count(arena, hits),
+                                          text_count(arena, PQntuples(res))));
     }
     return true;
 }

@@ -176,7 +176,8 @@ static bool check_differences(const Switch *move, Error *err)
 
     if (count == 0 || move->options->accept_differences)
         return true;
-    (void)error_set(err, ERR_FOUND, "%" PRId64 " %s between the two sides", count,
+    auto_arena Arena *scratch = arena_new();
+    (void)error_set(err, ERR_FOUND, "%s %s between the two sides", text_count(scratch, count),
                     text_plural(count, "difference stands", "differences stand"));
     return error_hint(err, "`homeport verify` names them.%s",
                       move->here == LIVE_HOME

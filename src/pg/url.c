@@ -146,8 +146,9 @@ static bool fail_parse(const char *text, const char *message, const char *what, 
         names_parameter(message) && query && !strchr(query, '@') && !strstr(query, "password");
 
     if (named)
-        (void)error_set(err, ERR_USAGE, "the %s's URL has a %.*s", what,
-                        (int)strcspn(message, "\n"), message);
+        (void)error_set(err, ERR_USAGE, "the %s's URL has a%s %.*s", what,
+                        strchr("aeiou", message[0]) ? "n" : "", (int)strcspn(message, "\n"),
+                        message);
     else if (message && strstr(message, "percent-encoded"))
         (void)error_set(err, ERR_USAGE, "the %s's URL has a percent-encoding that is not one",
                         what);

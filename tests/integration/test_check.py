@@ -106,7 +106,7 @@ CASES = [
          "Keep their bytes in a bytea column instead; those that no row refers to are found and removed by:"
          " vacuumlo --dry-run DATABASE, then without --dry-run.",
          source="SELECT lo_from_bytea(4001, 'x'); SELECT lo_from_bytea(4002, 'y')", fix_on=""),
-    *(Case("large-objects", "blocker", "once", ["1 large objects, from 4001 to 4001"],
+    *(Case("large-objects", "blocker", "once", ["1 large object, 4001"],
            "Take the source's schema (--schema dump), or keep their bytes in a bytea column; those that no row refers to"
            " are found and removed by: vacuumlo --dry-run DATABASE, then without --dry-run.",
            source="SELECT lo_create(4001)", fix_on="", args=("--once", "--schema", *schema))
@@ -255,7 +255,7 @@ CASES = [
                 "ALTER DEFAULT PRIVILEGES FOR ROLE cloud_admin GRANT SELECT ON TABLES TO neon_superuser", fix_on=""),
     Case("neon-extension", "note", "both", ["neon"], "Nothing to do.",
          source="CREATE EXTENSION citext; UPDATE pg_extension SET extname = 'neon' WHERE extname = 'citext'", fix_on=""),
-    Case("security-label", "warning", "both", ["anon (1 labels)"],
+    Case("security-label", "warning", "both", ["anon (1 label)"],
          "-- on the target:\n-- load the library of anon (shared_preload_libraries), or drop the labels on the source",
          source="CREATE TABLE t (id int PRIMARY KEY); INSERT INTO pg_seclabel"
                 " VALUES ('t'::regclass, 'pg_class'::regclass, 1, 'anon', 'MASKED WITH VALUE NULL')", fix_on=""),
@@ -613,7 +613,7 @@ def test_rights_of_an_ordinary_role_on_the_source(pair, check):
         "fence-privilege": ("blocker", "live",
                             ["member of pg_monitor", "member of pg_signal_backend", f"owner of database {source.name}"]),
         "trigger-fires-back": ("warning", "live", ["audit on public.t"]),
-        "large-objects": ("blocker", "live", ["1 large objects, from 55 to 55"]),
+        "large-objects": ("blocker", "live", ["1 large object, 55"]),
     }
     assert {f["id"]: (f["severity"], f["scope"], f["objects"]) for f in report.findings if f["id"] not in ALWAYS} == expected
     fixes = {name: report.get(name)["fix"] for name in expected}
@@ -857,6 +857,12 @@ def test_pg_dump_that_can_read_both(pair, check, tmp_path, pg_bin):
     assert not check(source, target, "--pg-bin", str(pg_bin(15)), env={"HOMEPORT_VERIFY": "no"}).has("pg-dump-missing")
     # Whoever has none is told to get the one that does for everything.
     assert "PostgreSQL 17's" in check(source, target, "--pg-bin", str(tmp_path)).get("pg-dump-missing")["fix"]
+
+
+def test_counts_of_findings_are_written_as_all_others(pair, check):
+    source, target = pair(15, 15)
+    source.sql("SELECT lo_create(g) FROM generate_series(20001, 21200) AS g")
+    assert check(source, target, "--live").get("large-objects")["objects"] == ["1,200 large objects, from 20001 to 21200"]
 
 
 def test_migrations_that_the_schema_is_to_be_made_of(pair, check, homeport, tmp_path):

@@ -180,6 +180,14 @@ def test_views_of_another_relation_are_told_apart_across_versions(homeport, pair
         "RULE public.same_sub redirect"}
 
 
+def test_differences_are_counted_in_one_way(homeport, twins):
+    source, target = twins("CREATE TABLE t (id int PRIMARY KEY)")
+    source.sql("INSERT INTO t SELECT generate_series(1, 1200)")
+    result = homeport("verify", source=source, target=target)
+    assert result.rc == 3 and " 1,200 differences.\n" in result.out, str(result)
+    assert "homeport: 1,200 differences\n" in result.err
+
+
 # -- rows with a key
 
 KEYED = """
