@@ -19,7 +19,7 @@
 enum {
     CONNECT_TIMEOUT_S = 10,
     LOOK_MS = 100, /* while connecting: does the gateway stop? */
-    UNPROVEN_S = 60,
+    TELL_S = 60,
     MAX_PARAMS = 80,
     READ_AHEAD = 256 * 1024,
     RESET_ANSWER = 23 /* CommandComplete of DISCARD ALL, ReadyForQuery */
@@ -132,16 +132,33 @@ static bool is_proven(const LoginJob *job, PGconn *conn)
 }
 
 /* Anybody can make it so as often as he likes: it is said now and then, not each time. */
-static void tell_unproven(const LoginJob *job)
+static bool is_time_to_tell(atomic_llong *at)
 {
-    atomic_llong *at = &job->worker->gateway->unproven_at;
     long long now = (long long)clock_seconds() + 1;
     long long before = atomic_load(at);
 
-    if ((before == 0 || now - before >= UNPROVEN_S) &&
-        atomic_compare_exchange_strong(at, &before, now))
+    return (before == 0 || now - before >= TELL_S) &&
+           atomic_compare_exchange_strong(at, &before, now);
+}
+
+static void tell_unproven(const LoginJob *job)
+{
+    if (is_time_to_tell(&job->worker->gateway->unproven_at))
         log_error("nobody is served: the upstream asks for no password",
                   kv_str("role", job->login.user), kv_str("upstream", job->upstream->url.redacted));
+}
+
+/* In libpq's own words, of which the client is told the least. */
+static void tell_unreached(const LoginJob *job, const char *text)
+{
+    size_t len = strlen(text);
+
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    if (is_time_to_tell(&job->worker->gateway->unreached_at))
+        log_error("the upstream could not be reached",
+                  kv_str("upstream", job->upstream->url.redacted),
+                  kv_str("reason", arena_strndup(job->arena, text, len)));
 }
 
 static WireError unproven_error(LoginJob *job)
@@ -174,7 +191,12 @@ static void login_try(LoginJob *job)
     } else {
         const char *text = PQerrorMessage(conn);
         bool silent = PQstatus(conn) != CONNECTION_BAD;
-        job->error = wire_error_of_libpq(job->arena, silent ? "timeout expired" : text);
+        if (silent)
+            text = "timeout expired";
+        job->error = wire_error_of_libpq(job->arena, text);
+        if (!pg_find_code(text) && !atomic_load(&job->abandoned) &&
+            !atomic_load(&job->worker->gateway->stopping))
+            tell_unreached(job, text);
         PQfinish(conn);
     }
 }

@@ -78,8 +78,9 @@ struct Gateway {
     unsigned char salt[32]; /* of this process: what stands for a password in memory */
     Budget budget;
     atomic_bool stopping;
-    atomic_llong
-        unproven_at;    /* when it was last said that the server asks for no password; 0: never */
+    /* When it was last said that the server asks for no password, or is not there; 0: never. */
+    atomic_llong unproven_at;
+    atomic_llong unreached_at;
     atomic_int clients; /* of all three protocols, whatever they do */
     /* Called on a worker's thread when its pause has become true. */
     void (*paused)(Worker *worker);

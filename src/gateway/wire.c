@@ -1,11 +1,13 @@
 #include "gateway/wire.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "pg/pg.h"
 
 size_t wire_begin(Bytes *out, char type)
@@ -139,17 +141,57 @@ static const char *line_after(Arena *arena, const char *text, const char *label)
     return arena_strndup(arena, at, strcspn(at, "\n"));
 }
 
+/* What failed, of "connection to server at "db" (10.0.0.7), port 5432 failed: timeout expired";
+ * NULL where a name, an address or a path may be in it. */
+static const char *reason_only(Arena *arena, const char *text)
+{
+    static const char failed[] = " failed: ";
+    const char *line = arena_strndup(arena, text, strcspn(text, "\n"));
+    const char *at = strstr(line, failed);
+    const char *reason = at ? at + strlen(failed) : line;
+
+    return *reason && !strpbrk(reason, "\"/@") ? reason : NULL;
+}
+
+static bool is_address(Arena *arena, const char *text, size_t len)
+{
+    struct in6_addr ignored;
+    const char *address = arena_strndup(arena, text, len);
+
+    return inet_pton(AF_INET, address, &ignored) == 1 ||
+           inet_pton(AF_INET6, address, &ignored) == 1;
+}
+
+/* The server quotes the address of who asked: the gateway's, as in `no pg_hba.conf entry for host
+ * "10.0.0.9"`. */
+static const char *without_addresses(Arena *arena, const char *text)
+{
+    size_t len = strlen(text);
+    Text out = text_init(arena, len + 1);
+
+    for (const char *at = text; *at;) {
+        const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+        if (end && is_address(arena, at + 1, (size_t)(end - at - 1))) {
+            text_add(&out, "\"?\"");
+            at = end + 1;
+        } else {
+            text_add_char(&out, *at++);
+        }
+    }
+    return text_str(&out);
+}
+
 WireError wire_error_of_libpq(Arena *arena, const char *text)
 {
     WireError error = {{0}};
     const char *code = pg_find_code(text);
 
     if (!code) {
-        const char *start = text + strspn(text, " \n");
+        const char *reason = reason_only(arena, text + strspn(text, " \n"));
         error.fields[FIELD_SEVERITY] = "FATAL";
         error.fields[FIELD_CODE] = "08006";
-        error.fields[FIELD_MESSAGE] = arena_printf(arena, "cannot connect to the database: %.*s",
-                                                   (int)strcspn(start, "\n"), start);
+        error.fields[FIELD_MESSAGE] = arena_printf(arena, "cannot connect to the database%s%s",
+                                                   reason ? ": " : "", reason ? reason : "");
         return error;
     }
     const char *severity = code - 3;
@@ -157,7 +199,8 @@ WireError wire_error_of_libpq(Arena *arena, const char *text)
         severity--;
     error.fields[FIELD_SEVERITY] = arena_strndup(arena, severity, (size_t)(code - 3 - severity));
     error.fields[FIELD_CODE] = arena_strndup(arena, code, 5);
-    error.fields[FIELD_MESSAGE] = arena_strndup(arena, code + 7, strcspn(code + 7, "\n"));
+    error.fields[FIELD_MESSAGE] =
+        without_addresses(arena, arena_strndup(arena, code + 7, strcspn(code + 7, "\n")));
     error.fields[FIELD_DETAIL] = line_after(arena, code, "\nDETAIL:  ");
     error.fields[FIELD_HINT] = line_after(arena, code, "\nHINT:  ");
     return error;

@@ -51,7 +51,8 @@ extern const char *const wire_field_names[FIELD_COUNT];
 WireError wire_error(Arena *arena, const char *severity, const char *code, const char *message);
 WireError wire_read_error(Arena *arena, const char *payload, size_t len);
 void wire_add_error(Bytes *out, const WireError *error);
-/* The same out of the text that libpq makes of it when it is told to be verbose. */
+/* The same out of the text that libpq makes of it when it is told to be verbose. It goes to
+ * clients: where the server is, and from where it was asked, is left out. */
 WireError wire_error_of_libpq(Arena *arena, const char *text);
 
 typedef struct StartupParam {

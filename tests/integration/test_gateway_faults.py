@@ -110,6 +110,22 @@ def test_what_waits_for_a_silent_server_is_served_by_the_next_one(homeport, thro
     session.close()
 
 
+def test_clients_are_not_told_where_the_server_is_that_the_log_names(homeport, servers):
+    server = servers.new(15)
+    gate = gw.Gateway(homeport, server)
+    server.stop()
+    for _ in range(2):
+        status, body = gate.query("select 1")
+        assert (status, body["code"], body["message"]) == (500, "08006", "cannot connect to the database: Connection refused")
+        assert str(server.port) not in json.dumps(body) and "127.0.0.1" not in json.dumps(body)
+    with contextlib.closing(begin_login(gate)) as session:
+        said = gw.fields(session.until(b"E")[-1][1])
+    assert said["M"] == "cannot connect to the database: Connection refused", said
+    assert gate.stop().rc == 0
+    log = gate.run.wait().err
+    assert log.count("the upstream could not be reached") == 1 and f"port {server.port} failed: Connection refused" in log
+
+
 # -- out of step, and lost
 
 SPOILED = {

@@ -457,6 +457,44 @@ static void libpqs_words_become_fields(void **state)
     assert_non_null(error.fields[FIELD_MESSAGE]);
 }
 
+static const char *told(Arena *arena, const char *text)
+{
+    return wire_error_of_libpq(arena, text).fields[FIELD_MESSAGE];
+}
+
+static void clients_are_not_told_where_the_server_is(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    static const char nothing[] = "cannot connect to the database";
+
+    assert_string_equal(told(arena, "connection to server at \"db\" (10.0.0.7), port 5432 failed: "
+                                    "Connection refused\n\tIs the server running?\n"),
+                        "cannot connect to the database: Connection refused");
+    assert_string_equal(
+        told(arena, "connection to server at \"fd00::7\", port 5432 failed: timeout expired\n"),
+        "cannot connect to the database: timeout expired");
+    assert_string_equal(told(arena, "timeout expired"),
+                        "cannot connect to the database: timeout expired");
+    assert_string_equal(told(arena, "connection to server on socket \"/run/.s.PGSQL.5432\" failed: "
+                                    "No such file or directory\n"),
+                        "cannot connect to the database: No such file or directory");
+    assert_string_equal(told(arena, "could not translate host name \"db.inside\" to address: Name "
+                                    "or service not known\n"),
+                        nothing);
+    assert_string_equal(told(arena, "connection to server at \"db\" (10.0.0.7), port 5432 failed: "
+                                    "server certificate for \"db.inside\" does not match\n"),
+                        nothing);
+    assert_string_equal(told(arena, ""), nothing);
+    assert_string_equal(
+        told(arena, "connection to server at \"db\" (10.0.0.7), port 5432 failed: FATAL:  28000: "
+                    "no pg_hba.conf entry for host \"10.0.0.9\", user \"app\", no encryption\n"),
+        "no pg_hba.conf entry for host \"?\", user \"app\", no encryption");
+    assert_string_equal(
+        told(arena, "FATAL:  28000: pg_hba.conf rejects connection for host \"fd00::9\", \"x\n"),
+        "pg_hba.conf rejects connection for host \"?\", \"x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +512,7 @@ int main(void)
         cmocka_unit_test(relays_tell_the_codes_of_errors_however_they_are_cut),
         cmocka_unit_test(scram_refuses_what_is_not_its_own),
         cmocka_unit_test(libpqs_words_become_fields),
+        cmocka_unit_test(clients_are_not_told_where_the_server_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
