@@ -1,5 +1,6 @@
 /* What an app would meet: each step by itself, so that the first that fails says what to fix. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <jansson.h>
 #include <netdb.h>
 #include <openssl/err.h>
@@ -377,34 +378,76 @@ static bool was_refused(const Error *err)
     return err->sqlstate[0] || strstr(err->message, "FATAL");
 }
 
-/* Where nothing is said about TLS libpq tries again without, and would then tell of that try. */
-static bool dial_tcp(Doctor *doctor, const char *text, PGconn **ret, Error *err)
+/* A path as a URL's parameter takes it. */
+static const char *escaped(Arena *arena, const char *path)
 {
-    const char *with = strchr(text, '?') ? "&" : "?";
-    const char *tls = arena_printf(doctor->arena, "%s%ssslmode=require", text, with);
+    Text out = text_init(arena, 3 * strlen(path) + 1);
+
+    for (; *path; path++)
+        if (isalnum((unsigned char)*path) || strchr("/._-", *path))
+            text_add_char(&out, *path);
+        else
+            text_addf(&out, "%%%02X", (unsigned char)*path);
+    return text_str(&out);
+}
+
+static bool connect_tcp(Doctor *doctor, const char *text, PGconn **ret, Error *err)
+{
     PgUrl url;
 
-    if (!strstr(text, "sslmode=")) {
-        if (url_parse(doctor->arena, tls, "app", &url, err) && pg_connect(&url, "doctor", ret, err))
+    return url_parse(doctor->arena, text, "app", &url, err) && pg_connect(&url, "doctor", ret, err);
+}
+
+/* First under TLS: where nothing is said about it libpq tries again without, and would then tell of
+ * that try. With the CA as a client with sslmode=verify-full does it; `unverified` is what that one
+ * was told where only one that verifies less was let in. */
+static bool dial_tcp(Doctor *doctor, const char *text, PGconn **ret, Error *unverified, Error *err)
+{
+    const char *with = strchr(text, '?') ? "&" : "?";
+    const char *ca = doctor->probe->ca;
+    bool silent = !strstr(text, "sslmode=");
+    bool verify = ca && !strstr(text, "sslmode=disable");
+
+    /* Of two values libpq takes the last. */
+    if (verify || silent) {
+        const char *mode = verify ? arena_printf(doctor->arena, "verify-full&sslrootcert=%s",
+                                                 escaped(doctor->arena, ca))
+                                  : "require";
+        if (connect_tcp(doctor, arena_printf(doctor->arena, "%s%ssslmode=%s", text, with, mode),
+                        ret, err))
             return true;
         if (was_refused(err))
             return false;
-        *err = ERROR_INIT;
     }
-    return url_parse(doctor->arena, text, "app", &url, err) && pg_connect(&url, "doctor", ret, err);
+    Error first = *err;
+    *err = ERROR_INIT;
+    if (!connect_tcp(doctor, text, ret, err))
+        return false;
+    if (verify && PQsslInUse(*ret))
+        *unverified = first;
+    return true;
 }
 
 static bool query_tcp(Doctor *doctor)
 {
     const char *what = "a query over TCP";
     Error err = ERROR_INIT;
+    Error unverified = ERROR_INIT;
     auto_conn PGconn *conn = NULL;
     const char *port = doctor->probe->pg_port;
     const char *text = port ? arena_printf(doctor->arena, "%s%sport=%s", doctor->probe->url,
                                            strchr(doctor->probe->url, '?') ? "&" : "?", port)
                             : doctor->probe->url;
 
-    if (dial_tcp(doctor, text, &conn, &err) && pg_exec(conn, "SELECT 42", &err))
+    bool open = dial_tcp(doctor, text, &conn, &unverified, &err);
+    if (open && unverified.code != ERR_NONE)
+        return note(doctor, what, arena_strdup(doctor->arena, unverified.message),
+                    arena_printf(doctor->arena,
+                                 "A client with sslmode=verify-full and sslrootcert=%s is not let "
+                                 "in: is it the gateway that listens there? `homeport gateway "
+                                 "cert --names` makes a certificate for a name that it lacks.",
+                                 doctor->probe->ca));
+    if (open && pg_exec(conn, "SELECT 42", &err))
         return note(doctor, what, PQsslInUse(conn) ? "answered, under TLS" : "answered", NULL);
     /* Who was refused has found the gateway: nothing is wrong with where it listens. */
     return note(doctor, what, arena_strdup(doctor->arena, err.message),

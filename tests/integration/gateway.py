@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+import subprocess
 from urllib.parse import quote
 
 import server as postgres
@@ -25,6 +26,14 @@ def get(port, path, timeout=10):
         return reply.status, reply.read().decode()
     finally:
         conn.close()
+
+
+def make_certificate(folder, name):
+    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", cert],
+                   check=True, capture_output=True)
+    return cert, key
 
 
 class Gateway:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import threading
 import pytest
 
 import gateway as gw
+import wait
 
 
 class Two:
@@ -371,6 +374,38 @@ def test_doctor_finds_what_is_right_and_says_what_is_not(two, homeport):
     result = homeport("gateway", "doctor", "postgresql://app:pw@db.nowhere.invalid/shop", *base)
     assert result.rc == 3 and all("hosts" in c["fix"] for c in result.json["checks"])
     assert homeport("gateway", "doctor", "postgresql://app:pw@127.0.0.1/shop", *base).rc == 2
+
+
+def test_doctor_verifies_the_certificate_on_5432_as_libpq_does(homeport, servers, tmp_path):
+    """By the CA that the driver is given: a server of another one answers there as well."""
+    server = servers.new(15)
+    gate = gw.Gateway(homeport, server)
+    cert, key = gw.make_certificate(tmp_path, "localhost")
+    for path in (cert, key):
+        copy = pathlib.Path(shutil.copy(path, server.data_dir))
+        copy.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(copy, "postgres", "postgres")
+    server.sql(f"ALTER SYSTEM SET ssl_cert_file = '{cert.name}'")
+    server.sql(f"ALTER SYSTEM SET ssl_key_file = '{key.name}'")
+    server.sql("ALTER SYSTEM SET ssl = on")
+    server.sql("SELECT pg_reload_conf()")
+    wait.until(lambda: server.value("SHOW ssl") == "on", 10, "the server speaks TLS")
+
+    def over_tcp(port, query="", ca=gate.ca):
+        url = f"postgresql://app:pw-of-role@localhost/{gate.db.name}{query}"
+        result = homeport("gateway", "doctor", url, f"--port={gate.tls_port}", f"--pg-port={port}", f"--ca={ca}", "--json")
+        check, = (c for c in result.json["checks"] if c["what"] == "a query over TCP")
+        assert check["ok"] == (result.rc == 0), result
+        return check
+    for query in ("", "?sslmode=require"):
+        check = over_tcp(server.port, query)
+        assert "certificate verify failed" in check["detail"] and f"sslrootcert={gate.ca}" in check["fix"], check
+    assert over_tcp(server.port, "?sslmode=disable")["ok"]  # as the URL says
+    odd = tmp_path / "the ca's & more %.crt"
+    shutil.copy(gate.ca, odd)
+    for query in ("", "?sslmode=require", "?sslmode=verify-full&sslrootcert=/nowhere"):
+        assert over_tcp(gate.pg_port, query, odd)["detail"] == "answered, under TLS"
 
 
 def test_env_prints_the_lines_of_the_app(homeport):

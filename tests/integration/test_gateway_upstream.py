@@ -6,7 +6,6 @@ import select
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 
 import pytest
@@ -17,14 +16,6 @@ from live import Live
 ENDPOINT = "ep-quiet-sea-123456"
 HOST = f"{ENDPOINT}.stand-in.test"
 SSL_REQUEST = 80877103
-
-
-def make_certificate(folder, name):
-    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                    "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", cert],
-                   check=True, capture_output=True)
-    return cert, key
 
 
 class StandIn:
@@ -104,7 +95,7 @@ class StandIn:
 
 @pytest.fixture
 def door(servers, tmp_path):
-    one = StandIn(servers.get(15, "source"), *make_certificate(tmp_path, HOST))
+    one = StandIn(servers.get(15, "source"), *gw.make_certificate(tmp_path, HOST))
     one.ca = tmp_path / f"{HOST}.crt"
     yield one
     one.close()
@@ -142,7 +133,7 @@ def test_an_upstream_that_knows_no_endpoint_says_so_to_the_client(homeport, door
 
 
 def test_an_upstream_that_is_not_who_it_should_be_gets_no_login(homeport, door, tmp_path):
-    other, _ = make_certificate(tmp_path, "other.stand-in.test")
+    other, _ = gw.make_certificate(tmp_path, "other.stand-in.test")
     for host, ca in ((HOST, other), ("wrong.stand-in.test", door.ca)):
         url = door.url(host, hostaddr="127.0.0.1", sslmode="verify-full", sslrootcert=ca)
         gate = gw.Gateway(homeport, door.server, f"--upstream={url}", f"--gateway-state={tmp_path}/{host}.json")
