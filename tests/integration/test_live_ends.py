@@ -414,13 +414,15 @@ def test_of_two_movers_in_the_background_one_begins(homeport, pair):
     live = Live(homeport, source, target)
     arguments = ("move", "--detach", "--json", "--dir", live.dir)
     runs = [homeport.start(*arguments, source=source, target=target) for _ in range(2)]
-    first, second = sorted((run.wait(60) for run in runs), key=lambda result: result.rc)
-    assert (first.rc, second.rc) == (0, 1), f"{first} {second}"
-    pid = first.json["pid"]
-    assert f"already (process {pid})" in second.err, str(second)
-    live.wait_for("caught-up")
-    assert live.status()["pid"] == pid
-    live.ok("move", "--stop")
+    try:
+        first, second = sorted((run.wait(60) for run in runs), key=lambda result: result.rc)
+        assert (first.rc, second.rc) == (0, 1), f"{first} {second}"
+        pid = first.json["pid"]
+        assert f"already (process {pid})" in second.err, str(second)
+        live.wait_for("caught-up")
+        assert live.status()["pid"] == pid
+    finally:
+        live.ok("move", "--stop")
 
 
 def test_a_mover_in_the_background_that_ends_at_once_says_why(homeport, servers):
