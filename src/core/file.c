@@ -269,6 +269,15 @@ int file_lock_holder(const char *path)
     return holder_of(fd);
 }
 
+bool file_is_secret(const char *path)
+{
+    struct stat found;
+
+    if (stat(path, &found) != 0 || !S_ISREG(found.st_mode))
+        return true;
+    return !(found.st_mode & (found.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO));
+}
+
 static bool lock_soon(int fd)
 {
     for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {

@@ -41,6 +41,10 @@ bool file_make_dir(const char *path, unsigned mode, Error *err) MUST_USE;
 /* rm -r, without following links out of it. A path that is not there is fine. */
 bool file_remove_tree(const char *path, Error *err) MUST_USE;
 
+/* Its owner alone may read it, or, of a file of root's, a group too: what libpq demands of a key.
+ * Also true where that cannot be seen, for the one who reads it will say so. */
+bool file_is_secret(const char *path);
+
 /* Takes an exclusive lock, without waiting, on `path` (created if need be, its
  * content becomes our process id). *ret_holder is the other's process id where
  * somebody has it, and then the error is ERR_WRONG_STATE. The descriptor is the lock. */

@@ -155,6 +155,14 @@ static bool ca_load(Arena *arena, const char *cert_path, const char *key_path, X
     size_t cert_len;
     size_t key_len;
 
+    /* Who has it can be whatever host the app trusts the gateway to be. */
+    if (!file_is_secret(key_path)) {
+        (void)error_set(err, ERR_WRONG_STATE, "others may read the CA's key \"%s\"", key_path);
+        return error_hint(err,
+                          "chmod 600 %s; if somebody has read it, remove it and ca.crt, and "
+                          "give the apps the new ca.crt.",
+                          text_shell_word(arena, key_path));
+    }
     if (!file_read(arena, cert_path, MAX_PEM, &cert_text, &cert_len, err) ||
         !file_read(arena, key_path, MAX_PEM, &key_text, &key_len, err))
         return false;

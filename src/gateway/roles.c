@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 enum {
     MAX_FILE = 1024 * 1024,
@@ -85,6 +87,11 @@ static bool load(const Roles *roles, Arena *arena, Role **ret, int *ret_count, E
 
     if (!file_read(arena, roles->path, MAX_FILE, &text, NULL, err))
         return false;
+    /* Not refused: what mounts secrets into a container may give them no other mode. */
+    if (!file_is_secret(roles->path))
+        log_warn("others may read the passwords of the roles", kv_str("file", roles->path),
+                 kv_str("hint",
+                        arena_printf(arena, "chmod 600 %s", text_shell_word(arena, roles->path))));
     Role *list = arena_array(arena, MAX_ROLES, sizeof *list);
     int count = 0;
     for (const char *at = text; *at; line++) {

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -494,6 +495,35 @@ def test_a_name_that_was_added_is_in_the_certificate_from_the_next_start(homepor
     gate.start()
     assert shows(gate, "localhost") and not shows(gate, "other.neon.test")
     assert "could not be made again" in gate.stop().err
+
+
+def test_a_key_of_the_ca_that_others_may_read_signs_nothing(homeport, tmp_path):
+    make = ("gateway", "cert", "--names=localhost", f"--dir={tmp_path / 'it is'}")
+    homeport.ok(*make)
+    key = tmp_path / "it is/gateway-tls/ca.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    for mode in (0o644, 0o602):
+        key.chmod(mode)
+        refused = homeport(*make)
+        assert refused.rc == 1 and "others may read the CA's key" in refused.err, str(refused)
+        assert f"chmod 600 '{key}'" in refused.err
+    key.chmod(0o600)
+    homeport.ok(*make)
+
+
+def test_passwords_of_the_roles_that_others_may_read_are_warned_of(homeport, servers, tmp_path):
+    users = tmp_path / "users.txt"
+    users.write_text('"app" "pw-of-role"\n', encoding="utf-8")
+    users.chmod(0o600)
+    gate = gw.Gateway(homeport, servers.get(15, "target"), "--threads=1", roles_file=users)
+    gate.run.signal(signal.SIGHUP)
+    gate.run.wait_for(lambda: gate.run.err.count("roles read again") == 1, 10, "it has read them")
+    assert "others may read" not in gate.run.err
+    users.chmod(0o644)
+    gate.run.signal(signal.SIGHUP)
+    gate.run.wait_for(lambda: gate.run.err.count("roles read again") == 2, 10, "it has read them")
+    assert gate.run.err.count("others may read the passwords of the roles") == 1 and f"chmod 600 {users}" in gate.run.err
+    assert psql(gate, "select 1").stdout == "1\n"  # it serves: a container may be given secrets in no other mode
 
 
 def test_a_certificate_near_its_end_is_shown_also_where_nobody_says_for_what_to_make_the_next(homeport, servers):

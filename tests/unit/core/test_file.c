@@ -315,6 +315,25 @@ static void a_path_that_is_too_long_is_refused(void **state)
     assert_int_equal(err.code, ERR_USAGE);
 }
 
+static void a_secret_is_what_its_owner_alone_may_read(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    const char *path = in(arena, state, "key");
+    static const unsigned open_to_others[] = {0604, 0644, 0620, 0610, 0660, 0601};
+
+    assert_true(file_is_secret(path)); /* who reads it says that it is not there */
+    write_text(path, "secret");
+    for (size_t i = 0; i < COUNT_OF(open_to_others); i++) {
+        assert_int_equal(chmod(path, open_to_others[i]), 0);
+        assert_false(file_is_secret(path));
+    }
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(file_is_secret(path));
+    /* Of root's a group may be let read it: that of the service. */
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(file_is_secret(path), geteuid() == 0);
+}
+
 /* ---- folders ---- */
 
 static void missing_folders_are_made_with_the_mode(void **state)
@@ -559,6 +578,7 @@ int main(void)
         IN_FOLDER(a_link_in_the_way_is_not_written_through),
         IN_FOLDER(readers_see_the_old_content_or_the_new_one),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        IN_FOLDER(a_secret_is_what_its_owner_alone_may_read),
         IN_FOLDER(missing_folders_are_made_with_the_mode),
         IN_FOLDER(a_file_in_the_way_of_a_folder_is_an_error),
         IN_FOLDER(removing_a_tree_stays_inside_of_it),
