@@ -6,6 +6,9 @@
  * indexes at a time, and max_wal_size of WAL, beyond which the server recycles. What a replication
  * slot or a failing archive_command on the target keeps on top cannot be known before.
  *
+ * Tables, indexes and the files of sorting go where the database's tablespace is, which is looked
+ * at for them; WAL is in pg_wal.
+ *
  * PostgreSQL has no function for free space. Asked for, in this order: the
  * file system itself, where the server's folder is on this machine and proven
  * to be that server's (a container's path may exist here, too, as another
@@ -40,7 +43,9 @@ enum {
     COL_DATA_DIRECTORY,
     COL_STARTED,
     COL_MAX_WAL,
-    COL_MAY_RUN
+    COL_MAY_RUN,
+    COL_TABLESPACE_FOLDER,
+    COL_TABLESPACE_LOCATION
 };
 
 /* Column order of sql/assess/space_answer.sql. */
@@ -118,16 +123,19 @@ static bool is_local(const PGconn *conn)
 static bool ask_this_machine(Arena *arena, PGconn *conn, const PGresult *facts, SpaceFree *ret)
 {
     const char *data_directory = pg_cell(facts, 0, COL_DATA_DIRECTORY);
+    const char *folder = pg_cell(facts, 0, COL_TABLESPACE_FOLDER);
+    const char *location = pg_cell(facts, 0, COL_TABLESPACE_LOCATION);
     SpaceFree free = {0};
     struct stat data;
     struct stat wal;
 
     if (!data_directory || !is_local(conn) ||
         !space_folder_is_of(data_directory, pg_cell_i64(facts, 0, COL_STARTED)) ||
-        !stat_folder(data_directory, &data, &free.data_bytes) ||
+        !stat_folder(folder ? arena_printf(arena, "%s/%s", data_directory, folder) : data_directory,
+                     &data, &free.data_bytes) ||
         !stat_folder(arena_printf(arena, "%s/pg_wal", data_directory), &wal, &free.wal_bytes))
         return false;
-    free.name = arena_strdup(arena, data_directory);
+    free.name = arena_strdup(arena, location ? location : data_directory);
     free.shared = data.st_dev == wal.st_dev;
     *ret = free;
     return true;
@@ -165,22 +173,31 @@ static const char *bytes(Arena *arena, int64_t count)
     return text_bytes(arena, count > 0 ? (uint64_t)count : 0);
 }
 
-static void add_unknown(AssessRun *run, const SpaceNeed *need, const char *data_directory)
+static void add_unknown(AssessRun *run, const SpaceNeed *need, const PGresult *facts)
 {
-    finding_add(
-        run,
-        &(FindingText){
-            .id = "target-space-unknown",
-            .severity = SEVERITY_NOTE,
-            .scope = SCOPE_BOTH,
-            .side = SIDE_TARGET,
-            .summary = "this role cannot learn how much space is free on the target",
-            .advice = arena_printf(
-                run->arena, "On the target's server, df -h %s: %s should be free.",
-                data_directory ? text_shell_word(run->arena, data_directory) : "DATA_DIRECTORY",
-                bytes(run->arena, need->data_bytes + need->wal_bytes)),
-        },
-        NULL);
+    Arena *arena = run->arena;
+    const char *data_directory = pg_cell(facts, 0, COL_DATA_DIRECTORY);
+    const char *location = pg_cell(facts, 0, COL_TABLESPACE_LOCATION);
+    const char *folder = data_directory ? text_shell_word(arena, data_directory) : "DATA_DIRECTORY";
+    const char *advice =
+        location ? arena_printf(arena,
+                                "On the target's server, df -h %s: %s should be free in the "
+                                "database's tablespace, and df -h %s/pg_wal: %s for WAL.",
+                                text_shell_word(arena, location), bytes(arena, need->data_bytes),
+                                folder, bytes(arena, need->wal_bytes))
+                 : arena_printf(arena, "On the target's server, df -h %s: %s should be free.",
+                                folder, bytes(arena, need->data_bytes + need->wal_bytes));
+
+    finding_add(run,
+                &(FindingText){
+                    .id = "target-space-unknown",
+                    .severity = SEVERITY_NOTE,
+                    .scope = SCOPE_BOTH,
+                    .side = SIDE_TARGET,
+                    .summary = "this role cannot learn how much space is free on the target",
+                    .advice = advice,
+                },
+                NULL);
 }
 
 static void judge_space(AssessRun *run, const SpaceNeed *need, const SpaceFree *free)
@@ -224,7 +241,6 @@ bool assess_space_rules(AssessRun *run, Error *err)
     if (!pg_query(conn, sql_assess_space_target, 0, NULL, &target, err))
         return rule_unanswered(run, "target-space", SIDE_TARGET, err);
 
-    const char *folder = pg_cell(target, 0, COL_DATA_DIRECTORY);
     /* What an earlier run has brought need not find room again. */
     int64_t to_come =
         pg_cell_i64(source, 0, COL_DATABASE) - run->sides[SIDE_TARGET].seen.size_bytes;
@@ -235,6 +251,6 @@ bool assess_space_rules(AssessRun *run, Error *err)
         (pg_cell_bool(target, 0, COL_MAY_RUN) && ask_df(run->arena, conn, &free)))
         judge_space(run, &need, &free);
     else
-        add_unknown(run, &need, folder);
+        add_unknown(run, &need, target);
     return true;
 }

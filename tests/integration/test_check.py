@@ -956,6 +956,33 @@ def test_wal_on_a_disk_of_its_own_that_is_too_small(servers, pair, check, small_
         server.stop()
 
 
+def test_tablespace_of_the_target_that_is_too_small(servers, pair, check, homeport, small_disk):
+    """There go the tables, and not where the server's other data is."""
+    source, _ = pair(15, 15)
+    source.sql("CREATE TABLE t AS SELECT repeat('x', 1000) AS x FROM generate_series(1, 40000)")
+    server = servers.new(15, {"max_wal_size": "32MB"})
+    where = small_disk / "tables"
+    where.mkdir(mode=0o700)
+    shutil.chown(where, "postgres", "postgres")
+    server.sql(f"CREATE TABLESPACE small LOCATION '{where}'")
+    try:
+        target = server.create_db(options="TABLESPACE small")
+        assert not check(source, target).has("target-space")
+        with (small_disk / "filler").open("wb") as filler:
+            filler.write(b"x" * (shutil.disk_usage(small_disk).free - 8_000_000))
+        finding = check(source, target).get("target-space", "both")
+        data, its_wal = finding["objects"]
+        assert re.fullmatch(re.escape(str(where)) + r": \d\.\d MB free, \d\d\.\d MB wanted", data), data
+        assert its_wal.startswith("pg_wal: ")
+        by_df = as_nobody(homeport, source.url, target.url)
+        assert by_df["id"] == "target-space" and by_df["objects"][0].startswith(f"{small_disk}: ")
+        assert not check(source, server.create_db()).has("target-space")
+        fix = check(source, target.role("app")).get("target-space-unknown")["fix"]
+        assert f"df -h {where}: " in fix and "should be free in the database's tablespace" in fix
+    finally:
+        server.stop()
+
+
 def test_space_of_a_server_that_is_reached_by_ipv6_is_seen(servers, pair, homeport):
     """By the folder itself, which is named; df would name where it is mounted."""
     source, _ = pair(15, 15)
