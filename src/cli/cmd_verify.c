@@ -32,17 +32,22 @@ static const Option verify_options[] = {
     {0                   },
 };
 
-static bool print_report(const Invocation *inv, const VerifyReport *report, Error *err)
+static bool print_report(const Invocation *inv, const VerifyReport *report, bool completed,
+                         Error *err)
 {
     Text out = text_init(inv->arena, MAX_OUTPUT);
     Json json = json_init(&out);
 
     if (!inv->json) {
         differences_format(&out, report);
+        if (completed)
+            text_addf(&out, "By that the move of the folder \"%s\" is complete.\n",
+                      inv->config->dir);
         return cli_print(&out, err);
     }
     json_open_object(&json);
     verify_report_json(&json, report);
+    json_kv_bool(&json, "completed_move", completed);
     json_close(&json);
     return cli_print(&out, err);
 }
@@ -58,15 +63,16 @@ static bool verify_alone(const Invocation *inv, Error *err)
         .watch = &watch,
     };
     VerifyReport report;
+    bool completed = false;
 
     if (!inv->json && watch.step)
         watch.step(watch.context, "verify");
-    bool ok = verify_run(inv->arena, inv->config, &options, &report, err);
+    bool ok = move_verify(inv->arena, inv->config, &options, &report, &completed, err);
     progress_end(&view, ok);
     /* Rows alone that are equal say less than what may be noted there. */
     if (ok && (!command->rows_only || report.differences > 0))
         move_note_verified(inv->arena, inv->config, &report);
-    if (!ok || !print_report(inv, &report, err))
+    if (!ok || !print_report(inv, &report, completed, err))
         return false;
     if (report.verified)
         return true;
@@ -178,7 +184,9 @@ const Command cmd_verify = {
         "that is written to meanwhile, what was written after the move shows as a difference, "
         "unless "
         "a live move follows: then what is on its way is waited for, and compared again. "
-        "Nothing is changed on either side.\n\n"
+        "Nothing is changed on either side, but that a `move --once` whose schema alone could not "
+        "be "
+        "compared is complete by a comparison that finds all equal (`completed_move` in JSON).\n\n"
         "The exit status is 3 where anything differs, where the schema could not be compared, "
         "for which a pg_dump that can read both servers is needed, or where a table could not be "
         "while a live move follows: one that is emptied again and again, for one. It is named.",

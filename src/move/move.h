@@ -287,4 +287,9 @@ bool move_ask_status(const Config *config, struct json_t **ret) MUST_USE;
  * `move --once`. Best effort: the result itself is printed. */
 void move_note_verified(Arena *arena, const Config *config, const VerifyReport *report);
 
+/* Compares, as verify_run() does. Where this folder's `move --once` waits for nothing but a
+ * comparison of the schema, and all is equal now, the move is complete by that. */
+bool move_verify(Arena *arena, const Config *config, const VerifyOptions *options,
+                 VerifyReport *ret, bool *ret_completed, Error *err) MUST_USE;
+
 bool move_status(Arena *arena, const Config *config, MoveStatus *ret, Error *err) MUST_USE;

@@ -20,6 +20,7 @@
 #include "move/database.h"
 #include "move/finish.h"
 #include "move/job.h"
+#include "move/relax.h"
 
 enum {
     FINISH_TRIES = 5
@@ -52,7 +53,15 @@ static bool verify(Job *job, const Attempt *attempt, Error *err)
         (void)error_set(err, ERR_FOUND,
                         "all rows are equal, but the schema could not be compared: %s",
                         found->schema_skipped ? found->schema_skipped : "no reason");
-        return error_hint(err, "%s", found->schema_hint ? found->schema_hint : "");
+        const char *hint = found->schema_hint ? found->schema_hint : "";
+        /* Of the journal's schema, which need not be the source's, only a run of the move knows. */
+        if (attempt->scratch.conn)
+            return error_hint(err, "%s", hint);
+        return error_hint(
+            err,
+            "%s%sThen `homeport verify` completes the move, where nothing was written "
+            "since.",
+            hint, *hint ? " " : "");
     }
     (void)error_set(err, ERR_FOUND, "the target differs from the source");
     return error_hint(err, "The move is not finished: run it again, and if the difference stays, "
@@ -166,5 +175,64 @@ bool move_once(Arena *arena, const Config *config, const MoveWatch *watch, MoveR
     if (!ok)
         state_note_error(&job.state, err);
     job_close(&job, ok);
+    return ok;
+}
+
+/* ---- a comparison that comes later ---- */
+
+/* The last run has done everything, and has found all rows equal: each run takes that back before
+ * it touches the target. */
+static bool waits_for_schema(const MoveRecord *move)
+{
+    return move->exists && !move->live && move->place.phase == PHASE_COPYING &&
+           move->compared == COMPARED_ROWS;
+}
+
+/* Before the comparison: nobody else may work on the folder until it is over, and what is compared
+ * must be on the target's disk. The connection stays, so that a crash from here on, which unlogged
+ * tables lose their rows by, is met. */
+static bool begin_completing(Job *job, Error *err)
+{
+    Marks marks;
+
+    if (!job_open(job, err) || !job_connect_target(job, err) ||
+        !marks_read(job->target, job->arena, &marks, err))
+        return false;
+    if (!waits_for_schema(&job->state.move) || !marks.there ||
+        strcmp(marks.id, job->state.move.id) != 0)
+        return error_set(err, ERR_WRONG_STATE, "what the move has made is not there any more");
+    return marks_check_crash(job->target, err) &&
+           pg_exec(job->target, "SET synchronous_commit = on", err) &&
+           marks_schema_done(job->target, err);
+}
+
+static bool complete_later(Job *job, Error *err)
+{
+    bool fine = marks_check_crash(job->target, err) &&
+                relax_end(job->target, job->state.store, err) &&
+                state_note_compared(&job->state, COMPARED_EQUAL, err) && conclude(job, err);
+
+    if (fine)
+        state_clear_error(&job->state);
+    return fine;
+}
+
+bool move_verify(Arena *arena, const Config *config, const VerifyOptions *options,
+                 VerifyReport *ret, bool *ret_completed, Error *err)
+{
+    Job job = {.arena = arena, .config = config, .state = {.lock_fd = -1}};
+    MoveRecord move = {0};
+    Error failed = ERROR_INIT;
+    int holder = 0;
+
+    bool waits = !options->rows_only && state_peek(arena, config->dir, &move, &holder, &failed) &&
+                 waits_for_schema(&move);
+    bool may = waits && begin_completing(&job, &failed);
+    bool ok = verify_run(arena, config, options, ret, err);
+    bool equal = ok && ret->verified && ret->schema_compared;
+    *ret_completed = equal && may && complete_later(&job, &failed);
+    if (equal && waits && !*ret_completed)
+        log_warn("the move is not completed by this", kv_str("reason", failed.message));
+    job_close(&job, true);
     return ok;
 }

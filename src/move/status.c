@@ -64,6 +64,10 @@ static const char *next_once(const MoveRecord *move, bool running)
         return "Nothing is made on the target yet. Run `homeport move --once` again.";
     if (phase == PHASE_FINISHING)
         return "Everything is there. Run `homeport move --once` again: it removes its own traces.";
+    if (phase == PHASE_COPYING && move->compared == COMPARED_ROWS)
+        return "All rows are there and equal; the schema was not compared. `homeport verify` with "
+               "a "
+               "pg_dump that reads both servers completes the move, where it finds all equal.";
     return "The target is incomplete. Run `homeport move --once` again: the schema is kept, rows "
            "start again.";
 }

@@ -1,5 +1,6 @@
 """move --once: everything that pg_dump carries arrives, of one moment, whatever breaks on the way."""
 
+import fcntl
 import pathlib
 
 import pytest
@@ -84,6 +85,66 @@ def test_move_whose_schema_cannot_be_compared_says_so_and_gives_no_number(homepo
     assert "difference" not in result.out, str(result)
     assert "verified   all rows are equal, the schema could not be compared (" in homeport.ok("status").out
     assert homeport.ok("status", "--json").json["verified"] is False
+
+
+def compared_by_rows_alone(homeport, source, target, pg_bin):
+    """A move whose pg_dump cannot read the target."""
+    source.script("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
+    result = homeport("move", "--once", "--pg-bin", pg_bin(15), source=source, target=target)
+    assert result.rc == 3 and "Then `homeport verify` completes the move, where nothing was written since." in result.err, str(result)
+    status = homeport.ok("status", "--json").json
+    assert (status["complete"], status["phase"]) == (False, "copying") and "`homeport verify`" in status["next"]
+
+
+def test_rule_6_comparison_of_the_schema_that_comes_later_completes_the_move(homeport, pair, pg_bin):
+    source, target = pair(15, 17)
+    compared_by_rows_alone(homeport, source, target, pg_bin)
+
+    def verify(*args, bins=17):
+        result = homeport("verify", "--json", "--pg-bin", pg_bin(bins), *args, source=source, target=target)
+        assert result.json["completed_move"] == homeport.ok("status", "--json").json["complete"]
+        return result
+    assert verify(bins=15).rc == 3 and verify("--rows-only").rc == 0
+    for different, alike in (("INSERT INTO t VALUES (2)", "DELETE FROM t WHERE id = 2"),
+                             ("ALTER TABLE t ADD more int", "ALTER TABLE t DROP more")):
+        target.sql(different)
+        assert verify().rc == 3
+        target.sql(alike)
+    assert not homeport.ok("status", "--json").json["complete"]
+    assert target.value("SELECT to_regnamespace('homeport')") is not None
+    runs = homeport("verify", "--pg-bin", pg_bin(17), source=source, target=target)
+    assert runs.rc == 0 and "is complete.\n" in runs.out, str(runs)
+    status = homeport.ok("status", "--json").json
+    assert (status["complete"], status["verified"], status["last_error"]) == (True, True, None)
+    assert target.value("SELECT to_regnamespace('homeport')") is None
+    again = homeport("move", "--once", "--pg-bin", pg_bin(15), source=source, target=target)
+    assert again.rc == 0 and "finished already" in again.out, str(again)
+
+
+def test_rule_6_comparison_behind_a_crash_of_the_target_does_not_complete_the_move(homeport, servers, pg_bin):
+    """Commits that did not wait for its disk may be gone: the rows start again."""
+    source = servers.get(15, "source").create_db()
+    target = servers.new(17).create_db()
+    compared_by_rows_alone(homeport, source, target, pg_bin)
+    target.server.sql("CHECKPOINT")
+    target.server.stop("immediate")
+    target.server.start()
+    result = homeport("verify", "--pg-bin", pg_bin(17), source=source, target=target)
+    assert result.rc == 0 and "the move is not completed by this" in result.err, str(result)
+    assert not homeport.ok("status", "--json").json["complete"]
+    assert homeport("move", "--once", "--pg-bin", pg_bin(17), source=source, target=target).rc == 0
+    assert homeport.ok("status", "--json").json["complete"]
+
+
+def test_rule_6_comparison_while_somebody_works_on_the_folder_does_not_complete_the_move(homeport, pair, pg_bin):
+    source, target = pair(15, 17)
+    compared_by_rows_alone(homeport, source, target, pg_bin)
+    with open(homeport.cwd / ".homeport/lock", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = homeport("verify", "--pg-bin", pg_bin(17), source=source, target=target)
+    assert result.rc == 0 and "the move is not completed by this" in result.err, str(result)
+    assert not homeport.ok("status", "--json").json["complete"]
+    assert target.value("SELECT to_regnamespace('homeport')") is not None
 
 
 def test_status_says_what_was_compared_and_what_it_found(homeport, pair):
