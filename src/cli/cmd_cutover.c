@@ -112,15 +112,16 @@ static void report_text(const Invocation *inv, Text *out, const json_t *answer, 
     text_addf(out, "  drained             %s\n",
               text_duration(inv->arena, number(answer, "drain_ms") / 1000));
     int64_t rows = (int64_t)number(answer, "rows_compared");
+    int whole = (int)number(answer, "tables_compared");
     int tables = (int)number(answer, "tables_counted");
     int differences = (int)number(answer, "differences");
-    text_addf(out,
-              "  compared            %s: %s %s touched since the last comparison, %d %s "
-              "counted, %d %s\n",
+    text_addf(out, "  compared            %s: %s %s touched since the last comparison, ",
               text_duration(inv->arena, number(answer, "check_ms") / 1000),
-              text_count(inv->arena, rows), text_plural(rows, "row", "rows"), tables,
-              text_plural(tables, "table", "tables"), differences,
-              text_plural(differences, "difference", "differences"));
+              text_count(inv->arena, rows), text_plural(rows, "row", "rows"));
+    if (whole > 0)
+        text_addf(out, "%d whole %s, ", whole, text_plural(whole, "table", "tables"));
+    text_addf(out, "%d %s counted, %d %s\n", tables, text_plural(tables, "table", "tables"),
+              differences, text_plural(differences, "difference", "differences"));
     if (is_true(answer, "reverse"))
         text_addf(out, "What is written %s now flows back: `homeport %s` loses nothing.\n",
                   back ? "there" : "at home", back ? "cutover" : "rollback");

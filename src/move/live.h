@@ -263,6 +263,7 @@ typedef struct SwitchReport {
     bool verified;
     int64_t differences;
     int64_t keys_compared;
+    int tables_compared; /* as a whole */
     int tables_counted;
     bool reverse; /* changes flow back */
     int sequences;

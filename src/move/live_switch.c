@@ -342,6 +342,7 @@ static bool check(Switch *move, Error *err)
     bool ok = verify_live_fenced(live->arena, &request, move->deadline, &found, err);
     move->report->check_ms = (clock_seconds() - before) * 1000;
     move->report->keys_compared = found.keys_compared;
+    move->report->tables_compared = found.tables_whole;
     move->report->tables_counted = found.tables_counted;
     if (!ok)
         return error_add_context(err, "compare inside the pause");
@@ -752,12 +753,12 @@ bool live_switch(Live *live, const SwitchOptions *options, SwitchReport *ret, Er
 json_t *live_switch_json(const SwitchReport *report)
 {
     return json_pack("{s:b, s:b, s:f, s:b, s:I, s:b, s:f, s:f, s:f, s:I, s:i, s:i, "
-                     "s:s*, s:s*}",
+                     "s:i, s:s*, s:s*}",
                      "done", report->done, "rehearsed", report->rehearsed, "pause_ms",
                      report->pause_ms, "verified", report->verified, "differences",
                      (json_int_t)report->differences, "reverse", report->reverse, "fence_ms",
                      report->fence_ms, "drain_ms", report->drain_ms, "check_ms", report->check_ms,
-                     "rows_compared", (json_int_t)report->keys_compared, "tables_counted",
-                     report->tables_counted, "sequences", report->sequences, "warning",
-                     report->warning, "next", report->next);
+                     "rows_compared", (json_int_t)report->keys_compared, "tables_compared",
+                     report->tables_compared, "tables_counted", report->tables_counted, "sequences",
+                     report->sequences, "warning", report->warning, "next", report->next);
 }

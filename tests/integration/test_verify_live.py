@@ -253,7 +253,8 @@ def test_table_touched_as_a_whole_is_compared_whole_inside_the_pause(move):
     assert named(found) == {("different", "public.swept", "(id)=(250)"): "note: 'new' -> 'x'"}
     behind_its_back(live, "UPDATE swept SET note = 'new' WHERE id = 250")
     verify(live, 0)
-    assert live.ok("cutover")["verified"]
+    report = live.ok("cutover")
+    assert report["verified"] and report["tables_compared"] == 0
     live.ok("rollback")
 
 
@@ -355,7 +356,10 @@ def test_rule_35_rows_without_a_key_that_change_at_each_look_are_compared_inside
         found = verify(live, 3)
         assert found["differences"] == 0 and found["verified"] is False
         assert found["left"] == [{"table": "public.log", "why": "its rows changed each time they were looked at"}]
-        assert live.ok("cutover", "--rehearse")["verified"] is True
+        report = live.ok("cutover", "--rehearse")
+        assert report["verified"] is True and report["tables_compared"] == 1
+        said = live.homeport.ok("cutover", "--rehearse", "--dir", live.dir, source=live.source, target=live.target).out
+        assert " since the last comparison, 1 whole table, " in said, said
     finally:
         stop.set()
         writer.join()
