@@ -264,7 +264,7 @@ static void answer_verify(Live *live, ControlCall *call)
     Error err = ERROR_INIT;
 
     live->list_all = json_is_true(json_object_get(control_params(call), "all"));
-    bool ok = live->feed.applier && live_verify(live, true, true, &found, &err);
+    bool ok = live->feed.applier && live_verify(live, CHECK_ALL, true, &found, &err);
     live->list_all = false;
     if (!ok) {
         if (err.code == ERR_NONE)

@@ -301,14 +301,20 @@ void live_hooks_close(Live *live);
 
 /* ---- live_watch.c ---- */
 
+typedef enum CheckOf {
+    CHECK_ALL,
+    CHECK_MARKED,  /* tables touched as a whole, where they are large */
+    CHECK_TOUCHED, /* rows of the others */
+} CheckOf;
+
 /* Some times a second, while following. False: the move cannot go on. */
 bool live_look(Live *live, Error *err) MUST_USE;
 /* err: why the receiver has ended, and what that means. Always false. */
 bool live_fail_receiver(const Live *live, const Error *why, Error *err);
 /* What differs from them, named in live->changed. */
 bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
-/* A comparison of everything, or of what was touched, beside the main loop; one at a time. */
-bool live_check_start(Live *live, bool whole, Error *err) MUST_USE;
+/* A comparison beside the main loop; one at a time. */
+bool live_check_start(Live *live, CheckOf of, Error *err) MUST_USE;
 bool live_check_is_running(Live *live);
 /* Waits for it; *ret: what it found, in its own arena until the next one begins. */
 bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err) MUST_USE;
@@ -317,7 +323,7 @@ void live_check_drop(Live *live);
  * after this. */
 void live_check_void(Live *live);
 /* Waits for one: of what is so now (`fresh`), or for the one at work where that is enough. */
-bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret,
+bool live_verify(Live *live, CheckOf of, bool fresh, const VerifyLiveReport **ret,
                  Error *err) MUST_USE;
 /* All that is not known to be equal; then what is written meanwhile, until little of it is left for
  * the pause. What differs is in live->differences; fails where a table cannot be compared. */

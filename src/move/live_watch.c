@@ -19,6 +19,7 @@ enum {
     TOUCHED_EVERY_S = 10,
     DROP_EVERY_S = 60,
     FEW_TOUCHED = 500, /* rows, compared within a few hundredths of a second */
+    MARKED_TRIES = 3,  /* of tables that are touched as a whole again meanwhile */
     RETRY_S = 5,
     FAR_BYTES = 16 << 20, /* no longer */
     WAIT_APPLIED_S = 600,
@@ -265,7 +266,7 @@ typedef struct LiveCheck {
     pthread_t thread;
     Arena *arena;
     VerifyLive request;
-    bool whole;
+    CheckOf of;
     bool stale; /* began before what voids it */
     bool ok;
     atomic_bool done;
@@ -298,12 +299,15 @@ bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err)
 
 static void *check_main(void *arg)
 {
+    static bool (*const compare[])(Arena * arena, const VerifyLive *live, VerifyLiveReport *ret,
+                                   Error *err) = {
+        [CHECK_ALL] = verify_live_whole,
+        [CHECK_MARKED] = verify_live_marked,
+        [CHECK_TOUCHED] = verify_live_touched,
+    };
     LiveCheck *check = arg;
 
-    check->ok =
-        check->whole
-            ? verify_live_whole(check->arena, &check->request, &check->report, &check->error)
-            : verify_live_touched(check->arena, &check->request, &check->report, &check->error);
+    check->ok = compare[check->of](check->arena, &check->request, &check->report, &check->error);
     atomic_store(&check->done, true);
     return NULL;
 }
@@ -322,12 +326,12 @@ void live_check_drop(Live *live)
     live->check = NULL;
 }
 
-bool live_check_start(Live *live, bool whole, Error *err)
+bool live_check_start(Live *live, CheckOf of, Error *err)
 {
     live_check_drop(live);
     LiveCheck *check = memory_zeroed(1, sizeof *check);
     check->arena = arena_new();
-    check->whole = whole;
+    check->of = of;
     check->request = (VerifyLive){
         .config = live_config(live, check->arena),
         .touched = live->touched,
@@ -394,17 +398,17 @@ static const char *left_text(Arena *arena, const VerifyLiveReport *report)
 }
 
 /* A comparison of a part finds no more than what is in it: what another one found stands until all
- * has been compared since. */
+ * has been compared since. What it could not compare stays marked, for the pause. */
 static void note_found(Live *live, const LiveCheck *check)
 {
-    bool whole = check->whole && !check->stale;
+    bool whole = check->of == CHECK_ALL && !check->stale;
     int64_t found = check->report.report.differences;
 
     if (whole || found > live->differences)
         live->differences = found;
     if (found > 0)
         log_error("the two sides differ", kv_i64("differences", found));
-    live->verified = check->report.report.verified && (whole || live->verified);
+    live->verified = whole ? check->report.report.verified : live->verified && found == 0;
     if (whole) {
         live->left = left_text(live->arena, &check->report);
         live->checking = false;
@@ -429,19 +433,25 @@ bool live_check_end(Live *live, const VerifyLiveReport **ret, Error *err)
     return true;
 }
 
-bool live_verify(Live *live, bool whole, bool fresh, const VerifyLiveReport **ret, Error *err)
+static const char *step_of(CheckOf of)
+{
+    return of == CHECK_ALL ? "verify" : "touched";
+}
+
+bool live_verify(Live *live, CheckOf of, bool fresh, const VerifyLiveReport **ret, Error *err)
 {
     if (live->check && !live->check->joined) {
-        bool was_whole = live->check->whole && !live->check->stale;
+        CheckOf at_work = live->check->of;
+        bool enough = at_work == CHECK_ALL ? !live->check->stale : at_work == of;
         Error earlier = ERROR_INIT;
 
         /* One that failed, perhaps long ago, says nothing of whether rows can be compared now. */
-        live_say(live, live->check->whole ? "verify" : "touched");
-        if (live_check_end(live, ret, &earlier) && !fresh && (was_whole || !whole))
+        live_say(live, step_of(at_work));
+        if (live_check_end(live, ret, &earlier) && !fresh && enough)
             return true;
     }
-    live_say(live, whole ? "verify" : "touched");
-    return live_check_start(live, whole, err) && live_check_end(live, ret, err);
+    live_say(live, step_of(of));
+    return live_check_start(live, of, err) && live_check_end(live, ret, err);
 }
 
 /* What could not be compared for the app's writes can be inside the pause; else it is known now. */
@@ -459,11 +469,29 @@ static bool check_left(const VerifyLiveReport *checked, Error *err)
     return true;
 }
 
-static bool compare(Live *live, bool whole, Error *err)
+static bool compare(Live *live, CheckOf of, const VerifyLiveReport **ret, Error *err)
+{
+    return live_verify(live, of, false, ret, err) && check_left(*ret, err);
+}
+
+/* A job that goes through a large table marks all of it. Where that is so again after each of some
+ * comparisons, it is written to faster than it can be compared, and the pause has to tell whether
+ * it can. */
+static bool compare_marked(Live *live, Error *err)
 {
     const VerifyLiveReport *checked = NULL;
+    int marked = 0;
 
-    return live_verify(live, whole, false, &checked, err) && check_left(checked, err);
+    for (int i = 0; i < MARKED_TRIES; i++) {
+        (void)touched_count(live->touched, &marked);
+        if (live->differences > 0 || marked == 0)
+            return true;
+        if (!compare(live, CHECK_MARKED, &checked, err))
+            return false;
+        if (checked->tables_whole == 0)
+            return true;
+    }
+    return true;
 }
 
 /* While everything is compared the app may write thousands of rows, which the pause would have to
@@ -471,18 +499,20 @@ static bool compare(Live *live, bool whole, Error *err)
  * half as many as before: then the app writes about as fast as they can be compared. */
 bool live_compare(Live *live, Error *err)
 {
+    const VerifyLiveReport *checked = NULL;
     int64_t before = INT64_MAX;
-    int whole = 0;
+    int marked = 0;
 
-    if (!compare(live, !live->verified, err))
+    if (!compare(live, live->verified ? CHECK_TOUCHED : CHECK_ALL, &checked, err) ||
+        !compare_marked(live, err))
         return false;
     for (;;) {
-        int64_t count = touched_count(live->touched, &whole);
+        int64_t count = touched_count(live->touched, &marked);
 
         if (live->differences > 0 || count <= FEW_TOUCHED || count > before / 2)
             return true;
         before = count;
-        if (!compare(live, false, err))
+        if (!compare(live, CHECK_TOUCHED, &checked, err))
             return false;
     }
 }
@@ -552,8 +582,8 @@ static bool look_at_rows(Live *live, Error *err)
         return true;
     live->next_touched = clock_seconds() + TOUCHED_EVERY_S;
     if (live->checking)
-        return live_check_start(live, true, err);
-    return !live->verified || live_check_start(live, false, err);
+        return live_check_start(live, CHECK_ALL, err);
+    return !live->verified || live_check_start(live, CHECK_TOUCHED, err);
 }
 
 static bool look_at_schema(Live *live, Error *err)

@@ -11,8 +11,9 @@
 #include "move/verify_counts.h"
 
 enum {
-    BYTES_A_SECOND = 40000000, /* of a table compared inside the pause: a slow server */
-    EMPTIED_TRIES = 5,         /* of a table that is emptied while it is read */
+    BYTES_A_SECOND = 40000000,       /* of a table compared inside the pause: a slow server */
+    FEW_BYTES = BYTES_A_SECOND / 10, /* of all of them; the pause may take so long for them */
+    EMPTIED_TRIES = 5,               /* of a table that is emptied while it is read */
 };
 
 static const VerifyOptions options_of_rows = {.rows_only = true};
@@ -42,6 +43,22 @@ static void put_back(const VerifyLive *live, const Taken *taken)
 {
     if (live->touched)
         touched_put_back(live->touched, taken->tables, taken->count);
+}
+
+/* Tables that are touched as a whole, or only the others; the rest is put back. */
+static Taken keep(Arena *arena, const VerifyLive *live, const Taken *taken, bool whole)
+{
+    Taken kept = {.tables = arena_array(arena, (size_t)taken->count, sizeof(TouchedTable))};
+
+    for (int i = 0; i < taken->count; i++) {
+        if (taken->tables[i].whole == whole)
+            kept.tables[kept.count++] = taken->tables[i];
+        else
+            touched_put_back(live->touched, &taken->tables[i], 1);
+    }
+    kept.whole = whole ? taken->whole : 0;
+    kept.keys = whole ? 0 : taken->keys;
+    return kept;
 }
 
 static bool start_run(VerifyRun *run, Arena *arena, const VerifyLive *live,
@@ -79,7 +96,61 @@ static bool conclude(const VerifyLive *live, const Taken *taken, bool ok, double
     return ok;
 }
 
-/* ---- everything ---- */
+/* ---- whole tables ---- */
+
+static VerifyTable *table_of(const VerifyRun *run, const TouchedTable *touched)
+{
+    const VerifyServer *source = &run->sides[VERIFY_SOURCE];
+    const Table *of =
+        tables_find(source->tables, source->table_count, touched->schema, touched->name);
+
+    for (int i = 0; of && i < run->table_count; i++) {
+        const Table *here = run->tables[i].of[VERIFY_SOURCE];
+        bool same = of->root ? here->root && strcmp(here->root, of->root) == 0 : here == of;
+        if (same)
+            return &run->tables[i];
+    }
+    return NULL;
+}
+
+static bool fail_unknown(const VerifyRun *run, const TouchedTable *touched, Error *err)
+{
+    return error_set(err, ERR_WRONG_STATE,
+                     "%s has been written to, but is not there on both sides with its key",
+                     verify_name(run->arena, touched->schema, touched->name));
+}
+
+static bool is_among(const VerifyRun *run, const char *name)
+{
+    for (int i = 0; i < run->table_count; i++)
+        if (strcmp(run->tables[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Tables touched as a whole, in a list of their own; partitions that are compared through one root
+ * are one; *ret_bytes: of the larger side each. */
+static bool choose_whole(VerifyRun *run, const Taken *taken, VerifyRun *ret, int64_t *ret_bytes,
+                         Error *err)
+{
+    *ret = *run;
+    ret->tables = arena_array(run->arena, (size_t)taken->count, sizeof *ret->tables);
+    ret->table_count = 0;
+    *ret_bytes = 0;
+    for (int i = 0; i < taken->count; i++) {
+        if (!taken->tables[i].whole)
+            continue;
+        const VerifyTable *table = table_of(run, &taken->tables[i]);
+        if (!table)
+            return fail_unknown(run, &taken->tables[i], err);
+        int64_t here = table->of[VERIFY_SOURCE]->bytes;
+        int64_t there = table->of[VERIFY_TARGET]->bytes;
+        *ret_bytes += here > there ? here : there;
+        if (!is_among(ret, table->name))
+            ret->tables[ret->table_count++] = *table;
+    }
+    return true;
+}
 
 static bool is_emptied(const Again *again, const VerifyTable *table)
 {
@@ -136,11 +207,25 @@ static bool compare_emptied(VerifyRun *run, Again *again, Error *err)
     return ok;
 }
 
-static bool compare_whole(VerifyRun *run, Again *again, Error *err)
+/* None, where the pause can just as well read them. */
+static bool choose_large(VerifyRun *run, const Taken *marked, Error *err)
+{
+    VerifyRun chosen;
+    int64_t bytes = 0;
+
+    if (!choose_whole(run, marked, &chosen, &bytes, err))
+        return false;
+    run->tables = chosen.tables;
+    run->table_count = bytes > FEW_BYTES ? chosen.table_count : 0;
+    return true;
+}
+
+/* Every table, or only those that are marked, if not NULL. */
+static bool compare_whole(VerifyRun *run, Again *again, const Taken *marked, Error *err)
 {
     /* What was touched before is committed on the target before it is looked at. */
     if (!again_connect(again, err) || !again_wait(again, err) || !verify_open(run, err) ||
-        !verify_pair(run, err))
+        !verify_pair(run, err) || (marked && !choose_large(run, marked, err)))
         return false;
     again->left = arena_array(run->arena, (size_t)run->table_count, sizeof *again->left);
     run->report->tables = run->table_count;
@@ -163,7 +248,8 @@ static void report_left(Arena *arena, const Again *again, VerifyLiveReport *repo
         };
 }
 
-bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
+static bool compare_live(Arena *arena, const VerifyLive *live, const Taken *taken, bool all,
+                         VerifyLiveReport *ret, Error *err)
 {
     double started = clock_seconds();
     const VerifyOptions options = {
@@ -174,21 +260,39 @@ bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *r
     VerifyLiveReport report = {0};
     VerifyRun run;
     Again again = {.run = &run, .live = live};
-    Taken taken = take(arena, live);
 
     bool ok = start_run(&run, arena, live, &options, &report, err);
     run.again = &again;
-    ok = ok && compare_whole(&run, &again, err);
+    ok = ok && compare_whole(&run, &again, all ? NULL : taken, err);
     report.rechecked = again.rechecked;
     report.tables_whole = report.report.tables;
     report_left(arena, &again, &report);
     verify_close(&run);
     again_close(&again);
-    if (!conclude(live, &taken, ok, started, &report))
+    if (!conclude(live, taken, ok, started, &report))
         return false;
     log_debug("compared while writers go on", kv_i64("rows", report.report.rows),
               kv_i64("rechecked", report.rechecked), kv_i64("changing", again.changing));
     *ret = report;
+    return true;
+}
+
+bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
+{
+    Taken taken = take(arena, live);
+
+    return compare_live(arena, live, &taken, true, ret, err);
+}
+
+bool verify_live_marked(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
+{
+    Taken taken = take(arena, live);
+    Taken marked = keep(arena, live, &taken, true);
+
+    if (!compare_live(arena, live, &marked, false, ret, err))
+        return false;
+    if (ret->tables_whole == 0)
+        put_back(live, &marked);
     return true;
 }
 
@@ -262,21 +366,6 @@ typedef struct TouchedSet {
     int count;
 } TouchedSet;
 
-static VerifyTable *table_of(const VerifyRun *run, const TouchedTable *touched)
-{
-    const VerifyServer *source = &run->sides[VERIFY_SOURCE];
-    const Table *of =
-        tables_find(source->tables, source->table_count, touched->schema, touched->name);
-
-    for (int i = 0; of && i < run->table_count; i++) {
-        const Table *here = run->tables[i].of[VERIFY_SOURCE];
-        bool same = of->root ? here->root && strcmp(here->root, of->root) == 0 : here == of;
-        if (same)
-            return &run->tables[i];
-    }
-    return NULL;
-}
-
 static bool set_key(Arena *arena, VerifyTable *table, const TouchedTable *touched)
 {
     int *key = arena_array(arena, (size_t)touched->column_count, sizeof *key);
@@ -289,13 +378,6 @@ static bool set_key(Arena *arena, VerifyTable *table, const TouchedTable *touche
     table->key = key;
     table->key_count = found;
     return found > 0 && found == touched->column_count;
-}
-
-static bool fail_unknown(const VerifyRun *run, const TouchedTable *touched, Error *err)
-{
-    return error_set(err, ERR_WRONG_STATE,
-                     "%s has been written to, but is not there on both sides with its key",
-                     verify_name(run->arena, touched->schema, touched->name));
 }
 
 static bool plan_touched(VerifyRun *run, const Taken *taken, TouchedSet *ret, Error *err)
@@ -410,21 +492,6 @@ static void halves_free(Half *halves)
         arena_free(halves[side].arena);
 }
 
-/* Tables that are touched as a whole are left for verify_live_whole(). */
-static Taken only_keys(Arena *arena, const VerifyLive *live, const Taken *taken)
-{
-    Taken keys = {.tables = arena_array(arena, (size_t)taken->count, sizeof(TouchedTable))};
-
-    for (int i = 0; i < taken->count; i++) {
-        if (taken->tables[i].whole)
-            touched_put_back(live->touched, &taken->tables[i], 1);
-        else
-            keys.tables[keys.count++] = taken->tables[i];
-    }
-    keys.keys = taken->keys;
-    return keys;
-}
-
 bool verify_live_touched(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret, Error *err)
 {
     double started = clock_seconds();
@@ -433,7 +500,7 @@ bool verify_live_touched(Arena *arena, const VerifyLive *live, VerifyLiveReport 
     Again again = {.run = &run, .live = live};
     Half halves[VERIFY_SIDES];
     Taken taken = take(arena, live);
-    Taken keys = only_keys(arena, live, &taken);
+    Taken keys = keep(arena, live, &taken, false);
 
     bool ok = start_run(&run, arena, live, &options_of_rows, &report, err);
     run.again = &again;
@@ -484,41 +551,20 @@ static bool report_touched(VerifyRun *run, const TouchedSet *set, Error *err)
     return true;
 }
 
-static bool fail_unverified(const VerifyRun *run, const Taken *taken, int64_t bytes, Error *err)
+static bool fail_too_large(const VerifyRun *whole, int64_t bytes, Error *err)
 {
-    const char *name = "";
+    const VerifyTable *first = &whole->tables[0];
+    int more = whole->table_count - 1;
 
-    for (int i = 0; i < taken->count && !*name; i++)
-        if (taken->tables[i].whole)
-            name = verify_name(run->arena, taken->tables[i].schema, taken->tables[i].name);
     (void)error_set(err, ERR_WRONG_STATE,
-                    "%d %s (%s%s) not verified since the start, and too large to be compared "
-                    "inside the pause (%" PRId64 " MB)",
-                    taken->whole, taken->whole == 1 ? "table is" : "tables are", name,
-                    taken->whole == 1 ? "" : ", ...", bytes / 1000000);
-    return error_hint(err, "Run `homeport verify`, then try again.");
-}
-
-/* Tables touched as a whole, in a list of their own; *ret_bytes: of the larger side each. */
-static bool choose_whole(VerifyRun *run, const Taken *taken, VerifyRun *ret, int64_t *ret_bytes,
-                         Error *err)
-{
-    *ret = *run;
-    ret->tables = arena_array(run->arena, (size_t)taken->count, sizeof *ret->tables);
-    ret->table_count = 0;
-    *ret_bytes = 0;
-    for (int i = 0; i < taken->count; i++) {
-        if (!taken->tables[i].whole)
-            continue;
-        const VerifyTable *table = table_of(run, &taken->tables[i]);
-        if (!table)
-            return fail_unknown(run, &taken->tables[i], err);
-        int64_t here = table->of[VERIFY_SOURCE]->bytes;
-        int64_t there = table->of[VERIFY_TARGET]->bytes;
-        *ret_bytes += here > there ? here : there;
-        ret->tables[ret->table_count++] = *table;
-    }
-    return true;
+                    "so much is written to %s%s that it could only be compared inside the pause, "
+                    "and is too large for that (%" PRId64 " MB)",
+                    first->name, more > 0 ? arena_printf(whole->arena, " and %d more", more) : "",
+                    bytes / 1000000);
+    return error_hint(err, "Try when less is written there, or give more time with --max-pause.%s",
+                      first->key_count > 0 ? ""
+                                           : " It has no key: one row that is written there stands "
+                                             "for all of it.");
 }
 
 static bool compare_whole_tables(VerifyRun *run, const Taken *taken, double deadline_s,
@@ -530,7 +576,7 @@ static bool compare_whole_tables(VerifyRun *run, const Taken *taken, double dead
     if (!choose_whole(run, taken, &whole, &bytes, err))
         return false;
     if (clock_seconds() + (double)bytes / BYTES_A_SECOND > deadline_s)
-        return fail_unverified(run, taken, bytes, err);
+        return fail_too_large(&whole, bytes, err);
     for (int i = 0; i < whole.table_count; i++)
         if (!verify_buckets(&whole, &whole.tables[i], err))
             return false;

@@ -5,6 +5,7 @@
  *          differs is narrowed to rows; once the applier has passed the LSN that was read after the
  *          source's snapshot, these rows are read again on both sides: reported is only what still
  *          differs while the source's row stayed the same before and after.
+ * marked   the same, of tables that are touched as a whole only.
  * touched  only the rows that the stream has touched since they were last compared, the same way.
  * fenced   inside the pause: touched rows, exactly, and row counts as far as the time allows;
  * nobody writes, so nothing is read twice.
@@ -64,9 +65,12 @@ bool verify_changes(Arena *arena, const ChangedSides *changed, const char *const
 
 bool verify_live_whole(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret,
                        Error *err) MUST_USE;
+/* None of them where all together are small enough to be left for the pause. */
+bool verify_live_marked(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret,
+                        Error *err) MUST_USE;
 bool verify_live_touched(Arena *arena, const VerifyLive *live, VerifyLiveReport *ret,
                          Error *err) MUST_USE;
 /* Tables touched wholly are compared whole where `deadline_s` allows by their size, else that is an
- * error: ERR_WRONG_STATE "not verified since ...": nothing is shortened silently. */
+ * error: ERR_WRONG_STATE, nothing is shortened silently. */
 bool verify_live_fenced(Arena *arena, const VerifyLive *live, double deadline_s,
                         VerifyLiveReport *ret, Error *err) MUST_USE;

@@ -270,6 +270,77 @@ def test_more_keys_than_are_kept_are_compared_as_a_whole_table(move):
     assert named(found) == {("missing", "public.bulk", "(id)=(99999)"): "only on the source"}
 
 
+@pytest.fixture
+def after_job(move):
+    """A move that has compared everything, and since then a job has written to more rows than are kept apart."""
+    live, _ledger = move("CREATE TABLE busy (id integer PRIMARY KEY, note text);"
+                         "INSERT INTO busy SELECT g, 'note ' || g FROM generate_series(1, 200000) AS g")
+    verify(live, 0)
+    live.source.sql("UPDATE busy SET note = 'by the job'")
+    live.applied_past()
+    assert live.caught_up()["tables_to_verify"] == 1
+    return live
+
+
+@pytest.mark.plain
+def test_rule_34_a_table_that_a_job_has_written_to_is_compared_before_the_pause(after_job):
+    report = after_job.ok("cutover")
+    assert report["verified"] and report["tables_compared"] == 0 and report["rows_compared"] < 500, report
+
+
+@pytest.mark.plain
+def test_rule_34_what_differs_in_a_table_that_a_job_has_written_to_is_found_before_the_pause(after_job):
+    behind_its_back(after_job, "UPDATE busy SET note = 'by nobody' WHERE id = 150000")
+    paused = after_job.homeport.cwd / "paused"
+    refused = after_job.run("cutover", "--on-pause", f"touch {paused}")
+    assert refused.rc == 3 and "1 difference stands" in refused.err and not paused.exists(), str(refused)
+    status = after_job.status()
+    assert status["differences"] == 1 and status["verified"] is False
+    behind_its_back(after_job, "UPDATE busy SET note = 'by the job' WHERE id = 150000")
+    assert after_job.ok("cutover")["verified"]
+
+
+@pytest.mark.plain
+def test_rule_34_a_table_that_is_written_to_faster_than_it_can_be_compared_refuses_the_cutover(move):
+    """Each row of a table without a key stands for all of it: it is never down to a few."""
+    live, _ledger = move("CREATE TABLE log (n integer, what text); ALTER TABLE log ALTER COLUMN what SET STORAGE PLAIN;"
+                         "ALTER TABLE log REPLICA IDENTITY FULL;"
+                         "INSERT INTO log SELECT g, repeat('x', 7000) FROM generate_series(1, 9000) AS g")
+    stop = threading.Event()
+
+    def write():
+        with contextlib.closing(live.source.connect()) as conn, conn.cursor() as cursor:
+            while not stop.wait(0.01):
+                with contextlib.suppress(psycopg2.Error):  # the fence
+                    cursor.execute("INSERT INTO log VALUES (0, 'more')")
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        refused = live.run("cutover", "--max-pause", "1500ms")
+        assert refused.rc == 1 and "public.log" in refused.err and "inside the pause" in refused.err, str(refused)
+        assert "no key" in refused.err and live.status()["phase"] == "caught-up", str(refused)
+    finally:
+        stop.set()
+        writer.join()
+    live.applied_past()
+    report = live.ok("cutover", "--max-pause", "1500ms", "--rehearse")
+    assert report["verified"] and report["tables_compared"] == 0, report
+
+
+def test_partitions_whose_rows_may_change_places_are_compared_once_inside_the_pause(move):
+    live, _ledger = move("CREATE TYPE mood AS ENUM ('bad', 'so so', 'good', 'great');"
+                         "CREATE TABLE day (m mood) PARTITION BY HASH (m);"
+                         + "".join(f"CREATE TABLE day_{i} PARTITION OF day FOR VALUES WITH (MODULUS 2, REMAINDER {i});"
+                                   f"ALTER TABLE day_{i} REPLICA IDENTITY FULL;" for i in range(2)))
+    verify(live, 0)
+    live.source.sql("INSERT INTO day SELECT m FROM unnest(enum_range(NULL::mood)) AS m, generate_series(1, 10)")
+    assert live.source.sql("SELECT 1 FROM day_0 LIMIT 1") and live.source.sql("SELECT 1 FROM day_1 LIMIT 1")
+    live.applied_past()
+    assert live.status()["tables_to_verify"] == 2
+    report = live.ok("cutover")
+    assert report["verified"] and report["tables_compared"] == 1, report
+
+
 def test_numbers_that_are_equal_but_read_otherwise_are_a_difference(move):
     live, _ledger = move("CREATE TABLE price (id numeric PRIMARY KEY); INSERT INTO price VALUES (1.0)")
     verify(live, 0)
