@@ -326,8 +326,9 @@ void live_check_void(Live *live);
 bool live_verify(Live *live, CheckOf of, bool fresh, const VerifyLiveReport **ret,
                  Error *err) MUST_USE;
 /* All that is not known to be equal; then what is written meanwhile, until little of it is left for
- * the pause. What differs is in live->differences; fails where a table cannot be compared. */
-bool live_compare(Live *live, Error *err) MUST_USE;
+ * the pause. What differs is in live->differences, and ends it where that is not accepted; fails
+ * where a table cannot be compared. */
+bool live_compare(Live *live, bool accept_differences, Error *err) MUST_USE;
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;

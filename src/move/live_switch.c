@@ -202,7 +202,7 @@ static bool prepare(Switch *move, Error *err)
     }
     if (!live_hold_fence(live, move->there, err))
         return false;
-    if (!live_compare(live, err))
+    if (!live_compare(live, move->options->accept_differences, err))
         return error_add_context(err, "compare before the pause");
     if (!check_differences(move, err))
         return false;

@@ -474,21 +474,26 @@ static bool compare(Live *live, CheckOf of, const VerifyLiveReport **ret, Error 
     return live_verify(live, of, false, ret, err) && check_left(*ret, err);
 }
 
+static bool is_refused(const Live *live, bool accept_differences)
+{
+    return live->differences > 0 && !accept_differences;
+}
+
 /* A job that goes through a large table marks all of it. Where that is so again after each of some
  * comparisons, it is written to faster than it can be compared, and the pause has to tell whether
  * it can. */
-static bool compare_marked(Live *live, Error *err)
+static bool compare_marked(Live *live, bool accept_differences, Error *err)
 {
     const VerifyLiveReport *checked = NULL;
     int marked = 0;
 
     for (int i = 0; i < MARKED_TRIES; i++) {
         (void)touched_count(live->touched, &marked);
-        if (live->differences > 0 || marked == 0)
+        if (is_refused(live, accept_differences) || marked == 0)
             return true;
         if (!compare(live, CHECK_MARKED, &checked, err))
             return false;
-        if (checked->tables_whole == 0)
+        if (checked->tables_whole == 0 || checked->report.differences > 0)
             return true;
     }
     return true;
@@ -497,19 +502,19 @@ static bool compare_marked(Live *live, Error *err)
 /* While everything is compared the app may write thousands of rows, which the pause would have to
  * wait for. Each comparison after it has only those of the one before, until they are few, or not
  * half as many as before: then the app writes about as fast as they can be compared. */
-bool live_compare(Live *live, Error *err)
+bool live_compare(Live *live, bool accept_differences, Error *err)
 {
     const VerifyLiveReport *checked = NULL;
     int64_t before = INT64_MAX;
     int marked = 0;
 
     if (!compare(live, live->verified ? CHECK_TOUCHED : CHECK_ALL, &checked, err) ||
-        !compare_marked(live, err))
+        !compare_marked(live, accept_differences, err))
         return false;
     for (;;) {
         int64_t count = touched_count(live->touched, &marked);
 
-        if (live->differences > 0 || count <= FEW_TOUCHED || count > before / 2)
+        if (is_refused(live, accept_differences) || count <= FEW_TOUCHED || count > before / 2)
             return true;
         before = count;
         if (!compare(live, CHECK_TOUCHED, &checked, err))

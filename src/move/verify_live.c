@@ -248,6 +248,34 @@ static void report_left(Arena *arena, const Again *again, VerifyLiveReport *repo
         };
 }
 
+static bool differs(const VerifyReport *report, const char *name)
+{
+    for (int i = 0; i < report->differing_count; i++)
+        if (strcmp(report->differing[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Of tables that were compared whole, those of which rows differ: the others are known to be equal.
+ */
+static Taken only_differing(const VerifyRun *run, const Taken *taken)
+{
+    const VerifyServer *source = &run->sides[VERIFY_SOURCE];
+    Taken kept = {.tables = arena_array(run->arena, (size_t)taken->count, sizeof(TouchedTable))};
+
+    for (int i = 0; i < taken->count; i++) {
+        const TouchedTable *table = &taken->tables[i];
+        const Table *of =
+            tables_find(source->tables, source->table_count, table->schema, table->name);
+        const char *name =
+            of && of->root ? of->root : verify_name(run->arena, table->schema, table->name);
+
+        if (differs(run->report, name))
+            kept.tables[kept.count++] = *table;
+    }
+    return kept;
+}
+
 static bool compare_live(Arena *arena, const VerifyLive *live, const Taken *taken, bool all,
                          VerifyLiveReport *ret, Error *err)
 {
@@ -267,9 +295,10 @@ static bool compare_live(Arena *arena, const VerifyLive *live, const Taken *take
     report.rechecked = again.rechecked;
     report.tables_whole = report.report.tables;
     report_left(arena, &again, &report);
+    Taken unclean = ok ? only_differing(&run, taken) : *taken;
     verify_close(&run);
     again_close(&again);
-    if (!conclude(live, taken, ok, started, &report))
+    if (!conclude(live, &unclean, ok, started, &report))
         return false;
     log_debug("compared while writers go on", kv_i64("rows", report.report.rows),
               kv_i64("rechecked", report.rechecked), kv_i64("changing", again.changing));
