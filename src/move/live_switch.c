@@ -251,6 +251,17 @@ static bool fence_here(Switch *move, Error *err)
            state_event(&live->job.state, EVENT_FENCED, err);
 }
 
+/* One that is at work has only had too little time. */
+static bool fail_drain(const Switch *move, Error *err)
+{
+    ApplyStatus applied;
+
+    applier_status(move->live->feed.applier, &applied);
+    if (err->code == ERR_WRONG_STATE && applied.running && clock_seconds() >= move->deadline)
+        return fail_late(move, "draining", err);
+    return error_add_context(err, "drain");
+}
+
 /* What was committed before the marker is applied when the marker is (rule 30). */
 static bool drain(Switch *move, Error *err)
 {
@@ -261,9 +272,10 @@ static bool drain(Switch *move, Error *err)
     Lsn end = 0;
 
     live_say(live, "drain");
-    if (!emit_marker(side(move, move->here), marker, &end, err) ||
-        !applier_wait_marker(live->feed.applier, marker, move->deadline, &end, err))
+    if (!emit_marker(side(move, move->here), marker, &end, err))
         return error_add_context(err, "drain");
+    if (!applier_wait_marker(live->feed.applier, marker, move->deadline, &end, err))
+        return fail_drain(move, err);
     move->report->drain_ms = (clock_seconds() - before) * 1000;
     return check_time(move, "draining", err);
 }

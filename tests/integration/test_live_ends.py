@@ -284,6 +284,31 @@ def test_rule_32_request_to_stop_ends_what_waits_inside_the_pause_and_undoes(hom
     assert target.sql("SELECT count(*) FROM t") == source.sql("SELECT count(*) FROM t")
 
 
+@pytest.mark.parametrize("what, max_pause, said", (("waiting for a server", "800ms", "0.8 s"), ("draining", "3s", "3 s")))
+def test_rule_32_what_takes_too_long_is_named_with_the_time_that_it_had(homeport, pair, taken_down, proxy, what, max_pause, said):
+    source, target = pair(15, 15)
+    way = proxy(target.server)
+    source.sql("CREATE TABLE t (id serial PRIMARY KEY, n int)")
+    live, _ = taken_down(Live(homeport, source, target, env={"HOMEPORT_TARGET_URL": way.url(target)}), None)
+    live.start()
+    live.caught_up()
+    with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
+        if what == "draining":
+            run, go_on = paused(live, "cutover", "--max-pause", max_pause)
+            hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+            source.sql("INSERT INTO t (n) VALUES (1)")
+            go_on()
+            refused = run.wait(30)
+        else:
+            way.silence_at("setval")
+            refused = live.run("cutover", "--max-pause", max_pause)
+    error = refused.json["error"]
+    assert refused.rc == 1 and f"{what} took longer than --max-pause allows ({said})" in error["message"], str(refused)
+    assert "give more time" in error["hint"] and "Everything was undone" in error["hint"] and accepts(source), str(refused)
+    way.silence(False)
+    wait.until(lambda: live.run("cutover").rc == 0, 60, "the cutover is made")
+
+
 @contextlib.contextmanager
 def in_the_way(database, *tables):
     """A writer that neither idles nor can be ended."""
