@@ -232,11 +232,37 @@ static bool abort_steps(Live *live, const EndOptions *options, Error *err)
            forget_work(live, err) && state_event(&live->job.state, EVENT_DONE, err);
 }
 
-static bool hint_other(bool finish, Error *err)
+/* The one of both that is right, where the move stands. */
+static bool hint_other(Phase phase, Error *err)
 {
-    return error_hint(err, finish ? "`homeport abort` undoes a move that was not cut over."
-                                  : "It was cut over: `homeport rollback` goes back, "
-                                    "`homeport finish` ends it.");
+    switch (phase) {
+    case PHASE_HOME:
+        return error_hint(err, "It was cut over: `homeport rollback` goes back, `homeport finish` "
+                               "ends it.");
+    case PHASE_AWAY:
+        return error_hint(err, "It was cut over before: `homeport finish` ends it, and the app "
+                               "stays at the source.");
+    case PHASE_FINISHING:
+        return error_hint(err, "`homeport finish` again brings it to its end.");
+    case PHASE_FINISHED:
+    case PHASE_ABORTED:
+        return error_hint(err, "The move is over.");
+    default:
+        return error_hint(err, "`homeport abort` undoes a move that was not cut over.");
+    }
+}
+
+/* It has no fence, no slot and no way back, and takes away its marks itself. */
+static bool fail_once(const Config *config, Phase phase, Error *err)
+{
+    (void)error_set(err, ERR_WRONG_STATE,
+                    "the folder \"%s\" belongs to a move --once, which ends by itself",
+                    config->dir);
+    return error_hint(err,
+                      phase == PHASE_FINISHED
+                          ? "It is over."
+                          : "`homeport move --once` goes on with it. Who gives it up stops it, "
+                            "and empties the target.");
 }
 
 /* Where the app lives nothing may be left: a slot that nobody reads keeps all WAL, and the fence
@@ -268,6 +294,8 @@ static bool check_phase(Arena *arena, const Config *config, const EndOptions *op
     if (!state_peek(arena, config->dir, &move, &holder, err))
         return false;
     Phase phase = move.place.phase;
+    if (move.exists && !move.live)
+        return fail_once(config, phase, err);
     if (!move.exists || phase_is_switch(phase) ||
         phase == (finish ? PHASE_FINISHED : PHASE_ABORTED))
         return true;
@@ -275,7 +303,7 @@ static bool check_phase(Arena *arena, const Config *config, const EndOptions *op
         phase == (finish ? PHASE_FINISHING : PHASE_ABORTING))
         return check_gone(&move.place, finish, options, err);
     (void)error_set(err, ERR_WRONG_STATE, "this cannot happen in phase %s", phase_name(phase));
-    return hint_other(finish, err);
+    return hint_other(phase, err);
 }
 
 static bool end(Live *live, PhaseEvent event, const EndOptions *options, Error *err)
@@ -300,7 +328,7 @@ static bool end(Live *live, PhaseEvent event, const EndOptions *options, Error *
         !check_gone(&state->move.place, finish, options, err))
         return false;
     if (state->move.place.phase != ending && !state_event(state, event, err))
-        return err->code == ERR_WRONG_STATE ? hint_other(finish, err) : false;
+        return err->code == ERR_WRONG_STATE ? hint_other(state->move.place.phase, err) : false;
     return finish ? finish_steps(live, options, err) : abort_steps(live, options, err);
 }
 

@@ -107,6 +107,36 @@ def test_status_says_where_the_app_lives_to_the_end(move, verbs, at, said):
     assert said in live.homeport.ok("status", "--dir", live.dir).out
 
 
+def test_who_ends_a_move_the_wrong_way_is_told_what_is_right_where_it_stands(move):
+    live = move()
+
+    def refused(command, phase, says, never=()):
+        result = live.run(command)
+        error = result.json["error"]
+        assert result.rc == 1 and f"phase {phase}" in error["message"], str(result)
+        assert says in error["hint"] and not [word for word in never if word in error["hint"]], str(result)
+    refused("finish", "caught-up", "`homeport abort` undoes")
+    live.ok("cutover")
+    refused("abort", "home", "`homeport rollback` goes back")
+    live.ok("rollback")
+    refused("abort", "away", "`homeport finish` ends it", ["rollback"])
+    with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
+        hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS SHARE MODE")
+        ending = live.homeport.start("finish", "--dir", live.dir, source=live.source, target=live.target)
+        wait.until(lambda: live.status()["phase"] == "finishing", 30, "it is being ended")
+        ending.kill()
+    refused("abort", "finishing", "`homeport finish` again", ["rollback"])
+    live.ok("finish")
+    refused("abort", "finished", "The move is over", ["rollback", "finish"])
+
+
+def test_a_move_that_was_undone_cannot_be_undone_or_finished_again(move):
+    live = move()
+    live.ok("abort")
+    result = live.run("finish")
+    assert result.rc == 1 and result.json["error"]["hint"].startswith("The move is over"), str(result)
+
+
 def test_finish_brings_a_switch_to_its_end_that_a_crash_left_behind_its_commit_point(move, tmp_path):
     """Whoever waits at a pooler is let go on, also when no mover runs any more."""
     live = move()
@@ -128,6 +158,8 @@ def test_abort_undoes_a_switch_that_a_crash_left_half_way(move, tmp_path):
                     "--on-resume", f"echo $HOMEPORT_DIRECTION >>{said}").rc == 1
     wait.until(lambda: not live.mover.running, 10, "the mover is dead")
     assert "fenced" in live.status()
+    refused = live.run("finish")  # it undoes the switch as well, and sees where it stands then
+    assert refused.rc == 1 and "`homeport abort` undoes" in refused.json["error"]["hint"], str(refused)
     live.ok("abort")
     assert said.read_text(encoding="utf-8").split() == ["back"]
     assert lives.traces(live.source) == []

@@ -57,6 +57,25 @@ def test_stopped_while_the_keeper_waits_for_a_lock(homeport, shops):
     assert move.check_incomplete()["phase"] == "planned"
 
 
+@pytest.mark.parametrize("command", ("abort", "finish"))
+def test_what_ends_a_live_move_does_not_stop_one_that_ends_by_itself(homeport, shops, command):
+    source, target = shops
+    move = Move(homeport, *shops)
+
+    def refused(hint, running=False):
+        result = homeport(command, "--json", "--dir", move.dir, source=source, target=target)
+        error = moving.error_of(result)
+        assert run.running is running, str(run.wait(10))
+        assert result.rc == 1 and "--once" in error["message"] and hint in error["hint"], str(result)
+    with moving.transaction(source, "LOCK TABLE shop.account IN ACCESS EXCLUSIVE MODE") as holder:
+        run = move.start()
+        run.wait_for(lambda: moving.is_waiting(source, holder), what="keeper waits")
+        refused("`homeport move --once`", running=True)
+    assert run.wait(60).rc == 0
+    refused("is over")
+    move.check_exact()
+
+
 @pytest.mark.parametrize("side", ("source", "target"))
 def test_stopped_while_a_server_does_not_answer(homeport, servers, side):
     """No FIN, no answer, no error: the process must not wait for a server that is frozen."""
