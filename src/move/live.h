@@ -310,7 +310,7 @@ typedef enum CheckOf {
 /* Some times a second, while following. False: the move cannot go on. */
 bool live_look(Live *live, Error *err) MUST_USE;
 /* err: why the receiver has ended, and what that means. Always false. */
-bool live_fail_receiver(const Live *live, const Error *why, Error *err);
+bool live_fail_receiver(const Live *live, const ReceiveStatus *received, Error *err);
 /* What differs from them, named in live->changed. */
 bool live_check_fingerprints(Live *live, Error *err) MUST_USE;
 /* A comparison beside the main loop; one at a time. */

@@ -363,7 +363,7 @@ bool live_copy_look(Live *live, Error *err)
 
     receiver_status(live->feed.receiver, &received);
     if (!received.running)
-        return live_fail_receiver(live, &received.error, err);
+        return live_fail_receiver(live, &received, err);
     live_sample(live);
     live_slot_look(live, &received);
     json_t *json = copy_json(live, &received);

@@ -620,19 +620,17 @@ static bool drop_slots(Live *live, const ReceiveStatus *received, const ApplySta
     return live_drop_others(live, err);
 }
 
-/* Where the slot is lost behind a switch, only the way back is lost with it. */
-bool live_fail_receiver(const Live *live, const Error *why, Error *err)
+/* Where the stream is lost behind a switch, only the way back is lost with it. */
+bool live_fail_receiver(const Live *live, const ReceiveStatus *received, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
-    ReplicationRefusal refusal = replication_refusal(why);
 
-    if (why->code == ERR_NONE)
+    if (received->error.code == ERR_NONE)
         /* not run: it ends with an error, or where it is told to */
         return error_set(err, ERR_WRONG_STATE, "the receiver has ended");
-    *err = *why;
+    *err = received->error;
     (void)error_add_context(err, "receive");
-    if ((phase == PHASE_HOME || phase == PHASE_AWAY) &&
-        (refusal == REFUSED_SLOT_GONE || refusal == REFUSED_SLOT_LOST))
+    if ((phase == PHASE_HOME || phase == PHASE_AWAY) && received->lost)
         return error_hint(err,
                           "The app is not touched by this, but the way %s is lost: `homeport "
                           "finish` ends the move.",
@@ -652,7 +650,7 @@ bool live_look(Live *live, Error *err)
     if (!live_keep_system(live, err))
         return false;
     if (!received.running)
-        return live_fail_receiver(live, &received.error, err);
+        return live_fail_receiver(live, &received, err);
     live_slot_look(live, &received);
     if (!live->feed.applier) {
         if (!live_apply(live, err))

@@ -43,6 +43,7 @@ typedef struct ReceiveStatus {
     int64_t bytes;  /* received in all */
     int64_t messages;
     int reconnects;
+    bool lost;       /* what is missing will not come any more: the stream cannot go on */
     SystemId system; /* of the last connection, or of the request */
     Error error;     /* why it ended, or why it is not connected right now; ERR_NONE: all is well */
 } ReceiveStatus;

@@ -38,6 +38,7 @@ typedef struct Network {
     bool joins;      /* the kernel puts messages that lie together into one buffer: TCP */
     size_t gathered; /* bytes since the last nap */
     int wait_ms;
+    bool hole; /* between what is here and what the server would send */
     Error err;
 } Network;
 
@@ -292,6 +293,7 @@ static bool check_timeline(Network *network, const SystemId *now, Lsn from)
                  kv_str("left_at", lsn_text(branch, branched)));
         return true;
     }
+    network->hole = true;
     (void)error_set(&network->err, ERR_WRONG_STATE,
                     "a server of timeline %d has taken over at %s, but what is here ends at %s",
                     now->timeline, lsn_text(branch, branched), lsn_text(from, ours));
@@ -327,6 +329,7 @@ static bool check_position(Network *network, const SlotState *slot, Lsn from)
 
     if (slot->confirmed <= from)
         return true;
+    network->hole = true;
     (void)error_set(&network->err, ERR_WRONG_STATE,
                     "slot %s was confirmed up to %s, but what is here ends at %s", name,
                     lsn_text(slot->confirmed, confirmed), lsn_text(from, ours));
@@ -455,12 +458,15 @@ static void wait_before_next(Network *network)
 static void note_broken(Network *network, bool was_connected)
 {
     Receiver *receiver = network->receiver;
+    ReplicationRefusal refusal = replication_refusal(&network->err);
 
     (void)pthread_mutex_lock(&receiver->lock);
     receiver->status.connected = false;
     if (was_connected)
         receiver->status.reconnects++;
     receiver->status.error = network->err;
+    receiver->status.lost =
+        network->hole || refusal == REFUSED_SLOT_GONE || refusal == REFUSED_SLOT_LOST;
     (void)pthread_mutex_unlock(&receiver->lock);
 }
 

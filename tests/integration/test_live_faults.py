@@ -601,22 +601,24 @@ def test_a_spool_that_somebody_changed_is_refused_with_its_position_and_the_way_
     live.ok("abort")
 
 
-def test_way_back_that_is_lost_is_said_and_the_move_can_be_finished(following):
+@pytest.mark.parametrize("lose", ("pg_drop_replication_slot(%s)", "pg_replication_slot_advance(%s, pg_current_wal_lsn())"))
+def test_way_back_that_is_lost_is_said_and_the_move_can_be_finished(following, lose):
     live = following("CREATE TABLE t (id int PRIMARY KEY)")
     live.ok("cutover")
     live.kill()
     (slot,), = live.target.sql("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()")
     wait.until(lambda: live.target.sql("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (slot,)) == [(False,)],
                30, "nobody reads the slot")
-    live.target.sql("SELECT pg_drop_replication_slot(%s)", (slot,))
+    live.target.sql("INSERT INTO t VALUES (1)")
+    live.target.sql(f"SELECT {lose}", (slot,))
     live.start()
     result = live.mover.wait(60)
     live.mover = None
     assert result.rc == 1 and slot in result.err and "the way back is lost" in result.err, str(result)
     assert "homeport abort" not in result.err
-    live.target.sql("INSERT INTO t VALUES (1)")
+    live.target.sql("INSERT INTO t VALUES (2)")
     live.ok("finish")
-    assert rows(live.target, "t") == ["(1)"]
+    assert rows(live.target, "t") == ["(1)", "(2)"]
 
 
 @pytest.mark.plain
