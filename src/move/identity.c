@@ -228,8 +228,7 @@ static const char *columns_text(Arena *arena, const Identities *identities)
 static bool refuse_other(const char *what, Error *err)
 {
     (void)error_set(err, ERR_WRONG_STATE, "this move began with %s", what);
-    return error_hint(err, "Rows are mapped already: put it back as it was, or `homeport abort` "
-                           "and begin again.");
+    return error_hint(err, "Rows are mapped already: put it back as it was.");
 }
 
 /* Lines that came since: their ids must not have gone through as they were. */
@@ -246,7 +245,7 @@ static bool check_grown(const Identities *identities, int before, Error *err)
         (void)error_set(err, ERR_WRONG_STATE,
                         "%s:%d: this id went through unmapped before it was in the map",
                         identities->name, pair->line);
-        return error_hint(err, "Take the line out again, or `homeport abort` and begin again.");
+        return error_hint(err, "Take the line out again.");
     }
     return true;
 }
@@ -267,7 +266,7 @@ static bool check_pinned(Arena *arena, const Identities *identities, const char 
         (void)error_set(err, ERR_WRONG_STATE, "%s: the map is not the one this move began with",
                         identities->name);
         return error_hint(err, "Lines may only be added at its end: put the others back as they "
-                               "were, or `homeport abort` and begin again.");
+                               "were.");
     }
     return check_grown(identities, before, err);
 }

@@ -284,6 +284,19 @@ static bool is_unmapped_yet(const Job *job)
            (!job->live && job->state.move.place.phase != PHASE_FINISHING);
 }
 
+static bool pin_identities(Job *job, Error *err)
+{
+    auto_arena Arena *scratch = arena_new();
+    Place next;
+
+    if (identities_pin(job->identities, job->state.store, true, err))
+        return true;
+    if (err->code == ERR_WRONG_STATE && place_next(job->state.move.place, EVENT_ABORT, &next))
+        return error_hint(err, "%s Or begin again, by `homeport abort`, then `homeport move`.",
+                          arena_strdup(scratch, err->hint));
+    return false;
+}
+
 bool job_open_identities(Job *job, Error *err)
 {
     bool fresh = is_unmapped_yet(job);
@@ -291,7 +304,7 @@ bool job_open_identities(Job *job, Error *err)
     return identities_load(job->config, &job->identities, err) &&
            (!job->identities ||
             identities_note_in(job->identities, job->config->dir, fresh, err)) &&
-           (fresh || identities_pin(job->identities, job->state.store, true, err));
+           (fresh || pin_identities(job, err));
 }
 
 void job_set_encoding(Job *job, const char *encoding)

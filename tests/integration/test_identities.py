@@ -331,6 +331,19 @@ def test_rule_36_a_map_that_changed_between_runs_is_refused(following, change, m
     live.caught_up()
 
 
+def test_rule_36_after_a_cutover_a_map_that_changed_can_only_be_put_back(following):
+    live = following()
+    live.ok("cutover")
+    live.stop()
+    before = live.map.read_text()
+    live.map.write_text(before.replace("user_2,", "user_2b,"))
+    result = live.start().wait()
+    assert result.rc == 1 and "put the others back as they were" in result.err and "abort" not in result.err, str(result)
+    live.map.write_text(before)
+    live.start()
+    live.wait_for("home")
+
+
 def test_rule_36_a_move_goes_on_with_its_columns_and_its_map_only(following):
     live = following()
     live.stop()
