@@ -433,8 +433,9 @@ static bool restart(Receiver *receiver, Lsn *ret)
         (void)pthread_cond_wait(&receiver->changed, &receiver->lock);
     bool done = receiver->restarted;
     receiver->restarted = false;
-    *ret = receiver->restart_lsn ? receiver->restart_lsn : receiver->request.start;
-    if (done && receiver->status.flushed == 0)
+    *ret = receiver->restart_lsn > receiver->request.start ? receiver->restart_lsn
+                                                           : receiver->request.start;
+    if (done && receiver->status.flushed < *ret)
         receiver->status.flushed = *ret;
     (void)pthread_mutex_unlock(&receiver->lock);
     return done;
@@ -511,9 +512,10 @@ static bool one_connection(Network *network)
     Lsn from = 0;
 
     network->err = ERROR_INIT;
-    network->quiet = 0;
     if (!restart(receiver, &from))
         return false;
+    /* A server's first word is of where its slot stands, which may be before the feed's start. */
+    network->quiet = from > 0 ? from - 1 : 0;
     bool connected = connect_stream(network, from);
     if (connected) {
         set_connected(receiver, true);

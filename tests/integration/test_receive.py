@@ -465,6 +465,32 @@ def test_a_spool_that_lost_what_was_confirmed_is_refused(feed):
     refused(one.receive(), "was confirmed up to", "copied again")
 
 
+def test_rule_31_a_position_before_the_feeds_start_makes_no_hole(feed):
+    """A slot is made before the way back begins, and its server's first words are of where the slot stands. Who is
+    stopped then, or loses the connection, has confirmed the start and has on his disk what was before."""
+    one = feed(15)
+    one.receive_all()
+    one.start_lsn = one.mark()
+    one.database.sql("SELECT pg_replication_slot_advance(%s, %s)", (one.slot, one.start_lsn))
+    one.database.sql("INSERT INTO a VALUES (1, 'x')")
+    one.receive_all()
+    one.check()
+
+
+def test_rule_31_nothing_before_the_feeds_start_is_kept_or_confirmed(feed):
+    one = feed(15)
+    one.start_lsn = one.database.value("SELECT pg_current_wal_insert_lsn() + 1000000")
+    run = one.receive()
+    run.wait_for(lambda: connected(run), what="connected")
+    one.mark()
+    one.database.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", (one.slot,))
+    run.wait_for(lambda: connected(run) and status(run)["reconnects"] == "1", what="connected again")
+    stop(run)
+    flushed = {position(found) for found in re.findall(r"connected=1 .*flushed=(\S+)", run.out)}
+    assert flushed == {position(one.start_lsn)}, run.out
+    assert one.dump() in ([], [f"QUIET {one.start_lsn}"]), one.dump()
+
+
 def test_bad_input_a_role_without_replication_is_told_what_it_lacks(feed):
     one = feed(15)
     url = one.database.role("plain")
