@@ -8,10 +8,6 @@
 #include "core/memory.h"
 #include "pg/pg.h"
 
-enum {
-    MAX_HELD = 4096 /* tables in one transaction of a worker */
-};
-
 typedef struct Worker {
     Workers *workers;
     int number;
@@ -25,9 +21,10 @@ typedef struct Worker {
     bool failed;
     Error error;
     /* The thread's own, read by the dispatcher while it is idle: */
-    bool tripped; /* what is left of the window is not its business */
-    NetTable *held[MAX_HELD];
+    bool tripped;    /* what is left of the window is not its business */
+    NetTable **held; /* whose rows are in the transaction */
     int held_count;
+    int held_cap;
 } Worker;
 
 struct Workers {
@@ -46,15 +43,16 @@ static bool is_mine(const Worker *worker, const TableBatch *batch)
     return table->worker == worker->number;
 }
 
-static bool hold(Worker *worker, NetTable *table, Error *err)
+static void hold(Worker *worker, NetTable *table)
 {
     for (int i = 0; i < worker->held_count; i++)
         if (worker->held[i] == table)
-            return true;
-    if (worker->held_count == MAX_HELD)
-        return error_set(err, ERR_WRONG_STATE, "too many tables in one transaction");
+            return;
+    if (worker->held_count == worker->held_cap) {
+        worker->held_cap = worker->held_cap ? worker->held_cap * 2 : 16;
+        worker->held = memory_resized(worker->held, (size_t)worker->held_cap, sizeof *worker->held);
+    }
     worker->held[worker->held_count++] = table;
-    return true;
 }
 
 static bool commit(Worker *worker, const Job *job, Error *err)
@@ -87,8 +85,8 @@ static bool apply_tables(Worker *worker, const Job *job, Error *err)
     for (TableBatch *batch = job->tables; batch; batch = batch->next) {
         if (!is_mine(worker, batch))
             continue;
-        if (!net_begin(&worker->session, err) || !hold(worker, batch->owner, err) ||
-            !net_apply(&worker->session, batch, err))
+        hold(worker, batch->owner);
+        if (!net_begin(&worker->session, err) || !net_apply(&worker->session, batch, err))
             return false;
     }
     if (job->truncate &&
@@ -112,8 +110,9 @@ static bool apply_apart(Worker *worker, const Job *job, Error *err)
 
         if (!is_mine(worker, batch))
             continue;
-        if (net_begin(&worker->session, err) && hold(worker, table, err) &&
-            net_apply(&worker->session, batch, err) && commit(worker, job, err)) {
+        hold(worker, table);
+        if (net_begin(&worker->session, err) && net_apply(&worker->session, batch, err) &&
+            commit(worker, job, err)) {
             worker->held_count = 0;
             continue;
         }
@@ -237,6 +236,7 @@ void workers_stop(Workers *workers)
         if (workers->all[i].started)
             (void)pthread_join(workers->all[i].thread, NULL);
         net_session_close(&workers->all[i].session);
+        free(workers->all[i].held);
     }
     (void)pthread_cond_destroy(&workers->changed);
     (void)pthread_mutex_destroy(&workers->lock);

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 
 import pytest
@@ -1048,6 +1049,39 @@ def test_add_column_on_both_sides_goes_on(follow, mode):
     """)
     f.catch_up()
     f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_table_that_changes_within_a_transaction_goes_on(follow, mode):
+    """What came before is of another shape, in the same window."""
+    f = follow(mode)
+    f.script(ORDERS)
+    f.start()
+    f.target.sql("ALTER TABLE orders ADD extra int DEFAULT 5")
+    f.source.script("""
+        BEGIN;
+        UPDATE orders SET note = 'before' WHERE id < 10; INSERT INTO orders VALUES (200, 'x', 'y');
+        ALTER TABLE orders ADD extra int DEFAULT 5;
+        UPDATE orders SET extra = 6 WHERE id BETWEEN 5 AND 15 OR id = 200; DELETE FROM orders WHERE id = 1;
+        COMMIT;
+    """)
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
+def test_a_table_is_known_again_in_the_spools_next_segment(follow):
+    """Each segment has its own description of it."""
+    f = follow("net")
+    f.script("CREATE TABLE blob (id int PRIMARY KEY, data bytea)")
+    f.start()
+    for number in range(60):  # too small each for a file of its own
+        f.source.sql("INSERT INTO blob VALUES (%s, %s)", (number, os.urandom(350_000)))
+    f.source.sql("UPDATE blob SET data = NULL WHERE id % 2 = 0")
+    f.catch_up()
+    f.check_equal()
+    assert max(int(path.stem[1:]) for path in f.folder.glob("**/s*.seg")) > 1, "all was in one segment"
     f.stop()
 
 

@@ -356,12 +356,17 @@ def test_long_values_are_shown_where_they_differ(homeport, twins):
         INSERT INTO doc VALUES (1, repeat('é', 1000) || 'end', decode(repeat('00', 100000), 'hex')), (2, repeat('y', 5000), '')""")
     target.sql("UPDATE doc SET body = repeat('é', 1000) || E'END\\n', raw = set_byte(raw, 99999, 1) WHERE id = 1")
     target.sql("UPDATE doc SET body = body || '!' WHERE id = 2")
+    source.sql("INSERT INTO doc VALUES (3, repeat('é', 300) || 'é!', '')")
+    target.sql("INSERT INTO doc VALUES (3, repeat('é', 300) || 'ê!', '')")
     details = found(verify(homeport, source, target, "--rows-only", rc=3))
     first = details[("different", "public.doc", "(id)=(1)")]
     assert first == ("body: ...'" + "é" * 20 + "end' (1,003 characters) -> ...'" + "é" * 20 + "END\\n' (1,004 characters); "
                      "raw: 200,002 -> 200,002 characters, of which the first 2,000 are alike")
     assert details[("different", "public.doc", "(id)=(2)")] == (
         "body: 5,000 -> 5,001 characters, of which the first 2,000 are alike")
+    # Both begin with the same byte.
+    assert details[("different", "public.doc", "(id)=(3)")] == (
+        "body: ...'" + "é" * 20 + "é!' (302 characters) -> ...'" + "é" * 20 + "ê!' (302 characters)")
 
 
 # -- tables without a key
@@ -395,6 +400,19 @@ def test_rows_without_a_key_are_compared_as_often_as_they_are_there(homeport, tw
     ]
     assert {d["kind"] for d in result.json["list"]} == {"count"}
     assert result.json["differences"] == 4 + 2 + 2 + 1 + 1 + 1
+
+
+def test_first_20_rows_without_a_key_are_named_and_all_of_them_with_all(homeport, twins):
+    source, target = twins("CREATE TABLE bag (a int); INSERT INTO bag SELECT i FROM generate_series(1, 100) AS i")
+    target.sql("INSERT INTO bag SELECT i FROM generate_series(1, 30) AS i, generate_series(1, 2)")
+    result = verify(homeport, source, target, "--rows-only", rc=3)
+    assert result.json["differences"] == 60
+    assert len(result.json["list"]) == 20
+    assert result.json["differing_tables"] == [
+        {"table": "public.bag", "rows_source": 100, "rows_target": 160, "missing": 0, "extra": 60, "different": 0}]
+    result = verify(homeport, source, target, "--rows-only", "--all", rc=3)
+    assert result.json["differences"] == 60
+    assert {d["detail"] for d in result.json["list"]} == {f"({i}): 1 on the source, 3 on the target" for i in range(1, 31)}
 
 
 # -- structure
@@ -517,6 +535,14 @@ def test_schema_that_cannot_be_dumped_is_not_called_verified(homeport, twins, tm
         f"Only {empty} was looked in, as --pg-bin says: give the folder of PostgreSQL 15's pg_dump and pg_restore.")
     assert "hint: The rows are equal; --rows-only asks for no more than that." in result.err
     assert verify(homeport, source, target, "--pg-bin", empty, "--rows-only", rc=0).json["verified"] is True
+
+
+def test_schema_is_not_compared_where_there_is_no_folder_for_its_archives(homeport, twins, tmp_path):
+    source, target = twins(KEYED)
+    missing = tmp_path / "nothing here"
+    result = verify(homeport, source, target, rc=3, env={"TMPDIR": missing})
+    assert result.json["verified"] is False and result.json["differences"] == 0
+    assert result.json["schema"]["why_not"] == f'make a folder in "{missing}": No such file or directory'
 
 
 # -- one moment of each side, and what goes wrong
