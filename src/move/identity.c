@@ -228,7 +228,7 @@ static const char *columns_text(Arena *arena, const Identities *identities)
 static bool refuse_other(const char *what, Error *err)
 {
     (void)error_set(err, ERR_WRONG_STATE, "this move began with %s", what);
-    return error_hint(err, "Rows are mapped already: put it back as it was.");
+    return error_hint(err, "Rows are there already: put it back as it was.");
 }
 
 /* Lines that came since: their ids must not have gone through as they were. */

@@ -11,6 +11,7 @@ import pytest
 
 import live as lives
 import wait
+import zoo
 from ledger import Ledger
 from live import Live
 
@@ -149,6 +150,32 @@ def test_finish_brings_a_switch_to_its_end_that_a_crash_left_behind_its_commit_p
     assert said.read_text(encoding="utf-8").split() == ["forward", "forward"]
     assert lives.traces(live.source) == [] and lives.traces(live.target) == []
     live.target.sql("UPDATE account SET balance = balance")
+
+
+def test_abort_takes_default_privileges_of_every_kind_back(homeport, pair, taken_down):
+    """pg_dump has no statement that drops them."""
+    source, target = pair(15, 17)
+    for server in {source.server, target.server}:
+        server.sql('CREATE ROLE "the owner"; CREATE ROLE "the reader"')
+    before = zoo.inventory(target)
+    source.script("""
+        CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY);
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" IN SCHEMA s GRANT SELECT ON TABLES TO "the reader", PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" IN SCHEMA s GRANT USAGE ON SEQUENCES TO "the reader";
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE ALL ON TABLES FROM "the owner";
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE USAGE ON TYPES FROM PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" GRANT USAGE ON SCHEMAS TO "the reader" WITH GRANT OPTION;
+        ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "the reader";
+    """)
+    live, _ = taken_down(Live(homeport, source, target), None)
+    live.start()
+    live.caught_up()
+    kinds = target.sql("SELECT DISTINCT defaclobjtype FROM pg_default_acl ORDER BY 1")
+    assert [kind for kind, in kinds] == ["S", "T", "f", "n", "r"]
+    live.ok("abort")
+    assert target.sql("SELECT * FROM pg_default_acl") == []
+    assert zoo.inventory(target) == before and lives.traces(target) == []
 
 
 def test_abort_undoes_a_switch_that_a_crash_left_half_way(move, tmp_path):

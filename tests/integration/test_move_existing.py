@@ -78,6 +78,27 @@ def test_without_a_superuser_the_hint_says_what_is_needed(homeport, pair, config
     assert target.sql("SELECT FROM parent") == []
 
 
+def test_a_right_that_is_taken_away_behind_the_check_is_named(homeport, pair, config, proxy):
+    source, target = pair(15, 15)
+    make(source, target)
+    target.role("mover", "LOGIN")
+    target.sql("GRANT ALL ON SCHEMA public TO mover; GRANT CREATE ON DATABASE " + target.name + " TO mover;"
+               "GRANT SET ON PARAMETER session_replication_role TO mover; ALTER SEQUENCE alone OWNER TO mover")
+    for table in ("log", "parent", "child", "part", "part_1", "part_2"):
+        target.sql(f"ALTER TABLE {table} OWNER TO mover")
+    relay = proxy(target.server)
+    relay.hold_at("SET session_replication_role = replica")
+    run = Move(homeport, source, target, "--config", config).start(target=relay.url(target, user="mover", password="pw-of-role"))
+    run.wait_for(lambda: relay.holds, 60, "the check is behind it")
+    target.sql("REVOKE SET ON PARAMETER session_replication_role FROM mover")
+    relay.release()
+    error = moving.error_of(run.wait(60))
+    assert error["sqlstate"] == "42501", error
+    assert error["hint"] == ("With `schema: existing` the target's triggers must be silenced: connect as a superuser, or"
+                             " GRANT SET ON PARAMETER session_replication_role."), error
+    assert target.sql("SELECT FROM parent") == []
+
+
 def test_killed_it_keeps_what_was_there_and_copies_again(homeport, pair, config):
     source, target = pair(15, 15)
     make(source, target)

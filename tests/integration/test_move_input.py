@@ -520,6 +520,68 @@ def test_source_schema_changed_between_two_runs(homeport, shops):
     assert target.sql("SELECT FROM pg_default_acl") == []
 
 
+def test_what_somebody_built_upon_an_unfinished_move_is_not_dropped_with_it(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, moving.IN_FINISH) as run:
+        run.kill()
+    source.sql("ALTER TABLE shop.account ADD COLUMN more text")
+    target.sql("CREATE VIEW mine AS SELECT id FROM shop.account")
+    error = move.failed()
+    assert error["code"] == "sql" and error["sqlstate"] == "2BP01", error
+    assert error["message"].startswith("empty the target: drop TABLE account: cannot drop table shop.account"), error
+    assert "drop and create the database" in error["hint"], error
+    assert len(target.sql("SELECT id FROM mine")) == 200
+    target.sql("DROP VIEW mine")
+    move.ok()
+    move.check_exact()
+
+
+def test_role_that_is_gone_when_its_objects_are_made(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with moving.held_in_schema(move.start, target) as run:
+        target.server.sql('ALTER ROLE "shop owner" RENAME TO "shop former"')
+    error = moving.error_of(run.wait(60))
+    assert error["sqlstate"] == "42704" and "give it to its owner" in error["message"], error
+    assert error["hint"] == "Create the role, or map it with --map-role shop owner=ROLE."
+    move.check_incomplete()
+    target.server.sql('ALTER ROLE "shop former" RENAME TO "shop owner"')
+    move.ok()
+    move.check_exact()
+
+
+def test_work_folder_of_a_move_of_the_other_kind(homeport, shops):
+    source, target = shops
+    move = Move(homeport, source, target)
+    with held(move.start, target, IN_COPY) as run:
+        run.kill()
+    result = homeport("move", "--json", "--dir", move.dir, source=source, target=target)
+    assert result.rc == 1, str(result)
+    error = moving.error_of(result)
+    assert error["message"] == f'the folder "{move.dir}" belongs to a move of the other kind'
+    assert error["hint"] == "Go on with `homeport move --once`, or give another --dir."
+    move.ok()
+    move.check_exact()
+
+
+def test_second_mover_that_begins_on_the_target_behind_the_check(homeport, shops, proxy):
+    source, target = shops
+    first = Move(homeport, source, target)
+    second = Move(homeport, source, target, name="second")
+    relay = proxy(target.server)
+    relay.hold_at("to_regclass('homeport.move') IS NOT NULL")
+    run = second.start(env={"HOMEPORT_TARGET_URL": relay.url(target)})
+    run.wait_for(lambda: relay.holds, 60, "the check is behind it")
+    with held(first.start, target, IN_COPY) as other:
+        relay.release()
+        error = moving.error_of(run.wait(60))
+        assert error["code"] == "state" and "another move has begun on this target (id " in error["message"], error
+        assert "Go on with it in its own work folder" in error["hint"]
+    assert other.wait().rc == 0
+    first.check_exact()
+
+
 def test_schema_taken_otherwise_between_two_runs(homeport, shops):
     source, target = shops
     source.sql("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")  # which would be refused before

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "move/identity_private.h"
+#include "tests/unit/folder.h"
 
 static Identities *map_of(const char *text, Error *err)
 {
@@ -294,6 +295,58 @@ static void a_row_of_copy_is_mapped_field_by_field(void **state)
     identities_free(map);
 }
 
+static void a_move_goes_on_with_what_it_began_with(void **state)
+{
+    auto_arena Arena *arena = arena_new();
+    Store *store = NULL;
+    Error err = ERROR_INIT;
+    Identities *map = map_of("old,new\na,b\n", &err);
+    assert_non_null(map);
+    assert_true(store_open(arena_printf(arena, "%s/state", (const char *)*state), &store, &err));
+
+    /* Begun without one. */
+    assert_true(identities_pin(NULL, store, false, &err));
+    assert_true(identities_pin(NULL, store, true, &err));
+    assert_false(identities_pin(map, store, true, &err));
+    assert_int_equal(err.code, ERR_WRONG_STATE);
+    assert_string_equal(err.message, "this move began with no map of identities");
+    assert_string_equal(err.hint, "Rows are there already: put it back as it was, or `homeport "
+                                  "abort` and begin again.");
+
+    /* Before it has begun it may still be another, or none. */
+    err = ERROR_INIT;
+    assert_true(identities_pin(map, store, false, &err));
+    assert_false(identities_pin(NULL, store, true, &err));
+    assert_string_equal(err.message,
+                        "this move began with a map of identities, which is not set now");
+    err = ERROR_INIT;
+    assert_true(identities_pin(NULL, store, false, &err));
+    assert_true(identities_pin(NULL, store, true, &err));
+    store_close(store);
+    identities_free(map);
+}
+
+/* Those rows of an extension's table that are its user's. */
+static void rows_under_a_condition_are_read_through_the_map(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    TableColumn column = {
+        .number = 1, .name = "id", .quoted = "\"id\"", .base = "text", .identifier = true};
+    Table table = {.qualified = "\"public\".\"t\"", .columns = &column, .column_count = 1};
+    const char *sql = identities_rows_sql(arena, &table);
+
+    assert_non_null(strstr(sql, "(SELECT b.ctid, "));
+    assert_non_null(strstr(sql, " FROM ONLY \"public\".\"t\" AS b LEFT JOIN "));
+    table.condition = "WHERE id > 'm'";
+    sql = identities_rows_sql(arena, &table);
+    assert_non_null(strstr(sql, "(SELECT NULL, "));
+    assert_non_null(
+        strstr(sql, " FROM (SELECT * FROM ONLY \"public\".\"t\" WHERE id > 'm') AS b LEFT JOIN "));
+    column.identifier = false;
+    assert_null(identities_rows_sql(arena, &table));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +359,9 @@ int main(void)
         cmocka_unit_test(types_take_ids_as_postgresql_writes_them),
         cmocka_unit_test(columns_are_read_as_sql_writes_them),
         cmocka_unit_test(a_row_of_copy_is_mapped_field_by_field),
+        cmocka_unit_test_setup_teardown(a_move_goes_on_with_what_it_began_with, folder_make,
+                                        folder_remove),
+        cmocka_unit_test(rows_under_a_condition_are_read_through_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

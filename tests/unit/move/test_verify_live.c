@@ -136,7 +136,9 @@ static void without_a_thread_nothing_is_compared(void **state)
 {
     (void)state;
     auto_arena Arena *arena = arena_new();
-    VerifyRun run = {.arena = arena};
+    const VerifyOptions options = {0};
+    VerifyReport report = {0};
+    VerifyRun run = {.arena = arena, .options = &options, .report = &report, .config = &config};
     Error err = ERROR_INIT;
     int counted = -1;
 
@@ -148,6 +150,14 @@ static void without_a_thread_nothing_is_compared(void **state)
     no_threads = false;
     assert_string_equal(err.message, "start a thread: Resource temporarily unavailable");
     assert_int_equal(counted, -1);
+
+    assert_true(verify_open(&run, &err) && verify_pair(&run, &err));
+    run.jobs = 1;
+    err = ERROR_INIT;
+    no_threads = true;
+    assert_false(verify_scan(&run, &err));
+    no_threads = false;
+    assert_string_equal(err.message, "start a thread: Resource temporarily unavailable");
 }
 
 static void a_touched_table_that_is_gone_is_refused(void **state)

@@ -90,6 +90,23 @@ static void equal_entries_in_another_order_are_no_difference(void **state)
     assert_string_equal(compare(arena, &(Sides){source, 2, target, 2, {0}, NULL}), "");
 }
 
+/* pg_dump's list names operators without their operands. */
+static void entries_of_one_name_are_told_apart_by_what_they_are(void **state)
+{
+    (void)state;
+    auto_arena Arena *arena = arena_new();
+    ArchiveEntry ints =
+        entry("OPERATOR", "===", "me", "CREATE OPERATOR === (LEFTARG = integer);\n");
+    ArchiveEntry texts = entry("OPERATOR", "===", "me", "CREATE OPERATOR === (LEFTARG = text);\n");
+    ArchiveEntry source[] = {texts, ints};
+    ArchiveEntry target[] = {ints, texts};
+
+    assert_string_equal(compare(arena, &(Sides){source, 2, target, 2, {0}, NULL}), "");
+    assert_string_equal(compare(arena, &(Sides){source, 2, target, 1, {0}, NULL}),
+                        "OPERATOR public.===: only on the source: CREATE OPERATOR === (LEFTARG = "
+                        "text)\n");
+}
+
 static void what_one_side_lacks_is_named_with_its_definition(void **state)
 {
     (void)state;
@@ -450,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_entries_in_another_order_are_no_difference),
+        cmocka_unit_test(entries_of_one_name_are_told_apart_by_what_they_are),
         cmocka_unit_test(what_one_side_lacks_is_named_with_its_definition),
         cmocka_unit_test(lines_that_differ_are_shown_whatever_commas_do),
         cmocka_unit_test(owners_are_compared_by_the_map),
