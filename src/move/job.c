@@ -205,9 +205,11 @@ static bool open_attempt(Job *job, Attempt *attempt, Error *err)
         return false;
     attempt->large_objects = pg_cell_bool(res, 0, 0);
     /* Made since the check. */
-    if (attempt->large_objects && job->config->schema != SCHEMA_DUMP)
-        return error_set(err, ERR_FOUND,
-                         "the source has large objects, which only come with its dump");
+    if (attempt->large_objects && job->config->schema != SCHEMA_DUMP) {
+        (void)error_set(err, ERR_WRONG_STATE,
+                        "the source has large objects, which only come with its dump");
+        return error_hint(err, "`homeport check` says what can be done.");
+    }
     attempt->opened = true;
     return true;
 }

@@ -122,18 +122,21 @@ static bool drop_schema(Job *job, const Attempt *attempt, const Archive *old, Er
 }
 
 /* Live: tables that are finished stay so, each with the position of the snapshot that it was copied
- * under (rule 6). ERR_SNAPSHOT where the target has crashed since. */
+ * under (rule 6). Not where the stream begins anew, nor where the target has crashed since. */
 static bool keep_finished(Job *job, Attempt *attempt, Error *err)
 {
     if (attempt->archive.count == 0 || attempt->fresh)
-        return error_set(err, ERR_SNAPSHOT, "all tables start again");
-    attempt->finished = arena_array(job->arena, (size_t)attempt->table_count, sizeof(bool));
-    if (!marks_check_crash(job->target, err) ||
-        !marks_keep_finished(job->target, attempt->tables, attempt->table_count, attempt->finished,
-                             err)) {
-        attempt->finished = NULL;
-        return false;
+        return true;
+    bool *finished = arena_array(job->arena, (size_t)attempt->table_count, sizeof *finished);
+    Error why = ERROR_INIT;
+    if (!marks_check_crash(job->target, &why)) {
+        if (why.code != ERR_SNAPSHOT)
+            *err = why;
+        return why.code == ERR_SNAPSHOT;
     }
+    if (!marks_keep_finished(job->target, attempt->tables, attempt->table_count, finished, err))
+        return false;
+    attempt->finished = finished;
     attempt->resumed = true;
     return true;
 }
@@ -149,17 +152,17 @@ static bool reuse_schema(Job *job, Attempt *attempt, bool *ret_kept, Error *err)
         job_say(job, "the schema has changed since the run before; starting from empty");
         return drop_schema(job, attempt, &old, err);
     }
-    job_say(job, job->live ? "schema and finished tables kept from the run before"
-                           : "schema kept from the run before; rows start again");
     if (job->state.move.place.phase == PHASE_SCHEMA &&
         !state_event(&job->state, EVENT_SCHEMA_DONE, err))
         return false;
     if (!state_event(&job->state, EVENT_ROWS_RESTARTED, err))
         return false;
-    if (job->live && keep_finished(job, attempt, err))
-        return true;
-    if (job->live && err->code != ERR_SNAPSHOT)
+    if (job->live && !keep_finished(job, attempt, err))
         return false;
+    job_say(job, attempt->resumed ? "schema and finished tables kept from the run before"
+                                  : "schema kept from the run before; rows start again");
+    if (attempt->resumed)
+        return true;
     /* What was there before the move began is not ours to drop. */
     return attempt->archive.count == 0 || schema_drop_marked(job->target, &attempt->archive, err);
 }

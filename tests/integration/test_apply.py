@@ -708,6 +708,57 @@ def test_rule_16_an_error_on_the_target_stops_with_table_key_and_sqlstate(follow
     f.stop()
 
 
+@pytest.mark.parametrize("mode", WAYS)
+def test_rule_16_an_error_among_many_changes_is_the_first_ones(follow, mode):
+    """What was sent behind it is answered, too: that it came after one that failed."""
+    f = follow(mode)
+    f.script(ORDERS)
+    f.prepare()
+    f.target.sql("INSERT INTO orders VALUES (900, 'e400', NULL)")
+    f.start()
+    f.source.sql("INSERT INTO orders SELECT i, 'e' || i, 'n' FROM generate_series(395, 899) AS i")
+    stop = f.stopped()
+    assert stop.error["sqlstate"] == "23505" and "(id)=(400)" in stop.error["message"], stop
+    assert f.target.value("SELECT count(*) FROM orders") == 101
+    f.target.sql("DELETE FROM orders WHERE id = 900")
+    f.start()
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("mode", WAYS)
+def test_rule_16_an_error_among_many_changes_of_a_table_without_a_key(follow, mode):
+    """Its changes go one by one, and are not waited for one by one."""
+    f = follow(mode)
+    f.script("CREATE TABLE bag (a int, note text); ALTER TABLE bag REPLICA IDENTITY FULL")
+    f.prepare()
+    f.target.sql("ALTER TABLE bag ADD CONSTRAINT not_400 CHECK (a <> 400)")
+    f.start()
+    f.source.sql("INSERT INTO bag SELECT i, 'n' FROM generate_series(395, 899) AS i")
+    stop = f.stopped()
+    assert stop.error["sqlstate"] == "23514" and "not_400" in stop.error["message"], stop
+    assert f.target.value("SELECT count(*) FROM bag") == 0
+    f.target.sql("ALTER TABLE bag DROP CONSTRAINT not_400")
+    f.start()
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("mode", WAYS)
+def test_values_larger_than_a_socket_takes_at_once(follow, mode):
+    f = follow(mode)
+    f.script("CREATE TABLE large (id int PRIMARY KEY, v text)")
+    f.start()
+    for number in range(3):
+        f.source.sql("INSERT INTO large VALUES (%s, repeat(%s, 12000000))", (number, str(number)))
+    f.source.sql("UPDATE large SET v = repeat('y', 9000000) WHERE id = 1")
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_rule_16_values_of_refused_data_are_not_shown(follow, mode):
     f = follow(mode)

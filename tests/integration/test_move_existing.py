@@ -118,6 +118,41 @@ def test_killed_it_keeps_what_was_there_and_copies_again(homeport, pair, config)
     assert after == before
 
 
+def test_killed_while_it_copies_for_a_stream_it_copies_again_and_says_so(homeport, pair, config, taken_down, proxy):
+    source, target = pair(15, 15)
+    for side in (source, target):
+        side.script(DDL)
+    source.script(ROWS + "ALTER TABLE log REPLICA IDENTITY FULL; ALTER TABLE part REPLICA IDENTITY FULL;"
+                  "ALTER TABLE part_1 REPLICA IDENTITY FULL; ALTER TABLE part_2 REPLICA IDENTITY FULL")
+    live, _ = taken_down(Live(homeport, source, target, "--config", config), None)
+    relay = proxy(target.server)
+    relay.hold_at("FROM STDIN")
+    live.env = {"HOMEPORT_TARGET_URL": relay.url(target)}
+    live.start().wait_for(lambda: relay.holds, 60, "rows are copied")
+    live.kill()
+    relay.release()
+    live.start()
+    live.caught_up()
+    assert "schema kept from the run before; rows start again" in live.mover.err, live.mover.err
+    live.ok("verify")
+
+
+def test_large_objects_that_come_behind_the_check_stop_it(homeport, pair, config, proxy):
+    source, target = pair(15, 15)
+    make(source, target)
+    relay = proxy(source.server)
+    relay.hold_at("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    run = Move(homeport, source, target, "--config", config).start(env={"HOMEPORT_SOURCE_URL": relay.url(source)})
+    run.wait_for(lambda: relay.holds, 60, "the snapshot is about to be taken")
+    source.sql("SELECT lo_from_bytea(7001, 'late')")
+    relay.release()
+    result = run.wait(60)
+    error = moving.error_of(result)
+    assert error["message"] == "the source has large objects, which only come with its dump", str(result)
+    assert error["hint"] == "`homeport check` says what can be done."
+    assert target.sql("SELECT FROM parent") == []
+
+
 @pytest.mark.parametrize("there, here, values", (
     ("bigint", "double precision", "(1), (-5)"),
     ("double precision", "bigint", "(1), (-5)"),
