@@ -522,6 +522,26 @@ def fill(path):
             pass
 
 
+def test_a_target_that_crashed_under_a_copy_loses_what_it_had_finished_and_gets_it_again(homeport, pair, servers, taken_down, proxy):
+    """Its last commits may be lost, whatever the marks say."""
+    source, target = pair(15, 15)[0], servers.new(15).create_db()
+    source.script("CREATE TABLE a (id integer PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 1000);"
+                  "CREATE TABLE b (id integer PRIMARY KEY); INSERT INTO b VALUES (1)")
+    live, _ = taken_down(Live(homeport, source, target), None)
+    relay = proxy(target.server)
+    relay.hold_at('COPY "public"."b"')
+    live.env = {"HOMEPORT_TARGET_URL": relay.url(target)}
+    live.start("--jobs", "1").wait_for(lambda: relay.holds, 60, "the first table is copied")
+    live.kill()
+    relay.release()
+    target.server.stop("immediate")
+    target.server.start()
+    live.start()
+    live.caught_up()
+    assert "schema kept from the run before; rows start again" in live.mover.err, live.mover.err
+    live.ok("verify")
+
+
 def test_a_full_disk_holds_the_source_back_and_the_mover_goes_on_when_there_is_room(following, small_disk):
     place = small_disk(32 << 20)
     live = following("CREATE TABLE t (id bigserial PRIMARY KEY, v text)")

@@ -2,6 +2,7 @@
 
 import fcntl
 import pathlib
+import shutil
 
 import pytest
 
@@ -369,6 +370,65 @@ def test_rule_24_drift_stops_the_move_unless_accepted(homeport, pair, pg_bin):
     assert target.contents() == source.contents()
     assert target.value("SELECT to_regclass('by_hand')") is None
     assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+
+
+def test_rule_24_every_drift_is_listed_and_generated_columns_need_no_place(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    source.script("".join(f"CREATE INDEX by_hand_{number} ON attempts (user_id);" for number in range(20))
+                  + "CREATE TABLE by_hand (id integer PRIMARY KEY, twice integer GENERATED ALWAYS AS (id * 2) STORED);"
+                  "INSERT INTO by_hand VALUES (1)")
+    args = ("--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15))
+    result = move(homeport, source, target, *args)
+    assert result.rc == 3, str(result)
+    indexes = [line for line in result.json["drift"] if line.startswith("INDEX public.by_hand_")]
+    assert len(indexes) == 20 and len(set(indexes)) == 20
+    result = move(homeport, source, target, *args, "--accept-drift")
+    assert result.rc == 0, str(result)
+    assert target.contents() == source.contents()
+
+
+def test_rule_24_a_role_that_is_mapped_twice_is_refused(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    target.server.script("CREATE ROLE b; CREATE ROLE c")
+    source.script("CREATE ROLE a; CREATE ROLE b; GRANT SELECT ON users TO a; GRANT SELECT ON attempts TO b")
+    result = move(homeport, source, target, "--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15),
+                  "--map-role", "a=b", "--map-role", "b=c")
+    assert result.rc == 2, str(result)
+    assert result.json["error"]["message"] == "role a is mapped to b, which is mapped itself", str(result)
+    assert result.json["error"]["hint"] == "With `schema: drizzle` give roles at home names that --map-role does not change."
+    assert target.tables() == []
+
+
+def test_rule_24_a_journal_that_cannot_be_applied_is_named(homeport, pair, pg_bin, tmp_path):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    folder = tmp_path / "migrations"
+    shutil.copytree(GITGUD, folder)
+    last = sorted(folder.glob("*.sql"))[-1]
+    last.write_text(last.read_text(encoding="utf-8") + "\n--> statement-breakpoint\nSELECT 1 / 0;\n", encoding="utf-8")
+    result = move(homeport, source, target, "--schema", "drizzle", "--migrations", folder, "--pg-bin", pg_bin(15))
+    assert result.rc == 1, str(result)
+    error = result.json["error"]
+    assert error["sqlstate"] == "22012" and "apply the journal to a scratch database: " in error["message"], error
+    assert last.name in error["message"] or last.stem in error["message"], error
+    assert target.tables() == []
+    assert target.server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
+    shutil.rmtree(folder)
+    result = move(homeport, source, target, "--schema", "drizzle", "--migrations", folder, "--pg-bin", pg_bin(15))
+    assert result.rc != 0 and str(folder) in result.out + result.err, str(result)
+
+
+def test_rule_24_a_role_that_may_not_create_a_scratch_database_is_told_so(homeport, pair, pg_bin):
+    source, target = pair(15, 15)
+    gitgud(homeport, source)
+    url = target.role("mover", "LOGIN NOCREATEDB")
+    target.sql(f"ALTER DATABASE {target.name} OWNER TO mover")
+    result = move(homeport, source, url, "--schema", "drizzle", "--migrations", GITGUD, "--pg-bin", pg_bin(15),
+                  "--map-role", "postgres=mover")
+    assert result.rc != 0 and "CREATEDB" in result.err, str(result)
+    assert target.tables() == []
 
 
 BY_HAND = """

@@ -633,6 +633,16 @@ def test_jobs_that_cannot_be(homeport, small, jobs, rc):
     assert "jobs" in moving.error_of(result)["message"]
 
 
+def test_objects_of_more_than_one_commit(homeport, pair):
+    """Each keeps the settings that it is made with."""
+    source, target = pair(15, 15)
+    source.script("".join(f"CREATE DOMAIN d{i} AS integer CHECK (VALUE > {i}); CREATE TABLE t{i} (v d{i}) USING heap;"
+                          for i in range(150)) + "INSERT INTO t149 VALUES (150)")
+    move = Move(homeport, source, target, verify=True)
+    assert move.ok().json["verified"] is True
+    move.check_exact()
+
+
 def test_empty_database(homeport, pair):
     source, target = pair(15, 15)
     move = Move(homeport, source, target, verify=True)

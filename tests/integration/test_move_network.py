@@ -62,6 +62,27 @@ def test_rule_6_a_worker_whose_connection_breaks_goes_on_under_the_same_snapshot
     assert target.contents() == before
 
 
+def test_rule_6_a_snapshot_that_is_lost_while_pg_dump_reads_is_taken_anew(homeport, shops, pg_bin, tmp_path):
+    """What pg_dump says of it is not what failed."""
+    source, target = shops
+    real, bins = pg_bin(15), tmp_path / "bin"
+    bins.mkdir()
+    (bins / "pg_restore").symlink_to(real / "pg_restore")
+    (bins / "pg_dump").write_text(
+        "#!/bin/sh\n"
+        f'[ "$1" = --version ] || [ -e "{bins}/done" ] || {{ touch "{bins}/begun"; while ! [ -e "{bins}/done" ]; do sleep 0.05; done;'
+        " echo 'pg_dump: error: invalid snapshot identifier' >&2; exit 1; }\n"
+        f'exec "{real}/pg_dump" "$@"\n', encoding="utf-8")
+    (bins / "pg_dump").chmod(0o755)
+    run = Move(homeport, source, target, "--pg-bin", bins).start()
+    run.wait_for((bins / "begun").exists, what="pg_dump begun")
+    terminate(source, "keeper")
+    (bins / "done").touch()
+    result = run.wait()
+    assert result.rc == 0 and NEW_SNAPSHOT in result.err, str(result)
+    assert target.contents() == source.contents()
+
+
 def test_rule_6_all_connections_to_the_target_break_in_each_step(homeport, shops):
     """Also the main thread's: it goes on with its step."""
     source, target = shops
