@@ -174,6 +174,7 @@ bool net_commit(NetSession *session, Error *err)
     if (PQresultStatus(res) != PGRES_COMMAND_OK)
         return pg_fail_result(session->conn, res, err);
     if (strcmp(PQcmdStatus(res), "COMMIT") != 0)
+        /* not run: a statement that failed has been answered before */
         return error_set(err, ERR_WRONG_STATE, "the server rolled back what was committed");
     for (Stage *stage = session->stages; stage; stage = stage->hh.next) {
         stage->kept = stage->there;
@@ -596,6 +597,7 @@ static bool apply_reduced(NetSession *session, const TableBatch *batch, Error *e
     Work work = {
         .session = session, .binding = batch->binding, .reduce = batch->reduce, .arena = arena};
 
+    /* not run: one source's changes do follow; test_apply_reduce.c has some that do not */
     if (batch->reduce->odd)
         return error_set(err, ERR_WRONG_STATE, "%s.%s: changes that do not follow on each other",
                          batch->binding->schema, batch->binding->name);

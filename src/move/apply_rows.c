@@ -167,6 +167,7 @@ static bool check_result(Rows *rows, const Expect *expect, PGresult *res, Error 
         return check_count(expect, res, err);
     if (expect->kind == EXPECT_COMMIT) {
         if (strcmp(PQcmdStatus(res), "COMMIT") != 0)
+            /* not run: a statement that failed has been answered before */
             return error_set(err, ERR_WRONG_STATE, "the server rolled back what was committed");
         rows->committed++;
     }
@@ -180,6 +181,7 @@ static bool take_reply(Rows *rows, Error *err)
 
     rows->first = (rows->first + 1) % MAX_IN_FLIGHT;
     rows->count--;
+    /* not run: libpq has a result for all that was sent, also where the connection is lost */
     if (!res) {
         (void)error_set(err, ERR_CONNECT, "a reply is missing");
         return pg_add_lost(rows->conn, err);
@@ -189,7 +191,7 @@ static bool take_reply(Rows *rows, Error *err)
         PGresult *end = PQgetResult(rows->conn);
         bool more = end != NULL;
         PQclear(end);
-        if (more && ok)
+        if (more && ok) /* not run: what is prepared, or has parameters, is one statement */
             return error_set(err, ERR_FORMAT, "a statement has several results");
     }
     return ok;
@@ -204,7 +206,7 @@ static bool wait_socket(const Rows *rows, bool writing, Error *err)
         return pg_fail_conn(rows->conn, err);
     int ready = poll(&wait, 1, POLL_MS);
     if (ready < 0 && errno != EINTR)
-        return error_set_errno(err, "wait for the server");
+        return error_set_errno(err, "wait for the server"); /* not run: no memory for poll() */
     if (atomic_load(rows->stop))
         return error_set(err, ERR_CANCELLED, "stopped");
     if (ready > 0 && (wait.revents & (POLLIN | POLLHUP | POLLERR)) && !PQconsumeInput(rows->conn))

@@ -404,7 +404,7 @@ static bool control_wait(Control *control, int count, double wait_s, Error *err)
         waits[used++] = (struct pollfd){.fd = cancel_fd(), .events = POLLIN};
 
     if (poll(waits, used, wait_s > 0 ? (int)(wait_s * 1000) + 1 : 0) < 0 && errno != EINTR)
-        return error_set_errno(err, "wait for commands");
+        return error_set_errno(err, "wait for commands"); /* not run: no memory for poll() */
     for (nfds_t i = 0; i < call_count; i++)
         if (waits[i].revents & (POLLHUP | POLLERR) && calls[i]->state != CALL_READING)
             call_hang_up(calls[i]);
@@ -490,6 +490,7 @@ static bool wait_for(int fd, short events, int patience_ms, Error *err)
         if (ready == 0)
             return error_set(err, ERR_CONNECT, "the mover is busy: it has not answered in %.1f s",
                              patience_ms / 1000.0);
+        /* not run: the pipe of cancel_fd() says that a signal came; else there is no memory */
         if (errno != EINTR)
             return error_set_errno(err, "wait for the mover");
     }
@@ -504,7 +505,7 @@ static bool send_all(int fd, Buffer *out, Error *err)
         else if (errno == EPIPE || errno == ECONNRESET)
             return true; /* it may have said why */
         else if (errno != EAGAIN && errno != EINTR)
-            return error_set_errno(err, "ask the mover");
+            return error_set_errno(err, "ask the mover"); /* not run: for want of memory alone */
         else if (!wait_for(fd, POLLOUT, 0, err))
             return false;
     }

@@ -236,7 +236,7 @@ static int64_t sort_memory(const WorkRequest *request, const Table *table)
     int64_t memory = (int64_t)sqrt(size * MERGE_BUFFER);
 
     if (memory > request->memory_bytes)
-        memory = request->memory_bytes;
+        memory = request->memory_bytes; /* not run: at least 64 MB, for a table of 16 GB */
     return memory > SMALLEST_MEMORY ? memory : SMALLEST_MEMORY;
 }
 
@@ -352,6 +352,7 @@ static bool run_once(Worker *worker, const Task *task, int ready, bool again, Er
     case TASK_FOREIGN_KEY:
         return run_build(worker, task, ready, again, err);
     }
+    /* not run: every kind is above */
     return error_set(err, ERR_WRONG_STATE, "task of unknown kind %d", (int)task->kind);
 }
 
@@ -409,6 +410,7 @@ static bool on_tick(void *context, Error *err)
     }
     if (ticker->interrupted)
         return cancel_check(err);
+    /* not run: after half a minute, longer than the copy of a test takes */
     if (clock_seconds() - ticker->last_ping > PING_EVERY_S) {
         ticker->last_ping = clock_seconds();
         if (!keeper_ping(ticker->request->keeper, err))

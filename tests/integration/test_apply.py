@@ -388,6 +388,26 @@ def test_rule_14_truncate_that_a_foreign_key_refuses_is_not_said_to_want_cascade
 
 
 @pytest.mark.parametrize("mode", WAYS)
+def test_rule_14_truncate_that_this_side_refuses_stops_it(follow, mode):
+    f = follow(mode)
+    f.script("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    f.prepare()
+    f.target.script("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not here'; END$$;"
+                    "CREATE TRIGGER no BEFORE TRUNCATE ON t FOR EACH STATEMENT EXECUTE FUNCTION no();"
+                    "ALTER TABLE t ENABLE ALWAYS TRIGGER no")
+    f.start()
+    f.source.sql("TRUNCATE t; INSERT INTO t VALUES (2)")
+    stop = f.stopped()
+    assert stop.error["sqlstate"] == "P0001" and "not here" in stop.error["message"], stop
+    assert f.target.sql("SELECT id FROM t") == [(1,)]
+    f.target.sql("DROP TRIGGER no ON t")
+    f.start()
+    f.catch_up()
+    f.check_equal()
+    f.stop()
+
+
+@pytest.mark.parametrize("mode", WAYS)
 def test_rule_14_truncate_among_many_changes(follow, mode):
     f = follow(mode, window_bytes=100_000)
     f.script("CREATE TABLE a (id int PRIMARY KEY, t text); CREATE TABLE b (id int PRIMARY KEY, t text)")

@@ -519,6 +519,12 @@ def test_rule_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homepo
     found = findings(homeport, source, target, *options(path, columns="public.audit.token"))
     assert 'map.csv:2: "user_1" is no uuid' in found["identity-column"]["objects"][0]
 
+    # Of a large table some pages are looked at.
+    source.sql("CREATE TABLE archive (who text, pad character(1500));"
+               "INSERT INTO archive SELECT 'user_' || g % 30 + 1, 'x' FROM generate_series(1, 8000) AS g")
+    found = findings(homeport, source, target, *options(path))
+    assert any(name.startswith("public.archive.who: in ") for name in found["identity-candidate"]["objects"]), found
+
 
 def test_rule_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
     source, target = pair(15, 15)

@@ -636,7 +636,8 @@ def test_jobs_that_cannot_be(homeport, small, jobs, rc):
 def test_objects_of_more_than_one_commit(homeport, pair):
     """Each keeps the settings that it is made with."""
     source, target = pair(15, 15)
-    source.script("".join(f"CREATE DOMAIN d{i} AS integer CHECK (VALUE > {i}); CREATE TABLE t{i} (v d{i}) USING heap;"
+    source.script("".join(f"CREATE DOMAIN d{i} AS integer CHECK (VALUE > {i}); REVOKE ALL ON DOMAIN d{i} FROM PUBLIC;"
+                          f"CREATE TABLE t{i} (v d{i}) USING heap; GRANT SELECT ON t{i} TO PUBLIC;"
                           for i in range(150)) + "INSERT INTO t149 VALUES (150)")
     move = Move(homeport, source, target, verify=True)
     assert move.ok().json["verified"] is True

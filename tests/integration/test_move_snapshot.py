@@ -147,6 +147,25 @@ def test_rule_3_ddl_on_a_table_being_copied_waits_and_breaks_nothing(homeport, s
     assert target.contents() == before
 
 
+def test_rule_3_a_copy_by_the_keeper_that_fails_takes_the_snapshot_with_it(homeport, shops):
+    """Where DDL waits no worker gets the table's lock: its rows go through the connection that has the snapshot."""
+    source, target = shops
+    move = Move(homeport, source, target, "--jobs", "1")
+    ddl = "ALTER TABLE shop.branch ADD COLUMN more integer"
+    with contextlib.ExitStack() as stack:
+        with held(move.start, target, IN_COPY) as run:
+            owner = Background(lambda _: source.sql(ddl))
+            wait_until_blocked(source, ddl)
+            holder = stack.enter_context(moving.transaction(target, IN_COPY.replace("account", "branch")))
+        run.wait_for(lambda: moving.is_waiting(target, holder, "copy %"), what="its rows are copied")
+        assert "a statement on the source waits for this move to end" in run.err
+        target.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'homeport copy %'")
+    result = run.wait()
+    owner.end()
+    assert result.rc == 0 and "rows start again under a new one" in result.err, str(result)
+    assert target.contents() == source.contents()
+
+
 def test_rule_3_ddl_that_waits_since_the_copy_goes_before_the_verification(homeport, shops):
     """Verification cannot read behind it: the DDL is let pass and the rows start again, with its result."""
     source, target = shops

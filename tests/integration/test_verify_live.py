@@ -241,6 +241,16 @@ def test_rule_34_rows_are_counted_too_which_finds_what_was_never_received(move):
     assert refused.rc == 3 and "1 row differs" in refused.err, str(refused)
 
 
+def test_row_is_found_where_the_other_side_has_lost_the_index_of_its_key(move):
+    live, _ledger = move(TYPES + "CREATE TABLE folded (id public.citext PRIMARY KEY, note text);"
+                         "INSERT INTO folded VALUES ('MiXed', 'as it was'), ('other', 'as it was')")
+    verify(live, 0)
+    past_the_fence(live, "UPDATE folded SET note = 'wrong' WHERE id = 'mixed'; ALTER TABLE folded DROP CONSTRAINT folded_pkey")
+    found = verify(live, 3)
+    assert found["differences"] == 1
+    assert named(found) == {("different", "public.folded", "(id)=(MiXed)"): "note: 'as it was' -> 'wrong'"}
+
+
 def test_rule_34_a_touched_row_that_one_side_alone_has_is_a_difference(move):
     live, _ledger = move("CREATE TABLE stock (id integer PRIMARY KEY, note text);"
                          "INSERT INTO stock SELECT g, 'old' FROM generate_series(1, 9) AS g")
