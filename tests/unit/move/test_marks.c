@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -16,7 +17,7 @@ static const char *answers[4][4]; /* cells, of two columns */
 static int rows[4];
 static int asked;
 static int fails_at = -1;
-static const char *keep; /* the tables' names, when their parts are kept */
+static char keep[64]; /* the tables' names, when their parts are kept */
 
 static double now;
 static int sessions; /* rounds until none is left; -1: never */
@@ -35,7 +36,7 @@ bool __wrap_pg_query(PGconn *conn, const char *sql, int count, const char *const
     if (at == fails_at)
         return error_set(err, ERR_CONNECT, "connection lost");
     if (count == 2)
-        keep = params[1];
+        (void)snprintf(keep, sizeof keep, "%s", params[1]);
     *ret = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     assert_int_equal(PQsetResultAttrs(*ret, 2, columns), 1);
     for (int i = 0; i < rows[at] * 2; i++) {
