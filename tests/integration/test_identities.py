@@ -526,6 +526,17 @@ def test_rule_36_check_finds_what_cannot_be_mapped_and_where_else_ids_are(homepo
     assert any(name.startswith("public.archive.who: in ") for name in found["identity-candidate"]["objects"]), found
 
 
+def test_rule_36_check_says_which_questions_this_role_may_not_ask(homeport, pair, tmp_path):
+    source, target = pair(15, 15)
+    source.script(SCHEMA + "CREATE TABLE audit (id integer, actor text); INSERT INTO audit VALUES (1, 'user_1')")
+    path = write_map(tmp_path / "map.csv", pairs())
+    result = homeport("check", "--json", *options(path), source=source.role("reader"), target=target)
+    said = str([found for found in result.json["findings"] if found["id"] == "rule-unanswered"])
+    for rule in ("identity-unmapped", "identity-candidate"):
+        assert rule in said, said
+    assert "permission denied for table" in said
+
+
 def test_rule_36_once_counts_the_ids_that_it_kept(homeport, pair, tmp_path):
     source, target = pair(15, 15)
     source.script(SCHEMA + "INSERT INTO users VALUES ('guest_1', 'a'), ('guest_2', 'b');"
