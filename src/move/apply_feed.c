@@ -223,47 +223,24 @@ bool feed_reload(Feed *feed, Error *err)
     return read_positions(feed, err);
 }
 
-static bool same_description(const PgRelation *a, const PgRelation *b)
-{
-    if (a->oid != b->oid || a->identity != b->identity || a->column_count != b->column_count ||
-        strcmp(a->schema, b->schema) != 0 || strcmp(a->name, b->name) != 0)
-        return false;
-    for (int i = 0; i < a->column_count; i++)
-        if (strcmp(a->columns[i].name, b->columns[i].name) != 0 ||
-            a->columns[i].key != b->columns[i].key || a->columns[i].type != b->columns[i].type ||
-            a->columns[i].typmod != b->columns[i].typmod)
-            return false;
-    return true;
-}
-
-/* Each of the spool's segments may describe a table again, in the same words. */
-static Binding *described_before(const Feed *feed, const PgRelation *relation)
-{
-    for (const Bound *bound = feed->bound; bound; bound = bound->hh.next)
-        if (same_description(bound->relation, relation))
-            return bound->binding;
-    return NULL;
-}
-
+/* The reader has one description for all in the same words, whichever segment they are of. */
 bool feed_binding(Feed *feed, const PgRelation *relation, Binding **ret, Error *err)
 {
     Bound *bound = NULL;
 
     HASH_FIND_PTR(feed->bound, &relation, bound);
     if (!bound) {
-        Binding *binding = described_before(feed, relation);
+        BindRequest request = {.conn = feed->conn,
+                               .arena = feed->arena,
+                               .identities = feed->applier->request.identities,
+                               .triggers_fire = !feed->replica,
+                               .schema_change = &feed->schema_change};
+        Binding *binding = NULL;
 
-        if (!binding) {
-            BindRequest request = {.conn = feed->conn,
-                                   .arena = feed->arena,
-                                   .identities = feed->applier->request.identities,
-                                   .triggers_fire = !feed->replica,
-                                   .schema_change = &feed->schema_change};
-            if (!binding_make(&request, relation, &binding, err))
-                return false;
-            binding->id = ++feed->bindings;
-            binding->position = position_of(feed, binding->schema, binding->name);
-        }
+        if (!binding_make(&request, relation, &binding, err))
+            return false;
+        binding->id = ++feed->bindings;
+        binding->position = position_of(feed, binding->schema, binding->name);
         bound = arena_alloc(feed->arena, sizeof *bound);
         *bound = (Bound){.relation = relation, .binding = binding};
         HASH_ADD_PTR(feed->bound, relation, bound);

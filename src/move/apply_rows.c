@@ -191,7 +191,8 @@ static bool take_reply(Rows *rows, Error *err)
         PGresult *end = PQgetResult(rows->conn);
         bool more = end != NULL;
         PQclear(end);
-        if (more && ok) /* not run: what is prepared, or has parameters, is one statement */
+        /* not run: what is prepared, or has parameters, is one statement */
+        if (more && ok)
             return error_set(err, ERR_FORMAT, "a statement has several results");
     }
     return ok;
