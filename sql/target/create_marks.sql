@@ -3,7 +3,8 @@
 -- is done is marked here in the transaction that does it (rule 5). A table
 -- has a row for each of the `parts` that it is copied in; `position` is where the snapshot stood in the
 -- source's WAL, NULL without a stream. `no_crash` has a
--- row until the server crashes. Several statements, run by the simple protocol in one transaction.
+-- row until the server crashes. `default_acl` keeps the default privileges that were there before, as an
+-- archive has no statement that takes its own back. Several statements, run by the simple protocol in one transaction.
 -- columns: none
 CREATE SCHEMA IF NOT EXISTS homeport;
 CREATE TABLE IF NOT EXISTS homeport.move (
@@ -25,4 +26,7 @@ CREATE TABLE IF NOT EXISTS homeport.finished_entry (
 );
 CREATE UNLOGGED TABLE IF NOT EXISTS homeport.no_crash (
     since boolean PRIMARY KEY
-)
+);
+CREATE TABLE IF NOT EXISTS homeport.default_acl AS
+    SELECT defaclrole AS role, defaclnamespace AS namespace, defaclobjtype AS kind, defaclacl AS acl
+      FROM pg_catalog.pg_default_acl

@@ -499,7 +499,8 @@ static bool is_made(const ArchiveEntry *entry, const void *context)
     return stage != STAGE_NONE && stage != STAGE_LARGE_OBJECT && entry->section != SECTION_NONE;
 }
 
-/* An archive has no statement that takes default privileges back. */
+/* An archive has no statement that takes default privileges back. What was there before it is kept.
+ */
 static bool reset_default_privileges(PGconn *target, Error *err)
 {
     auto_result PGresult *res = NULL;

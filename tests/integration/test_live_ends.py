@@ -156,13 +156,24 @@ def test_abort_takes_default_privileges_of_every_kind_back(homeport, pair, taken
     """pg_dump has no statement that drops them."""
     source, target = pair(15, 17)
     for server in {source.server, target.server}:
-        server.sql('CREATE ROLE "the owner"; CREATE ROLE "the reader"')
-    before = zoo.inventory(target)
+        server.sql('CREATE ROLE "the owner"; CREATE ROLE "the reader"; CREATE ROLE other')
+    target.script("""
+        ALTER DEFAULT PRIVILEGES FOR ROLE other GRANT SELECT ON TABLES TO "the reader" WITH GRANT OPTION;
+        ALTER DEFAULT PRIVILEGES FOR ROLE other IN SCHEMA public GRANT USAGE ON SEQUENCES TO PUBLIC;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" GRANT INSERT ON TABLES TO other WITH GRANT OPTION;
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE SELECT ON TABLES FROM "the owner";
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" GRANT USAGE ON SEQUENCES TO other;
+    """)
+    privileges = """
+        SELECT defaclrole::regrole::text, defaclnamespace, defaclobjtype, defaclacl::text[]
+          FROM pg_default_acl ORDER BY 1, 2, 3"""
+    before, kept = zoo.inventory(target), target.sql(privileges)
     source.script("""
         CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY);
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" IN SCHEMA s GRANT SELECT ON TABLES TO "the reader", PUBLIC;
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" IN SCHEMA s GRANT USAGE ON SEQUENCES TO "the reader";
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE ALL ON TABLES FROM "the owner";
+        ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" GRANT TRIGGER ON TABLES TO other;
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" REVOKE USAGE ON TYPES FROM PUBLIC;
         ALTER DEFAULT PRIVILEGES FOR ROLE "the owner" GRANT USAGE ON SCHEMAS TO "the reader" WITH GRANT OPTION;
@@ -174,7 +185,7 @@ def test_abort_takes_default_privileges_of_every_kind_back(homeport, pair, taken
     kinds = target.sql("SELECT DISTINCT defaclobjtype FROM pg_default_acl ORDER BY 1")
     assert [kind for kind, in kinds] == ["S", "T", "f", "n", "r"]
     live.ok("abort")
-    assert target.sql("SELECT * FROM pg_default_acl") == []
+    assert len(kept) == 4 and target.sql(privileges) == kept
     assert zoo.inventory(target) == before and lives.traces(target) == []
 
 
