@@ -132,7 +132,8 @@ def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport,
 
     live.ok("cutover")
     slow_source(live)
-    assert 0 < wait.until(lambda: live.status()["seconds_left"], 20, "when it has caught up is known") < 60
+    # It takes 14.4 s at least, and others may use the machine.
+    assert 0 < wait.until(lambda: live.status()["seconds_left"], 20, "when it has caught up is known") < 144
     assert " min left" in on_terminal(live)
     fits(on_terminal(live))
     # An address is one word.
