@@ -32,6 +32,6 @@ SELECT CASE WHEN i.type IN ('table', 'partitioned table') THEN i.identity
  CROSS JOIN LATERAL pg_identify_object(t.class, t.object, 0) AS i
  WHERE n.nspname = 'homeport'
    AND (i.type, t.name) NOT IN (
-           ('table', 'move'), ('table', 'finished_part'), ('table', 'finished_entry'),
+           ('table', 'move'), ('table', 'finished_part'), ('table', 'finished_entry'), ('table', 'default_acl'),
            ('table', 'no_crash'), ('table', 'fence_setting'), ('table', 'progress'), ('function', 'fence'))
  ORDER BY t.class = 'pg_catalog.pg_class'::regclass DESC, 1

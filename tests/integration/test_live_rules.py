@@ -356,6 +356,7 @@ def test_rule_34_what_is_written_while_all_is_compared_is_not_left_for_the_pause
     live, release = comparing()
     live.source.sql("INSERT INTO t SELECT g, 0 FROM generate_series(1000, 999 + %s) AS g", (count,))
     live.applied_past()
+    live.caught_up()  # so many rows put it behind, if the mover looks meanwhile
     command = live.homeport.start("cutover", "--dir", live.dir, "--json", source=live.source, target=live.target,
                                   env=live.env)
     wait.until(lambda: "wait until the other side has everything" in command.err, 30, "it waits for the comparison")

@@ -544,7 +544,7 @@ def test_role_that_is_gone_when_its_objects_are_made(homeport, shops):
         target.server.sql('ALTER ROLE "shop owner" RENAME TO "shop former"')
     error = moving.error_of(run.wait(60))
     assert error["sqlstate"] == "42704" and "give it to its owner" in error["message"], error
-    assert error["hint"] == "Create the role, or map it with --map-role shop owner=ROLE."
+    assert error["hint"] == "Create the role, or map it with --map-role 'shop owner'=ROLE."
     move.check_incomplete()
     target.server.sql('ALTER ROLE "shop former" RENAME TO "shop owner"')
     move.ok()
