@@ -92,15 +92,16 @@ def held_copy(target):
 
 
 def slow_source(live):
-    """Where transactions are applied one by one, each takes a while."""
+    """Each of 24 transactions takes a while, and has so many rows that it is committed by itself."""
     live.source.script("BEGIN READ WRITE; CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
-                       " $$ BEGIN PERFORM pg_sleep(0.12); RETURN NEW; END $$;"
-                       "CREATE TRIGGER slowly BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION slowly();"
+                       " $$ BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END $$;"
+                       "CREATE TRIGGER slowly BEFORE INSERT ON other FOR EACH ROW WHEN (NEW.id % 2100 = 0)"
+                       " EXECUTE FUNCTION slowly();"
                        "ALTER TABLE other ENABLE REPLICA TRIGGER slowly; COMMIT")
     with contextlib.closing(live.target.connect()) as conn, conn.cursor() as cursor:
-        for n in range(120):
-            cursor.execute("INSERT INTO other SELECT 100000 + %s, string_agg(md5(random()::text), '')"
-                           " FROM generate_series(1, 1000)", (n,))
+        for n in range(100, 124):
+            cursor.execute("INSERT INTO other SELECT g, md5(g::text) FROM generate_series(%s * 2100, %s * 2100 + 2099) AS g",
+                           (n, n))
 
 
 def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport, pair, taken_down, proxy):
@@ -132,8 +133,8 @@ def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport,
 
     live.ok("cutover")
     slow_source(live)
-    # It takes 14.4 s at least, and others may use the machine.
-    assert 0 < wait.until(lambda: live.status()["seconds_left"], 20, "when it has caught up is known") < 144
+    # It takes 36 s at least, and others may use the machine.
+    assert 0 < wait.until(lambda: live.status()["seconds_left"], 30, "when it has caught up is known") < 360
     assert " min left" in on_terminal(live)
     fits(on_terminal(live))
     # An address is one word.

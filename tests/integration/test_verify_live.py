@@ -474,7 +474,8 @@ def test_rule_35_rows_without_a_key_that_change_at_each_look_are_compared_inside
     writer.start()
     try:
         wait.until(lambda: live.target.sql("SELECT 1 FROM log LIMIT 1"), 30, "rows")
-        found = verify(live, 3)
+        # Where the writer did not get to it meanwhile they are compared.
+        found = wait.until(lambda: (now := live.run("verify")).rc == 3 and now.json, 60, "they have changed at each look")
         assert found["differences"] == 0 and found["verified"] is False
         assert found["left"] == [{"table": "public.log", "why": "its rows changed each time they were looked at"}]
         report = live.ok("cutover", "--rehearse")

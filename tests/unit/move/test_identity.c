@@ -310,8 +310,7 @@ static void a_move_goes_on_with_what_it_began_with(void **state)
     assert_false(identities_pin(map, store, true, &err));
     assert_int_equal(err.code, ERR_WRONG_STATE);
     assert_string_equal(err.message, "this move began with no map of identities");
-    assert_string_equal(err.hint, "Rows are there already: put it back as it was, or `homeport "
-                                  "abort` and begin again.");
+    assert_string_equal(err.hint, "Rows are there already: put it back as it was.");
 
     /* Before it has begun it may still be another, or none. */
     err = ERROR_INIT;
