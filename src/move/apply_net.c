@@ -434,7 +434,7 @@ static bool copy_end(Work *work, int64_t expected, Error *err)
     else
         ok = check_count(work, res, expected, "COPY", err);
     for (PGresult *end; (end = PQgetResult(conn)) != NULL;)
-        PQclear(end);
+        PQclear(end); /* not run: nothing follows the answer to a COPY */
     return ok;
 }
 

@@ -190,8 +190,8 @@ static bool replay_changes(Net *net, const Window *window, Error *err)
         if (!spool_next(net->feed->reader, IDLE_MS, &item, err))
             return false;
         if (atomic_load(&net->feed->applier->stop))
-            return error_set(err, ERR_CANCELLED,
-                             "stopped"); /* not run: by chance, within moments */
+            /* not run: by chance, within moments */
+            return error_set(err, ERR_CANCELLED, "stopped");
         if (item.kind == SPOOL_BEGIN)
             net->feed->commit = item.commit;
         if (item.kind == SPOOL_CHANGE && !replay_item(net, window, &item, err))

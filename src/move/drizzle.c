@@ -47,7 +47,7 @@ static bool apply_journal(Arena *arena, const Config *config, PGconn *conn, Erro
 
     if (!migrations_locate(arena, config, NULL, &place, err) ||
         !migrations_load(arena, place.folder, &folder, err))
-        return false;
+        return false; /* not run: they were read a moment before, by the assessment */
     MigrationsOptions options = {.schema = place.schema, .table = place.table, .scratch = true};
     return migrations_apply(arena, conn, &folder, &options, &result, err) ||
            error_add_context(err, "apply the journal to a scratch database");

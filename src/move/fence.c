@@ -539,7 +539,7 @@ static bool writers_look(PGconn *conn, bool *ret_passing, Error *err)
         *ret_passing = *ret_passing && pg_cell_bool(res, i, 1);
     int shown = 0; /* what stays before what passes */
     while (!*ret_passing && pg_cell_bool(res, shown, 1))
-        shown++;
+        shown++; /* not run: of both kinds at once, within moments */
     return error_set(err, ERR_WRONG_STATE, "the fence does not hold: %s", pg_cell(res, shown, 0));
 }
 
@@ -552,8 +552,8 @@ static bool prove_no_writers(PGconn *conn, Error *err)
         Error stop = ERROR_INIT;
         if (!passing || clock_seconds() >= deadline_s)
             return false;
+        /* not run: the request to stop would have to come in this millisecond */
         if (!cancel_sleep_ms(1, &stop)) {
-            /* not run: the request to stop would have to come in this millisecond */
             *err = stop;
             return false;
         }

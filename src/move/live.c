@@ -268,7 +268,7 @@ static void answer_verify(Live *live, ControlCall *call)
     live->list_all = false;
     if (!ok) {
         if (err.code == ERR_NONE)
-            (void)live_fail_idle(&err);
+            (void)live_fail_idle(&err); /* not run: as that one */
         control_fail(call, &err);
         return;
     }

@@ -258,6 +258,7 @@ bool again_silence(Resync *resync, Error *err)
         return true;
     if (strcmp(err->sqlstate, insufficient_privilege) != 0)
         return false;
+    /* not run: the assessment refuses such a role; only a right taken back since comes here */
     if (resync->live->feed.direction == DIRECTION_FORWARD)
         return error_hint(err, "The target's triggers must be silenced: connect as a superuser, "
                                "or GRANT SET ON PARAMETER session_replication_role.");

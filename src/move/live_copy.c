@@ -155,7 +155,7 @@ bool live_publish(Live *live, PGconn *conn, const Table *tables, int count, Erro
         if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0 || tries == LOCK_TRIES)
             return error_add_context(err, "publish the tables");
         if (!cancel_sleep_ms(LOCK_PAUSE_MS, err))
-            return false;
+            return false; /* not run: by chance, between two tries */
     }
     return true;
 }

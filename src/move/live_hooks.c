@@ -140,7 +140,7 @@ void live_hooks_close(Live *live)
     Error ignored = ERROR_INIT;
 
     if (live->resume)
-        (void)!hook_end(live->resume, &ignored);
+        (void)!hook_end(live->resume, &ignored); /* not run: by chance, where one is at work */
     live->resume = NULL;
     live->resume_at = 0;
 }

@@ -103,9 +103,10 @@ static bool hold_applier(Resync *resync, Error *err)
         resync->held = applier_pause(live->feed.applier, clock_seconds() + PAUSE_S, &at, err);
         if (resync->held)
             return true;
+        /* not run: by chance, where it ends at this moment, or a window takes longer than that */
         if (is_at_work(live))
             return false;
-        *err = ERROR_INIT;
+        *err = ERROR_INIT; /* not run: likewise */
     }
     applier_stop(live->feed.applier);
     live->feed.applier = NULL;
@@ -121,6 +122,7 @@ static bool wait_alone(Resync *resync, Error *err)
     bool alone = false;
 
     while (progress_share_first(resync->to, live->feed.number, &alone, err) && !alone) {
+        /* not run: it takes a whole minute; what ends in time is in two tests of rule 13 */
         if (clock_seconds() > deadline) {
             (void)error_set(err, ERR_WRONG_STATE,
                             "an earlier session of ours on that side has not ended: what it "

@@ -155,7 +155,7 @@ static bool check_caught_up(Switch *move, Error *err)
     Lsn reached = 0;
 
     if (!live->feed.applier)
-        return live_fail_idle(err);
+        return live_fail_idle(err); /* not run: as that one */
     applier_status(live->feed.applier, &applied);
     if (!applied.running) {
         (void)error_set(err, ERR_WRONG_STATE, "the applier has stopped: %s", applied.error.message);

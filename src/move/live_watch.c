@@ -78,7 +78,7 @@ static bool keep_prints(Live *live, Arena *scratch, const Fingerprint now[LIVE_S
         return true;
     /* not run: the state's file would have to fail where a schema has changed on both sides */
     (void)!store_run(store, "ROLLBACK", STORE_NO_VALUES, &ignored);
-    return false;
+    return false; /* not run: likewise */
 }
 
 /* What was one thing on both sides is still one. */
@@ -370,7 +370,7 @@ static bool tend(Live *live, Error *err)
     ApplyStatus applied;
 
     if (!live->feed.applier || !live->feed.receiver)
-        return true;
+        return true; /* not run: between two of them nothing is compared */
     applier_status(live->feed.applier, &applied);
     if (!applied.running)
         return true;
@@ -652,10 +652,9 @@ bool live_look(Live *live, Error *err)
     if (!received.running)
         return live_fail_receiver(live, &received, err);
     live_slot_look(live, &received);
-    if (!live->feed.applier) {
-        if (!live_apply(live, err))
-            return false;
-    }
+    /* not run: a mover lives on without one only where its threads could not be made */
+    if (!live->feed.applier && !live_apply(live, err))
+        return false;
     applier_status(live->feed.applier, &applied);
     if (!applied.running) {
         retry_applier(live, &applied);

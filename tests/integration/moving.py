@@ -91,7 +91,7 @@ def shop(source, target=None, accounts=200, transfers=3000):
     for server in {source.server, target.server if target else source.server}:
         for role in (OWNER, READER):
             quoted = '"' + role.replace('"', '""') + '"'
-            if not server.sql("SELECT FROM pg_roles WHERE rolname = %s", (role,)):
+            if not server.sql("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)):
                 server.sql(f"CREATE ROLE {quoted}")
     source.script(SHOP.replace("{accounts}", str(accounts)).replace("{transfers}", str(transfers)))
 
@@ -152,7 +152,7 @@ class Move:
         self.check_nothing_left()
 
     def check_nothing_left(self):
-        assert self.target.sql("SELECT FROM pg_namespace WHERE nspname = 'homeport'") == []
+        assert self.target.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'homeport'") == []
         assert self.target.sql("SELECT datname FROM pg_database WHERE datname LIKE 'homeport%'") == []
         self.check_no_session()
 

@@ -262,6 +262,7 @@ class Server:
     def sql(self, query, params=None, dbname="postgres", user=SUPERUSER):
         """Runs it and returns the rows, [] where there are none."""
         with contextlib.closing(self.connect(dbname, user)) as conn, conn.cursor() as cursor:
+            assert not query.lstrip().startswith("SELECT FROM"), "rows of no column are not told from no row"
             cursor.execute(query, params)
             return cursor.fetchall() if cursor.description else []
 

@@ -363,6 +363,17 @@ def test_rule_26_the_role_needs_to_see_and_end_sessions(open_house):
     assert open_house.states() == {}
 
 
+def test_rule_27_a_session_that_may_not_be_ended_any_more_fails_the_arming_and_is_named(open_house):
+    open_house.tool("prepare")
+    open_house.server.sql("REVOKE pg_signal_backend FROM boss")
+    try:
+        with session(open_house, application_name="of another role"):
+            message = open_house.tool("arm", rc=1)
+    finally:
+        open_house.server.sql("GRANT pg_signal_backend TO boss")
+    assert "of another role" in message and "may not be ended" in message and "GRANT pg_signal_backend" in message
+
+
 def test_rule_27_a_superusers_open_transaction_fails_the_arming_and_is_named(open_house):
     open_house.tool("prepare")
     with session(open_house, "postgres", application_name="provider's agent") as cursor:

@@ -77,6 +77,17 @@ def test_abort_when_the_target_was_made_anew_leaves_what_is_there_now(move):
     assert lives.traces(live.source) == [] == lives.traces(live.target)
 
 
+def test_abort_without_the_schemas_archive_empties_the_tables_and_says_that_they_stay(move):
+    live = move()
+    live.stop()
+    (live.dir / "schema.dump").unlink()
+    result = live.run("abort")
+    assert result.rc == 0 and "the schema's archive is gone" in result.err, str(result)
+    tables = live.target.tables()
+    assert "account" in tables and not any(live.target.sql(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)
+    assert lives.traces(live.source) == [] == lives.traces(live.target)
+
+
 def test_the_side_that_the_app_lives_on_is_never_called_gone(move):
     live = move()
     refused = live.run("abort", "--gone", "source")

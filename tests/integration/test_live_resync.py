@@ -256,14 +256,17 @@ def test_rule_19_resync_on_the_way_back_where_foreign_keys_act(neon):  # noqa: F
     live.ok("cutover")
     journal = rows(source, "journal")
     spoil = ("UPDATE parent SET note = 'spoilt' WHERE id < 4", "INSERT INTO parent VALUES (900, 'none of ours')",
-             "UPDATE child SET id = 901 WHERE id = 40")
+             "UPDATE child SET id = 901 WHERE id = 38")
     with contextlib.closing(source.connect(user=postgres.SUPERUSER)) as conn:
         conn.cursor().execute("BEGIN READ WRITE; SET LOCAL session_replication_role = replica;"
                               " ALTER TABLE parent DISABLE TRIGGER homeport_fence; ALTER TABLE child DISABLE TRIGGER homeport_fence;"
                               + "; ".join(spoil) + "; DELETE FROM parent WHERE id = 20;"
+                              " DELETE FROM child WHERE parent_id = 20;"
                               " ALTER TABLE parent ENABLE ALWAYS TRIGGER homeport_fence;"
                               " ALTER TABLE child ENABLE ALWAYS TRIGGER homeport_fence; COMMIT")
-    assert live.run("verify").json["differences"] == 7
+    assert live.run("verify").json["differences"] == 9
+    refused = live.run("move", "--resync", "child")
+    assert refused.rc == 1 and "bring the table that is referred to up to date first" in refused.err, str(refused)
     # With those that refer to it, and to these.
     for table, count, tables in (("parent", 20 + 40 + 80, 3), ("child", 40 + 80, 2), ("transfer", 0, 1)):
         found = live.run("move", "--resync", table)

@@ -302,7 +302,7 @@ def test_target_that_is_not_empty(homeport, small):
     assert result.rc == 3
     assert "target-not-empty" in result.err and "mine" in result.err
     assert target.sql("SELECT id FROM mine") == [(1,)]
-    assert target.sql("SELECT FROM pg_namespace WHERE nspname = 'homeport'") == []
+    assert target.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'homeport'") == []
     assert not move.status()["exists"]
 
 
@@ -517,7 +517,7 @@ def test_source_schema_changed_between_two_runs(homeport, shops):
     result = move.ok()
     assert "the schema has changed since the run before; starting from empty" in result.err
     move.check_exact()
-    assert target.sql("SELECT FROM pg_default_acl") == []
+    assert target.sql("SELECT 1 FROM pg_default_acl") == []
 
 
 def test_what_somebody_built_upon_an_unfinished_move_is_not_dropped_with_it(homeport, shops):

@@ -149,7 +149,7 @@ def test_rule_5_an_answer_that_got_lost_is_looked_up(homeport, shops, proxy, wha
             move.ok(target=relay.url(target))
         assert target.contents() == before, skip
         assert move.status()["complete"]
-        assert target.sql("SELECT FROM pg_namespace WHERE nspname = 'homeport'") == []
+        assert target.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'homeport'") == []
         relay.close()
 
 

@@ -165,6 +165,15 @@ def test_row_changed_deleted_or_inserted_on_the_target_is_named_while_writers_go
         wait.until(lambda: ledger.written() > before, 10, "writers go on")
 
 
+def test_hundreds_of_rows_that_differ_are_counted_and_the_first_named(move):
+    live, _ledger = move("CREATE TABLE still (id integer PRIMARY KEY, note text);"
+                         "INSERT INTO still SELECT g, 'note ' || g FROM generate_series(1, 1000) AS g", writers=0)
+    behind_its_back(live, *[f"UPDATE still SET note = 'wrong' WHERE id = {at}" for at in range(1, 301)])
+    found = verify(live, 3)
+    assert found["differences"] == 300 and found["unlisted"] == 280 and len(found["list"]) == 20
+    assert {one["kind"] for one in found["list"]} == {"different"}
+
+
 def test_rows_without_a_key_are_named_with_how_often_they_are_there(move):
     live, ledger = move("CREATE TABLE bag (a integer, b text); ALTER TABLE bag REPLICA IDENTITY FULL;"
                         "INSERT INTO bag SELECT g % 10, 'same' FROM generate_series(1, 100) AS g", writers=2)
@@ -461,30 +470,36 @@ def test_rule_35_a_table_that_is_emptied_again_and_again_is_no_difference(move):
 
 
 def test_rule_35_rows_without_a_key_that_change_at_each_look_are_compared_inside_the_pause(move):
-    live, _ledger = move("CREATE TABLE log (what text); ALTER TABLE log REPLICA IDENTITY FULL")
+    live, _ledger = move("CREATE TABLE log (what text); ALTER TABLE log REPLICA IDENTITY FULL;"
+                         "CREATE TABLE trail (what text); ALTER TABLE trail REPLICA IDENTITY FULL")
     stop = threading.Event()
 
-    def write():
+    def write(table):
         while not stop.is_set():
             with contextlib.suppress(psycopg2.Error), contextlib.closing(live.source.connect()) as conn:
                 cursor = conn.cursor()
-                while not stop.is_set():
-                    cursor.execute("INSERT INTO log VALUES ('the same again')")
-    writer = threading.Thread(target=write)
-    writer.start()
+                while not stop.wait(0.001):
+                    cursor.execute(f"INSERT INTO {table} VALUES ('the same again')")
+    writers = [threading.Thread(target=write, args=(table,)) for table in ("log", "trail")]
+    for writer in writers:
+        writer.start()
     try:
-        wait.until(lambda: live.target.sql("SELECT 1 FROM log LIMIT 1"), 30, "rows")
+        wait.until(lambda: live.target.sql("SELECT 1 FROM log, trail LIMIT 1"), 30, "rows")
         # Where the writer did not get to it meanwhile they are compared.
-        found = wait.until(lambda: (now := live.run("verify")).rc == 3 and now.json, 60, "they have changed at each look")
+        found = wait.until(lambda: len((now := live.run("verify").json)["left"]) == 2 and now, 60, "they have changed at each look")
         assert found["differences"] == 0 and found["verified"] is False
-        assert found["left"] == [{"table": "public.log", "why": "its rows changed each time they were looked at"}]
+        why = "its rows changed each time they were looked at"
+        assert sorted(one["table"] for one in found["left"]) == ["public.log", "public.trail"]
+        assert {one["why"] for one in found["left"]} == {why}
+        assert live.status()["not_compared"] in [f"public.{name}: {why}, and 1 more" for name in ("log", "trail")]
         report = live.ok("cutover", "--rehearse")
-        assert report["verified"] is True and report["tables_compared"] == 1
+        assert report["verified"] is True and report["tables_compared"] == 2
         said = live.homeport.ok("cutover", "--rehearse", "--dir", live.dir, source=live.source, target=live.target).out
-        assert " since the last comparison, 1 whole table, " in said, said
+        assert " since the last comparison, 2 whole tables, " in said, said
     finally:
         stop.set()
-        writer.join()
+        for writer in writers:
+            writer.join()
     live.caught_up()
     assert verify(live, 0)["verified"] is True
 

@@ -164,6 +164,16 @@ static void none_at_all_says_what_to_install(void **state)
 
     assert_false(programs_find(arena, &(Config){0}, 980001, 0, &programs, &err));
     assert_non_null(strstr(err.hint, "postgresql-client-98"));
+
+    /* Nor in PATH, where nothing is. */
+    char *before = strdup(getenv("PATH"));
+    err = ERROR_INIT;
+    assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
+    bool found = programs_find(arena, &(Config){0}, 980001, 0, &programs, &err);
+    assert_int_equal(setenv("PATH", before, 1), 0);
+    free(before);
+    assert_false(found);
+    assert_non_null(strstr(err.hint, "postgresql-client-98"));
 }
 
 int main(void)
