@@ -642,6 +642,7 @@ static bool lift(PGconn *conn, double deadline_s, Error *err)
                      strcmp(err->sqlstate, undefined_object) == 0;
         if (!again || clock_seconds() >= deadline_s)
             return false;
+        /* not run: the request to stop would have to come in this millisecond */
         if (!cancel_sleep_ms(1, &stop)) {
             *err = stop;
             return false;

@@ -70,6 +70,7 @@ static bool run_patiently(Keeper *keeper, const Step *step, double deadline, Err
             return pg_exec(keeper->conn, "RELEASE patience; SET LOCAL lock_timeout = 0", err);
         if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0)
             return false;
+        /* not run: it takes a whole minute; the tries before it are run */
         if (clock_seconds() > deadline)
             return error_hint(err,
                               "Somebody has locked a table for more than %d s: pg_locks tells who.",

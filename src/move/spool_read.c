@@ -229,6 +229,7 @@ static bool find_limit(SpoolReader *reader, int64_t *ret_limit, bool *ret_follow
     if (!*ret_follows)
         return true;
     if (fstat(reader->fd, &info) < 0)
+        /* not run: a file that is open can be asked */
         return error_set_errno(err, "read a segment of \"%s\"", spool->dir);
     *ret_limit = info.st_size;
     return true;

@@ -254,6 +254,15 @@ def test_rule_20_what_is_mended_is_soon_said_no_more(following):
     wait.until(lambda: live.status()["schema_changed"] is None, 25, "it is not said any more")
 
 
+def test_rule_20_as_many_changes_of_other_things_are_not_alike(following):
+    live = following(KEYED + "; CREATE TABLE other (id int PRIMARY KEY)")
+    live.source.sql("ALTER TABLE t ADD COLUMN more int")
+    at_home(live, "ALTER TABLE other ADD COLUMN more int")
+    refused = live.run("cutover")
+    assert refused.rc == 1 and "t.more is new on the source" in refused.err, str(refused)
+    assert "other.more is new on the target" in refused.err, str(refused)
+
+
 def test_rule_20_of_many_changes_the_first_are_named_and_the_rest_counted(following):
     live = following(KEYED)
     # Of nine views with a column each.
