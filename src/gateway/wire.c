@@ -162,19 +162,24 @@ static bool is_address(Arena *arena, const char *text, size_t len)
            inet_pton(AF_INET6, address, &ignored) == 1;
 }
 
-/* The server quotes the address of who asked: the gateway's, as in `no pg_hba.conf entry for host
- * "10.0.0.9"`. */
+/* The server tells the address of who asked: the gateway's, as in `no pg_hba.conf entry for host
+ * "10.0.0.9"`, in the quotes of its language, with a zone or without. */
 static const char *without_addresses(Arena *arena, const char *text)
 {
-    size_t len = strlen(text);
-    Text out = text_init(arena, len + 1);
+    static const char digits[] = "0123456789abcdefABCDEF:.";
+    Text out = text_init(arena, strlen(text) + 1);
+    bool inside = false; /* of a word */
 
     for (const char *at = text; *at;) {
-        const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
-        if (end && is_address(arena, at + 1, (size_t)(end - at - 1))) {
-            text_add(&out, "\"?\"");
-            at = end + 1;
+        size_t len = inside ? 0 : strspn(at, digits);
+        while (len > 2 && strchr(".:", at[len - 1]) && !is_address(arena, at, len))
+            len--; /* the end of a sentence */
+        if (len > 2 && !isalnum((unsigned char)at[len]) && is_address(arena, at, len)) {
+            at += len;
+            text_add(&out, "?");
+            at += *at == '%' ? 1 + strcspn(at + 1, "\"\xc2 )") : 0;
         } else {
+            inside = isalnum((unsigned char)*at) != 0;
             text_add_char(&out, *at++);
         }
     }

@@ -493,6 +493,13 @@ static void clients_are_not_told_where_the_server_is(void **state)
     assert_string_equal(
         told(arena, "FATAL:  28000: pg_hba.conf rejects connection for host \"fd00::9\", \"x\n"),
         "pg_hba.conf rejects connection for host \"?\", \"x");
+    assert_string_equal(told(arena, "FATAL:  28000: kein pg_hba.conf-Eintrag f\u00fcr Host "
+                                    "\u00bb10.0.0.9\u00ab, Benutzer \u00bbapp\u00ab\n"),
+                        "kein pg_hba.conf-Eintrag f\u00fcr Host \u00bb?\u00ab, Benutzer "
+                        "\u00bbapp\u00ab");
+    assert_string_equal(
+        told(arena, "FATAL:  28000: host \"fe80::1%eth0\", 10.0.0.9: a::text 1.5.\n"),
+        "host \"?\", ?: a::text 1.5.");
 }
 
 int main(void)
