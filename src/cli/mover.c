@@ -118,10 +118,11 @@ bool mover_detach(const Invocation *inv, const LiveOptions *options, int *ret_pi
             return (WIFEXITED(status) && WEXITSTATUS(status) == 0) || fail_ended(inv, child, err);
         MoveStatus now;
         double patience = COPY_S;
-        bool ours = move_status(inv->arena, inv->config, &now, err) && now.exists && now.pid == pid;
+        bool ours = move_status(inv->arena, inv->config, &now, err) && now.pid == pid;
         if (ours && is_listening(inv))
             return true;
-        if (ours && !mover_is_copying(&now))
+        /* Before the copy the assessment may take minutes, and there is no move yet. */
+        if (ours && now.exists && !mover_is_copying(&now))
             patience = START_S;
         if (ours && clock_seconds() - began > patience && file_exists(log_path(inv)))
             return true;
@@ -152,20 +153,49 @@ static bool can_answer(const Invocation *inv, const MoveStatus *status, Error *e
     return error_hint(err, "%s", status->next);
 }
 
+/* One that somebody has started listens soon. */
+static bool wait_listening(const Invocation *inv)
+{
+    double began = clock_seconds();
+    Error ignored = ERROR_INIT;
+    MoveStatus now;
+
+    while (!move_listens(inv->config))
+        if (!move_status(inv->arena, inv->config, &now, &ignored) || !now.running ||
+            !now.following || clock_seconds() - began > START_S ||
+            !cancel_sleep_ms(LOOK_MS, &ignored))
+            return false;
+    return true;
+}
+
+/* Another command may have started one at this moment, which does as well. */
+static bool start_mover(const Invocation *inv, Error *err)
+{
+    LiveOptions options = {.spool_limit = (int64_t)inv->config->spool_limit};
+    int pid = 0;
+
+    if (mover_detach(inv, &options, &pid, err))
+        return true;
+    if (!wait_listening(inv))
+        return false;
+    *err = ERROR_INIT;
+    return true;
+}
+
 /* Asked once: a request whose answer got lost may have been done. */
 bool mover_ask(const Invocation *inv, json_t *request, const MoveWatch *watch, json_t **ret,
                Error *err)
 {
-    LiveOptions options = {.spool_limit = (int64_t)inv->config->spool_limit};
     MoveStatus now;
-    int pid = 0;
 
     bool ready = move_status(inv->arena, inv->config, &now, err) && can_answer(inv, &now, err) &&
-                 (now.running || mover_detach(inv, &options, &pid, err));
+                 (now.running || start_mover(inv, err));
     if (!ready) {
         json_decref(request);
         return false;
     }
+    if (now.running)
+        (void)wait_listening(inv);
     if (move_ask(inv->config, request, watch, 0, ret, err))
         return true;
     if (err->code == ERR_CONNECT && !*err->hint)

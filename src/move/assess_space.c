@@ -94,7 +94,7 @@ static bool stat_folder(const char *path, struct stat *ret_stat, int64_t *ret_fr
     struct statvfs space;
 
     if (stat(path, ret_stat) != 0 || statvfs(path, &space) != 0)
-        return false; /* not run: a file in it was read a moment before */
+        return false; /* not run: a tablespace's that is not here, or that may not be looked at */
     *ret_free = (int64_t)(space.f_bavail * space.f_frsize);
     return true;
 }

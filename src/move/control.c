@@ -599,6 +599,14 @@ static bool connect_mover(const char *dir, int *ret_fd, Error *err)
     return true;
 }
 
+bool control_listens(const char *dir)
+{
+    auto_close int dir_fd = open_dir(dir);
+    auto_close int fd = dir_fd < 0 ? -1 : dial(dir, dir_fd);
+
+    return fd >= 0 || (dir_fd >= 0 && errno == EAGAIN);
+}
+
 bool control_call(const char *dir, json_t *request, const ControlWatch *watch, json_t **ret,
                   Error *err)
 {

@@ -35,6 +35,9 @@ void control_fail(ControlCall *call, const Error *error);
 
 /* ---- a command's side ---- */
 
+/* Somebody does, whether he is busy or not. */
+bool control_listens(const char *dir);
+
 /* How a command waits. */
 typedef struct ControlWatch {
     void (*on_event)(void *context, const json_t *event); /* may be NULL */

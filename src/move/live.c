@@ -64,7 +64,8 @@ bool live_reconnect(Live *live, LiveSideName side, int seconds, Error *err)
                             seconds, &live->conns[side], err);
 }
 
-/* not run: a mover lives on without an applier only where its threads could not be made */
+/* not run: within moments, as an applier is started again soon where a switch or a failure has
+ * ended it */
 bool live_fail_idle(Error *err)
 {
     (void)error_set(err, ERR_WRONG_STATE, "nothing is being applied right now");

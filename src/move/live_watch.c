@@ -652,7 +652,7 @@ bool live_look(Live *live, Error *err)
     if (!received.running)
         return live_fail_receiver(live, &received, err);
     live_slot_look(live, &received);
-    /* not run: a mover lives on without one only where its threads could not be made */
+    /* not run: within moments, as a switch that has ended has started one, or is tried again */
     if (!live->feed.applier && !live_apply(live, err))
         return false;
     applier_status(live->feed.applier, &applied);

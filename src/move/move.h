@@ -274,6 +274,9 @@ enum {
     MOVE_STATUS_PATIENCE_MS = 3000 /* a mover that is busy has its phase in the work folder */
 };
 
+/* A mover does, however busy it is: move_ask() reaches it. */
+bool move_listens(const Config *config);
+
 /* Asks the mover of this folder; ERR_CONNECT where none listens, or where it says nothing for
  * patience_ms (0: for ever). `watch`, which may be NULL, hears of its steps. The request's
  * reference is taken, *ret is the caller's. */

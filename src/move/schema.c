@@ -505,7 +505,9 @@ static bool reset_default_privileges(PGconn *target, Error *err)
 {
     auto_result PGresult *res = NULL;
 
-    if (!pg_query(target, sql_target_default_privileges, 0, NULL, &res, err))
+    /* Of a move that an older homeport began nothing is noted. */
+    if (!pg_exec(target, sql_target_default_acl, err) ||
+        !pg_query(target, sql_target_default_privileges, 0, NULL, &res, err))
         return false;
     for (int i = 0; i < PQntuples(res); i++)
         if (!pg_exec(target, pg_cell(res, i, 0), err))

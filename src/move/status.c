@@ -65,9 +65,9 @@ static const char *next_once(const MoveRecord *move, bool running)
     if (phase == PHASE_FINISHING)
         return "Everything is there. Run `homeport move --once` again: it removes its own traces.";
     if (phase == PHASE_COPYING && move->compared == COMPARED_ROWS)
-        return "All rows are there and equal; the schema was not compared. `homeport verify` with "
-               "a "
-               "pg_dump that reads both servers completes the move, where it finds all equal.";
+        return "All rows are there and equal; the schema was not compared. With a pg_dump that "
+               "reads both servers (--pg-bin) `homeport verify` completes the move, where it finds "
+               "all equal; so does `homeport move --once`, which copies the rows again.";
     return "The target is incomplete. Run `homeport move --once` again: the schema is kept, rows "
            "start again.";
 }
@@ -148,6 +148,11 @@ bool move_ask(const Config *config, json_t *request, const MoveWatch *watch, int
     };
 
     return control_call(config->dir, request, &waiting, ret, err);
+}
+
+bool move_listens(const Config *config)
+{
+    return control_listens(config->dir);
 }
 
 bool move_ask_status(const Config *config, json_t **ret)

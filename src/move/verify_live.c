@@ -585,6 +585,13 @@ static bool fail_too_large(const VerifyRun *whole, int64_t bytes, Error *err)
     const VerifyTable *first = &whole->tables[0];
     int more = whole->table_count - 1;
 
+    /* Left for the pause on purpose, and then something else has taken too long. */
+    if (bytes <= FEW_BYTES) {
+        (void)error_set(err, ERR_WRONG_STATE, "no time is left to compare %s%s inside the pause",
+                        first->name,
+                        more > 0 ? arena_printf(whole->arena, " and %d more", more) : "");
+        return error_hint(err, "Try again, or give more time with --max-pause.");
+    }
     (void)error_set(err, ERR_WRONG_STATE,
                     "so much is written to %s%s that it could only be compared inside the pause, "
                     "and is too large for that (%" PRId64 " MB)",

@@ -200,6 +200,15 @@ def test_abort_takes_default_privileges_of_every_kind_back(homeport, pair, taken
     assert zoo.inventory(target) == before and lives.traces(target) == []
 
 
+def test_abort_ends_a_move_that_had_not_noted_the_default_privileges(move):
+    """As an older homeport began it."""
+    live = move()
+    live.stop()
+    live.target.script("BEGIN READ WRITE; DROP TABLE homeport.default_acl; COMMIT")
+    live.ok("abort")
+    assert lives.traces(live.source) == [] == lives.traces(live.target)
+
+
 def test_abort_undoes_a_switch_that_a_crash_left_half_way(move, tmp_path):
     live = move()
     said = tmp_path / "said"
@@ -511,6 +520,20 @@ def test_a_second_mover_in_the_background_is_told_of_the_first(homeport, pair, t
         assert "the mover has ended" not in result.err
         assert "`homeport status`" in result.err and "`homeport move --stop`" in result.err
     assert live.status()["pid"] == live.mover.pid
+
+
+def test_two_commands_that_find_no_mover_are_both_answered(move):
+    """As after a reboot, where a job and its owner come at once: one of them starts it."""
+    live = move()
+    live.stop()
+    runs = [live.homeport.start("verify", "--json", "--dir", live.dir, source=live.source, target=live.target)
+            for _ in range(2)]
+    try:
+        for run in runs:
+            result = run.wait(60)
+            assert result.rc == 0 and result.json["verified"], str(result)
+    finally:
+        live.ok("move", "--stop")
 
 
 def test_of_two_movers_in_the_background_one_begins(homeport, pair):
