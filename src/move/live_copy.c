@@ -154,8 +154,9 @@ bool live_publish(Live *live, PGconn *conn, const Table *tables, int count, Erro
     for (int tries = 1; !publish_once(conn, sql, tables, count, err); tries++) {
         if (strcmp(err->sqlstate, PG_LOCK_NOT_AVAILABLE) != 0 || tries == LOCK_TRIES)
             return error_add_context(err, "publish the tables");
+        /* not run: by chance, where somebody holds a table at this moment */
         if (!cancel_sleep_ms(LOCK_PAUSE_MS, err))
-            return false; /* not run: by chance, between two tries */
+            return false;
     }
     return true;
 }

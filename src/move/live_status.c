@@ -266,9 +266,8 @@ static const char *next_step(const Live *live, const ReceiveStatus *received,
                "move.";
     case PHASE_AWAY:
         return "`homeport cutover` tries again; `homeport finish` gives the move up.";
-    default:
-        /* not run: by chance, as the mover writes no status inside the pause */
-        return "Wait: the move is at work.";
+    default: /* not run: by chance, as the mover writes no status inside the pause */
+        return "Wait: the move is at work."; /* not run: likewise */
     }
 }
 
