@@ -167,6 +167,12 @@ class Apply:
         assert source == target, {name: (source.get(name), target.get(name))
                                   for name in source.keys() | target.keys() if source.get(name) != target.get(name)}
 
+    def end_equal(self):
+        """All that was written arrives, and nothing else."""
+        self.catch_up()
+        self.check_equal()
+        self.stop()
+
     def progress(self):
         return dict(((s, n), lsn) for s, n, lsn in self.target.sql(
             "SELECT schema_name, table_name, lsn FROM homeport.progress WHERE feed = %s", (self.FEED,)))

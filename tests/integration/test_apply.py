@@ -92,9 +92,7 @@ def test_insert_update_delete_arrive(follow, mode):
         UPDATE orders SET id = id + 1000 WHERE id BETWEEN 20 AND 30;
         DELETE FROM orders WHERE id BETWEEN 50 AND 60;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 # -- rule 13
@@ -114,9 +112,7 @@ def test_rule_13_kill_9_anywhere_applies_exactly_once(follow, mode):
             wait.until(lambda: writer.count > was + 20, 30, "writes")
             f.kill()
             f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", ("ordered", "rows"))
@@ -257,9 +253,7 @@ def test_rule_13_positions_of_tables_alone_are_enough(follow):
     behind(f, "b", f.start_lsn)
     f.target.sql("DELETE FROM homeport.progress WHERE table_name = ''")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -382,9 +376,7 @@ def test_rule_14_truncate_that_a_foreign_key_refuses_is_not_said_to_want_cascade
     assert f.target.value("SELECT count(*) FROM child") == 1
     f.target.sql("ALTER TABLE child DROP CONSTRAINT only_here")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -402,9 +394,7 @@ def test_rule_14_truncate_that_this_side_refuses_stops_it(follow, mode):
     assert f.target.sql("SELECT id FROM t") == [(1,)]
     f.target.sql("DROP TRIGGER no ON t")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -521,9 +511,7 @@ def test_rule_15_unchanged_toast_values_are_kept(follow, mode):
         UPDATE docs SET big2 = repeat('c', 9000), id = 530 WHERE id = 31;
         COMMIT;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", ("net", "rows"))
@@ -584,9 +572,7 @@ def test_rule_15_generated_and_identity_columns(follow, mode):
         UPDATE h SET k = 'moved' WHERE k = 'k11';
         INSERT INTO h (k, t, n) VALUES ('new', 't', 1);
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 # -- rule 16
@@ -610,9 +596,7 @@ def test_rule_16_swapped_unique_values_are_replayed_in_order(follow):
     f.check_equal()
     assert f.until(lambda line: line["event"] == "status")["replays"] >= 1
     f.source.sql("UPDATE orders SET note = 'later' WHERE id < 50")
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 def test_rule_16_a_large_transaction_that_trips_is_replayed(follow):
@@ -723,9 +707,7 @@ def test_rule_16_an_error_on_the_target_stops_with_table_key_and_sqlstate(follow
     # Room is made, and it goes on where it stopped.
     f.target.sql("DELETE FROM orders WHERE id = 900")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -742,9 +724,7 @@ def test_rule_16_an_error_among_many_changes_is_the_first_ones(follow, mode):
     assert f.target.value("SELECT count(*) FROM orders") == 101
     f.target.sql("DELETE FROM orders WHERE id = 900")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -761,9 +741,7 @@ def test_rule_16_an_error_among_many_changes_of_a_table_without_a_key(follow, mo
     assert f.target.value("SELECT count(*) FROM bag") == 0
     f.target.sql("ALTER TABLE bag DROP CONSTRAINT not_400")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -774,9 +752,7 @@ def test_values_larger_than_a_socket_takes_at_once(follow, mode):
     for number in range(3):
         f.source.sql("INSERT INTO large VALUES (%s, repeat(%s, 12000000))", (number, str(number)))
     f.source.sql("UPDATE large SET v = repeat('y', 9000000) WHERE id = 1")
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -818,9 +794,7 @@ def test_rule_17_identity_full_and_equal_rows(follow, mode):
         UPDATE keyed SET id = id + 100 WHERE id BETWEEN 10 AND 15;
         DELETE FROM keyed WHERE id > 28 AND id < 100;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -829,9 +803,7 @@ def test_rule_17_tables_without_identity_are_added_to(follow, mode):
     f.script("CREATE TABLE events (a int, b text)")
     f.start()
     f.source.script("INSERT INTO events SELECT i % 5, 'x' FROM generate_series(1, 500) i; INSERT INTO events VALUES (1, 'x')")
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("identity", ("DEFAULT", "NOTHING"))
@@ -922,9 +894,7 @@ def test_rule_19_cascades_where_triggers_fire(follow):
         UPDATE child SET id = id + 1000 WHERE id BETWEEN 11 AND 13;
         BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO late VALUES (1, 2); INSERT INTO late VALUES (2, 1); COMMIT;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 def test_rule_19_nothing_is_applied_in_net_where_triggers_would_fire(follow):
@@ -942,9 +912,7 @@ def test_rule_19_nothing_is_applied_in_net_where_triggers_would_fire(follow):
     assert f.target.sql("SELECT count(*) FROM orders WHERE note = 'u'") == f.target.sql("SELECT count(*) FROM log") == [(0,)]
     f.target.sql("GRANT SET ON PARAMETER session_replication_role TO plain_owner")
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 def test_rule_19_a_missing_child_without_its_parent_stops_it(follow):
@@ -999,9 +967,7 @@ def test_a_transaction_larger_than_the_window(follow, mode):
         COMMIT;
         INSERT INTO b VALUES (0, 'after');
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.plain
@@ -1035,9 +1001,7 @@ def test_a_lost_target_connection_is_made_again(follow, mode, proxy):
                 wait.until(lambda: writer.count > was + 60, 30, "writes")
             else:
                 relay.cut()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -1057,9 +1021,7 @@ def test_a_restarted_target_is_waited_for(follow, mode, servers):
         target.start()
         assert target.port == port
         f.until(lambda line: line["event"] == "status" and line["connected"])
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", WAYS)
@@ -1095,9 +1057,7 @@ def test_stop_ends_within_a_second_whatever_is_in_work(follow, mode):
         f.stop()
         assert wait.time.monotonic() - began < 2
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 # -- schema changes
@@ -1118,9 +1078,7 @@ def test_add_column_on_both_sides_goes_on(follow, mode):
         BEGIN; UPDATE orders SET extra = 6 WHERE id = 3; ALTER TABLE orders ALTER more SET DEFAULT 'm';
         INSERT INTO orders VALUES (300, 'x', 'y', 1, 'z'); COMMIT;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -1137,9 +1095,7 @@ def test_a_table_that_changes_within_a_transaction_goes_on(follow, mode):
         UPDATE orders SET extra = 6 WHERE id BETWEEN 5 AND 15 OR id = 200; DELETE FROM orders WHERE id = 1;
         COMMIT;
     """)
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 def test_a_table_is_known_again_in_the_spools_next_segment(follow):
@@ -1177,9 +1133,7 @@ def test_a_description_that_does_not_fit_stops_it(follow, mode, change, column):
     # The same on this side, and it goes on.
     f.target.sql(change)
     f.start()
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("change,statement,said", (
@@ -1239,9 +1193,7 @@ def test_pause_holds_all_tables_at_one_position(follow, mode):
             assert f.target.sql("SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)")[0] == counts
             assert f.progress()[("", "")] == answer["lsn"]
             assert f.ask("resume")["ok"]
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 def test_reload_takes_a_table_that_was_copied_again(follow):
@@ -1259,9 +1211,7 @@ def test_reload_takes_a_table_that_was_copied_again(follow):
                  " ON CONFLICT (feed, schema_name, table_name) DO UPDATE SET lsn = EXCLUDED.lsn", (lsn,))
     assert f.ask("reload")["ok"] and f.ask("resume")["ok"]
     f.source.sql("INSERT INTO a VALUES (3)")
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -1375,6 +1325,4 @@ def test_case_insensitive_keys_of_an_extension(follow, mode):
         pytest.skip("no citext on this server")
     f.start()
     f.source.script("UPDATE people SET name = 'ANN' WHERE name = 'ann'; UPDATE people SET n = 2 WHERE name = 'bob'; DELETE FROM people WHERE name = 'ann'; INSERT INTO people VALUES ('aNN', 5)")
-    f.catch_up()
-    f.check_equal()
-    f.stop()
+    f.end_equal()
