@@ -329,6 +329,8 @@ bool live_verify(Live *live, CheckOf of, bool fresh, const VerifyLiveReport **re
  * the pause. What differs is in live->differences, and ends it where that is not accepted; fails
  * where a table cannot be compared. */
 bool live_compare(Live *live, bool accept_differences, Error *err) MUST_USE;
+/* Everything that was written is applied, or nearly: what follows has caught up. */
+bool live_note_near(Live *live, Error *err) MUST_USE;
 /* source and target as the stream has them. */
 const Config *live_config(const Live *live, Arena *arena);
 bool live_wait_applied(void *context, Lsn lsn, double deadline_s, Error *err) MUST_USE;

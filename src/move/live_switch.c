@@ -165,7 +165,7 @@ static bool check_caught_up(Switch *move, Error *err)
         return false;
     if (applier_wait_marker(live->feed.applier, marker, clock_seconds() + MOST_BEHIND_S, &reached,
                             err))
-        return true;
+        return live_note_near(live, err);
     return err->code == ERR_WRONG_STATE ? fail_behind(live, applied.applied, end, err) : false;
 }
 

@@ -524,12 +524,18 @@ bool live_compare(Live *live, bool accept_differences, Error *err)
 
 /* ---- progress ---- */
 
+bool live_note_near(Live *live, Error *err)
+{
+    return live->job.state.move.place.phase != PHASE_FOLLOWING ||
+           state_event(&live->job.state, EVENT_CAUGHT_UP, err);
+}
+
 static bool follow_phase(Live *live, int64_t behind, Error *err)
 {
     Phase phase = live->job.state.move.place.phase;
 
-    if (phase == PHASE_FOLLOWING && behind <= LIVE_NEAR_BYTES)
-        return state_event(&live->job.state, EVENT_CAUGHT_UP, err);
+    if (behind <= LIVE_NEAR_BYTES)
+        return live_note_near(live, err);
     if (phase == PHASE_CAUGHT_UP && behind > FAR_BYTES)
         return state_event(&live->job.state, EVENT_FELL_BEHIND, err);
     return true;

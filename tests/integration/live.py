@@ -1,6 +1,7 @@
 """A live move for the tests: the mover in the foreground of a process of its own, and the commands
 that steer it."""
 
+import contextlib
 import json
 import socket
 
@@ -79,6 +80,22 @@ class Live:
 def as_number(lsn):
     high, low = lsn.split("/")
     return int(high, 16) << 32 | int(low, 16)
+
+
+def peek(database, query):
+    """The rows, asked for as homeport's own: while a side is being fenced, everybody else's sessions there are ended."""
+    with contextlib.closing(database.connect(application_name="homeport test")) as conn, conn.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def held_copy(target, table):
+    """Waits for the marks and returns a connection that is in the way of this table being complete, to be closed."""
+    wait.until(lambda: peek(target, "SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
+               "the marks are there")
+    conn = target.connect(autocommit=False, application_name="homeport test")
+    conn.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', %s, 0, 1, 0)", (table,))
+    return contextlib.closing(conn)
 
 
 def slots(*databases):

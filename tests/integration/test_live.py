@@ -120,12 +120,8 @@ def test_rule_6_peer_fault_kill_9_in_the_copy_keeps_the_tables_that_are_complete
     positions = "SELECT table_name, min(position)::text FROM homeport.finished_part GROUP BY 1"
     with ledger:
         live.start("--jobs", "2")
-        wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
-                   "the marks are there")
-        # Named as homeport's own, or the fence would end it: its row is in the way of `large` being complete.
-        with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
-            hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'large', 0, 1, 0)")
-            wait.until(lambda: len(target.sql(positions)) == 3, 30, "the other tables are complete")
+        with lives.held_copy(target, "large"):
+            wait.until(lambda: len(lives.peek(target, positions)) == 3, 30, "the other tables are complete")
             live.kill()
         before = dict(target.sql(positions))
         assert sorted(before) == ["account", "scratch", "transfer"]
@@ -347,10 +343,7 @@ def test_peer_fault_signals_are_obeyed_in_the_copy_as_well(move, number):
     live, ledger = move()
     with ledger:
         live.start()
-        wait.until(lambda: live.target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
-                   "the marks are there")
-        with contextlib.closing(live.target.connect(autocommit=False, application_name="homeport test")) as hold:
-            hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'account', 0, 1, 0)")
+        with lives.held_copy(live.target, "account") as hold:
             wait.until(lambda: is_waiting(live.target, hold), 30, "a table's copy is held")
             assert end_by(live, number).rc == 1
         go_home_after_all(live, ledger)
@@ -396,11 +389,35 @@ def test_peer_fault_a_backlog_at_cutover_is_caught_up_before_cutover_is_allowed(
             return live.status()["phase"] == "following"
         wait.until(far_behind, 60, "it is far behind")
         refused = live.run("cutover")
-        assert refused.rc == 1 and "home has not caught up yet" in refused.err, str(refused)
+        assert refused.rc == 1 and "bytes behind" in refused.err, str(refused)
     live.caught_up()
     live.ok("cutover")
     assert live.target.sql("SELECT count(*) FROM transfer WHERE token LIKE 'bulk%'") == [(100000,)]
     assert ledger.written() == 0
+
+
+def test_cutover_right_after_a_large_transaction_waits_for_it(move):
+    live, ledger = move()
+    live.start()
+    live.caught_up()
+    live.ok("verify")
+    with ledger:
+        with live.target.connect(autocommit=False, application_name="homeport test") as hold:
+            hold.cursor().execute("BEGIN READ WRITE; LOCK TABLE scratch IN ACCESS EXCLUSIVE MODE")
+            live.source.sql("INSERT INTO scratch (id) SELECT gen_random_uuid() || repeat('far behind', 100)"
+                            " FROM generate_series(1, 25000) AS g")
+            live.wait_for("following")
+            began = live.source.value("SELECT now()")
+            cutover = live.homeport.start("cutover", "--dir", live.dir, "--json", source=live.source, target=live.target)
+            cutover.wait_for(lambda: live.source.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'homeport%%' AND query = 'COMMIT'"
+                " AND datname = current_database() AND query_start > %s", (began,)), what="its marker is written")
+        result = cutover.wait()
+        assert result.rc == 0, str(result)
+        go_on(ledger, live.target)
+    assert live.target.sql("WITH gone AS (DELETE FROM scratch WHERE id LIKE '%far behind' RETURNING 1)"
+                           " SELECT count(*) FROM gone") == [(25000,)]
+    ledger.check(live.target)
 
 
 def test_peer_fault_a_quiet_source_is_followed_to_its_last_write(move):

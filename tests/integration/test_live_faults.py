@@ -16,7 +16,7 @@ import pytest
 
 import wait
 import zoo
-from live import Live, as_number
+from live import Live, as_number, held_copy
 from moving import is_waiting
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -386,9 +386,7 @@ def test_another_cluster_is_not_read_from_where_the_copy_was_ended_either(homepo
     way = proxy(source.server)
     live, _ = taken_down(Live(homeport, source, target, env={"HOMEPORT_SOURCE_URL": way.url(source)}), None)
     live.start()
-    wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30, "marks")
-    with contextlib.closing(target.connect(autocommit=False, application_name="homeport test")) as hold:
-        hold.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 't', 0, 1, 0)")
+    with held_copy(target, "t") as hold:
         wait.until(lambda: is_waiting(target, hold), 30, "the table's copy is held")
         live.kill()
     other = servers.new(15, initdb=("--no-sync",))  # not a copy of the same cluster

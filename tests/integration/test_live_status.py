@@ -10,7 +10,7 @@ import termios
 
 import psycopg2
 import wait
-from live import Live
+from live import Live, held_copy
 
 
 def text(live):
@@ -82,15 +82,6 @@ def fits(shown, columns=100):
     return shown
 
 
-def held_copy(target):
-    """A transaction that is in the way of `large` being complete; named as homeport's own, or the fence would end it."""
-    wait.until(lambda: target.sql("SELECT to_regclass('homeport.finished_part') IS NOT NULL") == [(True,)], 30,
-               "the marks are there")
-    conn = target.connect(autocommit=False, application_name="homeport test")
-    conn.cursor().execute("INSERT INTO homeport.finished_part VALUES ('public', 'large', 0, 1, 0)")
-    return contextlib.closing(conn)
-
-
 def slow_source(live):
     """Each of 24 transactions takes a while, and has so many rows that it is committed by itself."""
     live.source.script("BEGIN READ WRITE; CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS"
@@ -115,7 +106,7 @@ def test_status_tells_how_long_it_takes_in_lines_that_fit_the_terminal(homeport,
     source.script("ALTER TABLE large ADD PRIMARY KEY (id); ALTER TABLE other ADD PRIMARY KEY (id)")
     live.start()
     assert live.status()["seconds_left"] is None
-    with held_copy(target):
+    with held_copy(target, "large"):
         assert 0 < wait.until(lambda: live.status()["seconds_left"], 30, "the copy's time is known") < 600
         assert " min left" in fits(on_terminal(live))
         copying = slot_says(live, "reserved")
@@ -150,7 +141,7 @@ def copy_that_is_held(homeport, source, target, *args):
     source.script("ALTER TABLE large ADD PRIMARY KEY (id); CREATE TABLE app (id int PRIMARY KEY, text text)")
     live = Live(homeport, source, target, *args)
     live.start()
-    return live, held_copy(target)
+    return live, held_copy(target, "large")
 
 
 def test_status_warns_during_the_copy_of_a_full_spool_and_of_a_slot_near_its_limit(homeport, servers, taken_down):
