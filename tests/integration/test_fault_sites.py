@@ -13,7 +13,7 @@ import test_identities as identities
 import wait
 from faults import Faults, chosen
 from ledger import ODD_TABLES, TABLES, Ledger
-from live import Live, traces
+from live import Live, as_number, traces
 from moving import Move, shop
 
 pytestmark = pytest.mark.timeout(3600)
@@ -244,17 +244,21 @@ class Faulty:
         self.faults = faults
         live.env = faults.env
 
+    def go_on(self, site):
+        """The mover is at work, or has said why not and is started again."""
+        if not self.live.mover.running:
+            result = self.live.mover.wait()
+            assert not judge(result, site), f"the mover ended without a word: {site}\n{result}"
+            self.live.start()
+
     def settle(self, site=None):
-        """The mover goes on, or has said why not and does when it is started again."""
+        """Until the move goes on."""
         live = self.live
         if live.mover is None:
             live.start()
 
         def settled():
-            if not live.mover.running:
-                result = live.mover.wait()
-                assert not judge(result, site), f"the mover ended without a word: {site}\n{result}"
-                live.start()
+            self.go_on(site)
             status = live.status()
             return status["phase"] in SETTLED and status["receiving"] and status["applying"] and status["phase"]
         phase = wait.until(settled, 60, f"the move goes on after {site}")
@@ -269,7 +273,13 @@ class Faulty:
         here = self.ledger.side
         there = self.live.target if here is self.live.source else self.live.source
         written = {row[0] for row in here.sql("SELECT token FROM transfer")}
-        self.live.applied_past(here)
+        (lsn,), = here.sql("SELECT pg_current_wal_insert_lsn()::text")
+
+        def applied():
+            self.go_on(site)  # the fault may strike only now
+            status = self.live.status()
+            return status["applied_lsn"] and as_number(status["applied_lsn"]) >= as_number(lsn)
+        wait.until(applied, 60, lambda: f"applied past {lsn} after {site}: {self.live.status()}")
         lost = written - {row[0] for row in there.sql("SELECT token FROM transfer")}
         assert not lost, f"{len(lost)} of {len(written)} writes are lost on the {there.name} after {site}: {sorted(lost)[:5]}"
 

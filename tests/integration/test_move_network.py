@@ -8,7 +8,7 @@ import pytest
 
 import moving
 import wait
-from moving import IN_COPY, IN_FINISH, IN_INDEXES, IN_VERIFY, Move, held, shop
+from moving import IN_COPY, IN_FINISH, IN_INDEXES, IN_VERIFY, Move, error_of, held, shop
 
 ROUNDS = int(os.environ.get("HOMEPORT_TORTURE_ROUNDS", "3"))
 SAME_SNAPSHOT = "under the same snapshot"
@@ -171,7 +171,8 @@ def test_rule_6_connections_cut_at_random_then_exact(homeport, shops, proxy, see
         result = run.wait()
         if result.rc == 0:
             break
-        assert result.rc == 1, str(result)
+        # 3 where the connection of the schema's comparison was cut, when all rows were found equal.
+        assert result.rc == 1 or "the schema could not be compared" in error_of(result)["message"], str(result)
         move.check_incomplete()
         source.sql(f"INSERT INTO shop.branch VALUES ({rng.randint(10000, 10**6)}, NULL)")
     else:
