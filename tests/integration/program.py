@@ -147,17 +147,23 @@ class Running:
 
     def end(self):
         """Whatever is left of it, at the end of a test."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         while self.running:
             time.sleep(0.005)
 
-    def _left_behind(self):
+    def _signal_group(self, number):
+        """Whether there is anything of it. Its id is nobody else's as long as one of the group lives; where the program has
+        ended and a process has that id, this is another group of that name, maybe of a test beside this one."""
+        if not self.running and pathlib.Path(f"/proc/{self.process.pid}").exists():
+            return False
         try:
-            os.killpg(self.process.pid, 0)
+            os.killpg(self.process.pid, number)
             return True
         except (ProcessLookupError, PermissionError):
             return False
+
+    def _left_behind(self):
+        return self._signal_group(0)
 
     def _judge(self):
         result = self._result
