@@ -57,7 +57,7 @@ class Faults:
         calls = [line.split() for line in self._lines("sites")]
         places = self._places({offset for call in calls for offset in call[2:]})
         for number, function, *offsets in calls:
-            stack = [places[offset] for offset in offsets if places[offset]]
+            stack = [place for offset in offsets for place in places[offset]]
             outside = [number for number, (line, _) in enumerate(stack) if not line.startswith(WRAPPERS)][:2]
             if outside:
                 # With its caller, as what fails in a wrapper that move/ has is another thing to each of these.
@@ -68,13 +68,21 @@ class Faults:
         return list(found.values())
 
     def _places(self, offsets):
-        """Line in src and function, by return address; what follows a call is of another line."""
+        """Lines in src and functions by return address, the innermost of what was inlined first; what follows a call is of
+        another line."""
         offsets = sorted(offsets)
         calls = "\n".join(f"{int(offset, 16) - 1:x}" for offset in offsets)
-        done = subprocess.run(["addr2line", "-f", "-e", self.binary], input=calls, text=True, capture_output=True, check=True)
-        names, lines = done.stdout.splitlines()[0::2], done.stdout.splitlines()[1::2]
-        matches = [re.search(r"\bsrc/[^ ]*:\d+", line) for line in lines]
-        return {offset: match and (match[0], name) for offset, match, name in zip(offsets, matches, names, strict=True)}
+        done = subprocess.run(["addr2line", "-a", "-i", "-f", "-e", self.binary], input=calls, text=True, capture_output=True,
+                              check=True)
+        found = []
+        for line in done.stdout.splitlines():
+            if line.startswith("0x"):
+                found.append([])
+            else:
+                found[-1].append(line)
+        return {offset: [(match[0], name) for name, line in zip(lines[0::2], lines[1::2], strict=True)
+                         if (match := re.search(r"\bsrc/[^ ]*:\d+", line))]
+                for offset, lines in zip(offsets, found, strict=True)}
 
     def fail(self, site):
         """The next call from there."""

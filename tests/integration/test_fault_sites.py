@@ -71,7 +71,7 @@ def judge(result, site):
         return True
     error = result.json["error"] if "--json" in result.argv else {"code": "io", "message": result.err}
     assert error["code"] in CODES and len(error["message"]) > 10, about
-    print(site.name, error)  # for who looks at what is said of a failure
+    print(site, error)  # for who looks at what is said of a failure
     return False
 
 
@@ -245,8 +245,8 @@ class Faulty:
         live.env = faults.env
 
     def go_on(self, site):
-        """The mover is at work, or has said why not and is started again."""
-        if not self.live.mover.running:
+        """The mover is at work, or has said why not and is started again; what was asked of it may have started one, too."""
+        if not self.live.mover.running and not self.live.status()["running"]:
             result = self.live.mover.wait()
             assert not judge(result, site), f"the mover ended without a word: {site}\n{result}"
             self.live.start()
@@ -268,18 +268,22 @@ class Faulty:
             wait.until(lambda: self.ledger.written() >= before + 10, 60, f"writers go on in phase {phase} after {site}")
         return phase
 
+    def check_applied(self, site, here=None):
+        """What is committed here now gets to the other side, though the fault may strike only meanwhile."""
+        (lsn,), = (here or self.live.source).sql("SELECT pg_current_wal_insert_lsn()::text")
+
+        def applied():
+            self.go_on(site)
+            status = self.live.status()
+            return status["applied_lsn"] and as_number(status["applied_lsn"]) >= as_number(lsn)
+        wait.until(applied, 60, lambda: f"applied past {lsn} after {site}: {self.live.status()}")
+
     def check_kept(self, site):
         """What has been written until now is on the other side, once that one has applied it."""
         here = self.ledger.side
         there = self.live.target if here is self.live.source else self.live.source
         written = {row[0] for row in here.sql("SELECT token FROM transfer")}
-        (lsn,), = here.sql("SELECT pg_current_wal_insert_lsn()::text")
-
-        def applied():
-            self.go_on(site)  # the fault may strike only now
-            status = self.live.status()
-            return status["applied_lsn"] and as_number(status["applied_lsn"]) >= as_number(lsn)
-        wait.until(applied, 60, lambda: f"applied past {lsn} after {site}: {self.live.status()}")
+        self.check_applied(site, here)
         lost = written - {row[0] for row in there.sql("SELECT token FROM transfer")}
         assert not lost, f"{len(lost)} of {len(written)} writes are lost on the {there.name} after {site}: {sorted(lost)[:5]}"
 

@@ -14,6 +14,7 @@
  * what SQLite itself refuses is a statement on a table that is not there. Of what the machine is
  * asked for there is no thread, no descriptor and no memory left.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -340,6 +341,12 @@ int open(const char *path, int flags, ...)
     mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
     va_end(args);
     return file_fails("open", CALLER) ? -1 : real(path, flags, mode);
+}
+
+DIR *opendir(const char *path)
+{
+    FIND_REAL(opendir, "opendir");
+    return file_fails("opendir", CALLER) ? NULL : real(path);
 }
 
 FILE *fopen(const char *path, const char *mode)
