@@ -1,7 +1,8 @@
 -- name: fence_lift
 -- Takes the fence back: the triggers are disabled, default_transaction_read_only is as it was. Can
 -- be done again. Triggers of the app that rested meanwhile (live/quiet_triggers.sql) are awake again.
--- What the owner runs by hand is this as well, so it needs nothing of ours.
+-- What the owner runs by hand is this as well, so it needs nothing of ours. What was set before stays
+-- noted until it is forgotten (forget_settings.sql).
 -- columns: none
 DO $fence$
 DECLARE
@@ -41,7 +42,6 @@ BEGIN
                 EXECUTE pg_catalog.format('ALTER ROLE %I IN DATABASE %I %s', item.role_name, pg_catalog.current_database(), value);
             END IF;
         END LOOP;
-        EXECUTE 'DELETE FROM homeport.fence_setting';
     END IF;
 END
 $fence$

@@ -665,12 +665,16 @@ static bool end_read_only_sessions(PGconn *conn, Error *err)
     return pg_query(conn, sql_fence_end_sessions, COUNT_OF(params), params, &res, err);
 }
 
+/* The settings stay noted until the sessions are ended: who has to try again finds by them that the
+ * fence was armed, when it is lifted already. */
 static bool lift_and_end(PGconn *conn, Error *err)
 {
     bool armed = false;
 
     return fence_is_armed(conn, &armed, err) && lift(conn, clock_seconds() + LIFT_S, err) &&
-           (!armed || end_read_only_sessions(conn, err));
+           (!armed ||
+            (end_read_only_sessions(conn, err) && pg_exec(conn, "BEGIN READ WRITE", err) &&
+             pg_exec(conn, sql_fence_forget_settings, err) && pg_exec(conn, "COMMIT", err)));
 }
 
 bool fence_lift(PGconn *conn, const Fence *fence, Error *err)
@@ -740,6 +744,7 @@ const char *fence_lift_sql(Arena *arena, const Fence *fence)
                         "-- in psql, as the owner, on %s\n"
                         "-- sessions that began while it was fenced stay read-only: the app has to "
                         "connect anew\n"
-                        "BEGIN READ WRITE;\nSET LOCAL search_path = pg_catalog;\n%s;\nCOMMIT;\n",
-                        fence->url->redacted, sql_fence_lift);
+                        "BEGIN READ WRITE;\nSET LOCAL search_path = pg_catalog;\n%s;\n%s;\n"
+                        "COMMIT;\n",
+                        fence->url->redacted, sql_fence_lift, sql_fence_forget_settings);
 }

@@ -527,7 +527,7 @@ def test_rule_29_the_printed_sql_lifts_it(open_house):
                           capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert house.settings() == before
-    assert house.tool("armed") is False
+    assert house.tool("armed") is False and house.db.sql("SELECT 1 FROM homeport.fence_setting") == []
     assert house.refusal("UPDATE a SET note = 'x'") is None
     with session(house) as cursor:
         cursor.execute("UPDATE a SET note = 'x'")
@@ -587,11 +587,21 @@ def loses_its_connection(process):
     return "lost: " in err
 
 
+def is_ended(conn):
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return False
+    except psycopg2.OperationalError:
+        return True
+
+
 @pytest.mark.parametrize("option, happens", (("--die-at", dies), ("--lose-at", loses_its_connection)), ids=("dies", "lost"))
 def test_rule_29_whatever_step_it_dies_at_or_loses_its_connection_the_fence_can_be_lifted(open_house, option, happens):
     house = open_house
     house.server.sql("ALTER ROLE app SET default_transaction_read_only = off")
     before = house.settings()
+    within = contextlib.ExitStack()
     ended = 0
     for what in ("prepare", "all", "lift", "remove", "armed"):
         for at in range(1, 200):
@@ -599,6 +609,8 @@ def test_rule_29_whatever_step_it_dies_at_or_loses_its_connection_the_fence_can_
                 house.fence()
             elif what == "all":
                 house.tool("prepare")
+            if what == "lift":
+                pooled = within.enter_context(contextlib.closing(house.connect()))
             happened = happens(house.start(what, option, at))
             ended += happened
             # What is open at the server ends with its connection.
@@ -611,8 +623,11 @@ def test_rule_29_whatever_step_it_dies_at_or_loses_its_connection_the_fence_can_
             assert house.settings() == before
             assert set(house.states().values()) <= {"D"}
             assert house.refusal("INSERT INTO a VALUES (99, 'x')") is None
+            if what == "lift":  # who came while it was fenced would refuse writes for as long as it is kept
+                wait.until(lambda: is_ended(pooled), 10, f"the session's end, where lifting was cut off at {at}")
             if not happened:
                 break
+    within.close()
     assert ended > 40
 
 
